@@ -1,0 +1,133 @@
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void buf_init(struct buf *b, size_t max)
+{
+    *b = (struct buf)BUF_INIT(max);
+}
+
+void buf_fini(struct buf *b)
+{
+    free(b->data);
+    buf_init(b, b->max);
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+    size_t cap;
+
+    if (b->overflowed || n > b->max - b->len) {
+        b->overflowed = true;
+        return NULL;
+    }
+    if (!b->data || b->len + n + 1 > b->cap) {
+        cap = b->cap < 64 ? 64 : b->cap;
+        while (cap < b->len + n + 1)
+            cap *= 2;
+        if (cap > b->max + 1)
+            cap = b->max + 1;
+        b->data = mem_resize(b->data, cap, 1);
+        b->cap = cap;
+        b->data[b->len] = '\0';
+    }
+    return b->data + b->len;
+}
+
+void buf_grew(struct buf *b, size_t n)
+{
+    b->len += n;
+    b->data[b->len] = '\0';
+}
+
+bool buf_append(struct buf *b, const void *data, size_t n)
+{
+    char *at = buf_reserve(b, n);
+
+    if (!at)
+        return false;
+    if (n)
+        memcpy(at, data, n);
+    buf_grew(b, n);
+    return true;
+}
+
+bool buf_puts(struct buf *b, const char *s)
+{
+    return buf_append(b, s, strlen(s));
+}
+
+bool buf_putc(struct buf *b, char c)
+{
+    return buf_append(b, &c, 1);
+}
+
+bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+    va_list again;
+    char *at;
+    int n;
+
+    va_copy(again, ap);
+    n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (n < 0 || !(at = buf_reserve(b, (size_t)n)))
+        return false;
+    vsnprintf(at, (size_t)n + 1, fmt, ap);
+    buf_grew(b, (size_t)n);
+    return true;
+}
+
+bool buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+    bool ok;
+
+    va_start(ap, fmt);
+    ok = buf_vprintf(b, fmt, ap);
+    va_end(ap);
+    return ok;
+}
+
+void buf_reset(struct buf *b)
+{
+    b->len = 0;
+    b->overflowed = false;
+    if (b->data)
+        b->data[0] = '\0';
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+    if (n >= b->len) {
+        b->len = 0;
+    } else {
+        memmove(b->data, b->data + n, b->len - n);
+        b->len -= n;
+    }
+    if (b->data)
+        b->data[b->len] = '\0';
+}
+
+const char *buf_text(const struct buf *b)
+{
+    return b->data ? b->data : "";
+}
+
+struct str buf_str(const struct buf *b)
+{
+    return (struct str){ buf_text(b), b->len };
+}
+
+char *buf_take(struct buf *b)
+{
+    char *data = b->data ? b->data : mem_strdup("");
+
+    b->data = NULL;
+    buf_init(b, b->max);
+    return data;
+}

@@ -1,0 +1,479 @@
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+
+/* ---- documents ---- */
+
+static bool too_deep(const json_t *v, int left)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (json_is_object(v)) {
+        if (left == 0)
+            return true;
+        json_object_foreach((json_t *)v, key, item) if (too_deep(item, left - 1)) return true;
+    } else if (json_is_array(v)) {
+        if (left == 0)
+            return true;
+        json_array_foreach(v, i, item) if (too_deep(item, left - 1)) return true;
+    }
+    return false;
+}
+
+enum err_code json_parse(const char *text, size_t n, struct json_t **out, struct err *e)
+{
+    json_error_t je;
+    json_t *v = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+
+    if (!v)
+        return err_set(e, ERR_INVALID, "not JSON: line %d column %d: %s", je.line, je.column,
+                       je.text);
+    if (too_deep(v, JSON_DEPTH_MAX)) {
+        json_decref(v);
+        return err_set(e, ERR_INVALID, "nested deeper than %d levels", JSON_DEPTH_MAX);
+    }
+    *out = v;
+    return ERR_OK;
+}
+
+void json_free(struct json_t *v)
+{
+    json_decref(v);
+}
+
+static int dump_to_buf(const char *data, size_t n, void *user)
+{
+    return buf_append(user, data, n) ? 0 : -1;
+}
+
+bool json_dump(const struct json_t *v, struct buf *b)
+{
+    return json_dump_callback(v, dump_to_buf, b, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) ==
+           0;
+}
+
+/* ---- cursor ---- */
+
+struct jcur jcur_root(const struct json_t *v, struct err *e)
+{
+    return (struct jcur){ .val = v, .err = e };
+}
+
+bool jcur_present(const struct jcur *c)
+{
+    return c->val && !json_is_null(c->val);
+}
+
+enum json_type jcur_type(const struct jcur *c)
+{
+    if (!c->val)
+        return JSON_NONE;
+    switch (json_typeof(c->val)) {
+    case JSON_OBJECT:
+        return JSON_OBJ;
+    case JSON_ARRAY:
+        return JSON_ARR;
+    case JSON_STRING:
+        return JSON_STR;
+    case JSON_INTEGER:
+        return JSON_INT;
+    case JSON_REAL:
+        return JSON_NUM;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return JSON_BOOL;
+    case JSON_NULL:
+    default:
+        return JSON_NONE;
+    }
+}
+
+static void path_of(const struct jcur *c, struct buf *b)
+{
+    if (!c->up)
+        return;
+    path_of(c->up, b);
+    if (c->key)
+        buf_printf(b, "%s%.120s", b->len ? "." : "", c->key);
+    else
+        buf_printf(b, "[%zu]", c->idx);
+}
+
+void jcur_fail(const struct jcur *c, const char *fmt, ...)
+{
+    struct buf b = BUF_INIT(sizeof c->err->msg - 1);
+    va_list ap;
+
+    if (!jcur_ok(c))
+        return;
+    path_of(c, &b);
+    if (b.len)
+        buf_puts(&b, ": ");
+    va_start(ap, fmt);
+    buf_vprintf(&b, fmt, ap);
+    va_end(ap);
+    err_set(c->err, ERR_INVALID, "%s", buf_text(&b));
+    buf_fini(&b);
+}
+
+static const char *type_word(const struct jcur *c)
+{
+    static const char *const words[] = { "nothing", "object", "array",  "string",
+                                         "integer", "number", "boolean" };
+
+    return words[jcur_type(c)];
+}
+
+static void fail_type(const struct jcur *c, const char *wanted)
+{
+    if (jcur_present(c))
+        jcur_fail(c, "expected %s, got %s", wanted, type_word(c));
+    else
+        jcur_fail(c, "expected %s, but it is missing", wanted);
+}
+
+struct jcur jcur_get(const struct jcur *c, const char *key)
+{
+    struct jcur out = { .up = c, .key = key, .err = c->err };
+    const char *name;
+    json_t *item;
+
+    if (!json_is_object(c->val))
+        return out;
+    out.val = json_object_get(c->val, key);
+    if (!out.val)
+        json_object_foreach((json_t *)c->val, name, item) if (strcasecmp(name, key) == 0) out.val =
+            item;
+    if (json_is_null(out.val))
+        out.val = NULL;
+    return out;
+}
+
+struct jcur jcur_at(const struct jcur *c, size_t i)
+{
+    struct jcur out = { .up = c, .idx = i, .err = c->err };
+
+    out.val = json_array_get(c->val, i);
+    return out;
+}
+
+size_t jcur_len(const struct jcur *c)
+{
+    return json_array_size(c->val);
+}
+
+bool jcur_member(const struct jcur *c, size_t i, struct jcur *out)
+{
+    void *it = json_object_iter((json_t *)c->val);
+
+    for (; it && i; i--)
+        it = json_object_iter_next((json_t *)c->val, it);
+    if (!it)
+        return false;
+    *out = (struct jcur){
+        .val = json_object_iter_value(it), .up = c, .key = json_object_iter_key(it), .err = c->err
+    };
+    return true;
+}
+
+const char *jcur_as_str(const struct jcur *c)
+{
+    const char *s = json_string_value(c->val);
+
+    if (!s) {
+        fail_type(c, "string");
+        return "";
+    }
+    if (strlen(s) != json_string_length(c->val)) {
+        jcur_fail(c, "contains a NUL character");
+        return "";
+    }
+    return s;
+}
+
+int64_t jcur_as_int(const struct jcur *c, int64_t min, int64_t max)
+{
+    int64_t v;
+
+    if (!json_is_integer(c->val)) {
+        fail_type(c, "integer");
+        return 0;
+    }
+    v = json_integer_value(c->val);
+    if (v < min || v > max) {
+        jcur_fail(c, "%" PRId64 " is not in %" PRId64 "..%" PRId64, v, min, max);
+        return 0;
+    }
+    return v;
+}
+
+const char *jcur_str(const struct jcur *c, const char *key)
+{
+    struct jcur m = jcur_get(c, key);
+
+    return jcur_as_str(&m);
+}
+
+const char *jcur_str_or(const struct jcur *c, const char *key, const char *absent)
+{
+    struct jcur m = jcur_get(c, key);
+
+    return m.val ? jcur_as_str(&m) : absent;
+}
+
+char *jcur_strdup_or(const struct jcur *c, const char *key, const char *absent)
+{
+    return mem_strdup(jcur_str_or(c, key, absent));
+}
+
+int64_t jcur_int(const struct jcur *c, const char *key, int64_t min, int64_t max)
+{
+    struct jcur m = jcur_get(c, key);
+
+    return jcur_as_int(&m, min, max);
+}
+
+int64_t jcur_int_or(const struct jcur *c, const char *key, int64_t min, int64_t max, int64_t absent)
+{
+    struct jcur m = jcur_get(c, key);
+
+    return m.val ? jcur_as_int(&m, min, max) : absent;
+}
+
+double jcur_num_or(const struct jcur *c, const char *key, double absent)
+{
+    struct jcur m = jcur_get(c, key);
+
+    if (!m.val)
+        return absent;
+    if (!json_is_number(m.val)) {
+        fail_type(&m, "number");
+        return 0;
+    }
+    return json_number_value(m.val);
+}
+
+bool jcur_bool_or(const struct jcur *c, const char *key, bool absent)
+{
+    struct jcur m = jcur_get(c, key);
+
+    if (!m.val)
+        return absent;
+    if (!json_is_boolean(m.val)) {
+        fail_type(&m, "boolean");
+        return false;
+    }
+    return json_is_true(m.val);
+}
+
+struct jcur jcur_obj(const struct jcur *c, const char *key)
+{
+    struct jcur m = jcur_get(c, key);
+
+    if (m.val && !json_is_object(m.val)) {
+        fail_type(&m, "object");
+        m.val = NULL;
+    }
+    return m;
+}
+
+struct jcur jcur_arr(const struct jcur *c, const char *key)
+{
+    struct jcur m = jcur_get(c, key);
+
+    if (m.val && !json_is_array(m.val)) {
+        fail_type(&m, "array");
+        m.val = NULL;
+    }
+    return m;
+}
+
+/* ---- writer ---- */
+
+void jw_init(struct jw *w, struct buf *out)
+{
+    *w = (struct jw){ .out = out };
+}
+
+static void before_value(struct jw *w)
+{
+    if (w->comma)
+        buf_putc(w->out, ',');
+    w->comma = true;
+}
+
+static void open_level(struct jw *w, bool array)
+{
+    before_value(w);
+    if (w->depth >= 63)
+        abort();
+    w->depth++;
+    w->is_array = array ? w->is_array | 1ULL << w->depth : w->is_array & ~(1ULL << w->depth);
+    buf_putc(w->out, array ? '[' : '{');
+    w->comma = false;
+}
+
+void jw_object(struct jw *w)
+{
+    open_level(w, false);
+}
+
+void jw_array(struct jw *w)
+{
+    open_level(w, true);
+}
+
+void jw_end(struct jw *w)
+{
+    buf_putc(w->out, w->is_array & 1ULL << w->depth ? ']' : '}');
+    w->depth--;
+    w->comma = true;
+}
+
+void jw_key(struct jw *w, const char *key)
+{
+    before_value(w);
+    json_quote(w->out, str_of(key));
+    buf_putc(w->out, ':');
+    w->comma = false;
+}
+
+void jw_strn(struct jw *w, struct str s)
+{
+    before_value(w);
+    json_quote(w->out, s);
+}
+
+void jw_str(struct jw *w, const char *s)
+{
+    if (s)
+        jw_strn(w, str_of(s));
+    else
+        jw_null(w);
+}
+
+void jw_int(struct jw *w, int64_t v)
+{
+    before_value(w);
+    buf_printf(w->out, "%" PRId64, v);
+}
+
+void jw_bool(struct jw *w, bool v)
+{
+    before_value(w);
+    buf_puts(w->out, v ? "true" : "false");
+}
+
+void jw_null(struct jw *w)
+{
+    before_value(w);
+    buf_puts(w->out, "null");
+}
+
+void jw_millis(struct jw *w, int64_t ms)
+{
+    char text[40];
+    int n = snprintf(text, sizeof text, "%" PRId64 ".%03d", ms / 1000, (int)(ms % 1000));
+
+    while (text[n - 1] == '0')
+        n--;
+    if (text[n - 1] == '.')
+        n--;
+    jw_raw(w, (struct str){ text, (size_t)n });
+}
+
+void jw_raw(struct jw *w, struct str json)
+{
+    before_value(w);
+    buf_append(w->out, json.p, json.n);
+}
+
+void jw_value(struct jw *w, const struct json_t *v)
+{
+    before_value(w);
+    json_dump(v, w->out);
+}
+
+void jw_kstr(struct jw *w, const char *key, const char *s)
+{
+    jw_key(w, key);
+    jw_str(w, s);
+}
+
+void jw_kstr_if(struct jw *w, const char *key, const char *s)
+{
+    if (!str_empty(s))
+        jw_kstr(w, key, s);
+}
+
+void jw_kint(struct jw *w, const char *key, int64_t v)
+{
+    jw_key(w, key);
+    jw_int(w, v);
+}
+
+void jw_kbool(struct jw *w, const char *key, bool v)
+{
+    jw_key(w, key);
+    jw_bool(w, v);
+}
+
+/* Length of the valid UTF-8 sequence at `u`, 0 when it is not one. */
+static size_t utf8_len(const unsigned char *u, size_t n)
+{
+    uint32_t c = u[0];
+
+    if (c < 0x80)
+        return 1;
+    if (c >= 0xC2 && c < 0xE0 && n >= 2 && (u[1] & 0xC0) == 0x80)
+        return 2;
+    if (c >= 0xE0 && c < 0xF0 && n >= 3 && (u[1] & 0xC0) == 0x80 && (u[2] & 0xC0) == 0x80) {
+        c = (c & 15) << 12 | (u[1] & 63u) << 6 | (u[2] & 63u);
+        return c >= 0x800 && (c < 0xD800 || c > 0xDFFF) ? 3 : 0;
+    }
+    if (c >= 0xF0 && c < 0xF5 && n >= 4 && (u[1] & 0xC0) == 0x80 && (u[2] & 0xC0) == 0x80 &&
+        (u[3] & 0xC0) == 0x80) {
+        c = (c & 7) << 18 | (u[1] & 63u) << 12 | (u[2] & 63u) << 6 | (u[3] & 63u);
+        return c >= 0x10000 && c <= 0x10FFFF ? 4 : 0;
+    }
+    return 0;
+}
+
+void json_quote(struct buf *b, struct str s)
+{
+    const unsigned char *u = (const unsigned char *)s.p;
+    size_t i = 0, clean = 0, len;
+
+    buf_putc(b, '"');
+    while (i < s.n) {
+        len = utf8_len(u + i, s.n - i);
+        if (len && u[i] >= 0x20 && u[i] != '"' && u[i] != '\\' && u[i] != 0x7F) {
+            i += len;
+            continue;
+        }
+        buf_append(b, u + clean, i - clean);
+        if (!len)
+            buf_puts(b, "\xEF\xBF\xBD");
+        else if (u[i] == '"' || u[i] == '\\')
+            buf_printf(b, "\\%c", u[i]);
+        else if (u[i] == '\n')
+            buf_puts(b, "\\n");
+        else if (u[i] == '\t')
+            buf_puts(b, "\\t");
+        else
+            buf_printf(b, "\\u%04x", u[i]);
+        clean = ++i;
+    }
+    buf_append(b, u + clean, i - clean);
+    buf_putc(b, '"');
+}

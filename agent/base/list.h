@@ -1,0 +1,43 @@
+#pragma once
+/* list: an intrusive doubly linked list with a sentinel head. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/defs.h"
+
+struct list {
+    struct list *prev, *next;
+};
+
+static inline UNUSED void list_init(struct list *l)
+{
+    l->prev = l->next = l;
+}
+
+static inline UNUSED bool list_empty(const struct list *l)
+{
+    return l->next == l;
+}
+
+static inline UNUSED void list_push_back(struct list *head, struct list *node)
+{
+    node->prev = head->prev;
+    node->next = head;
+    head->prev->next = node;
+    head->prev = node;
+}
+
+/* Safe for a node that is in no list but initialised. */
+static inline UNUSED void list_remove(struct list *node)
+{
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    list_init(node);
+}
+
+#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
+/* `next` is fetched before the body, so the body may remove `it`. */
+#define LIST_FOREACH(it, following, head)                                     \
+    for (struct list *it = (head)->next, *following = it->next; it != (head); \
+         it = following, following = it->next)

@@ -1,0 +1,91 @@
+#pragma once
+/* control: the agent's conversation with the control plane: registration,
+ * DiscoverPollEndpoint, the ACS websocket, and SubmitTaskStateChange.
+ *
+ * Below: base, io, task, config, aws, host. Knows neither the engine nor the
+ * core: news goes up through `struct control_events`, which main.c connects.
+ * Everything runs on the loop thread. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aws/aws_call.h"
+#include "aws/credentials.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "io/http_client.h"
+#include "io/loop.h"
+#include "task/task.h"
+
+struct control;
+
+struct control_payload_task {
+    struct task *task; /* the receiver may take it (set NULL) */
+    char *arn;         /* of a task that could not be decoded; may be NULL */
+    char *error;
+};
+
+struct control_manifest_entry {
+    const char *arn;
+    enum task_status desired;
+};
+
+struct control_events {
+    /* Registered: the ARN is to be stored (control_config.instance_arn next time). */
+    void (*registered)(void *user, const char *instance_arn);
+    /* Registration failed for good: the process is to exit with this code (1, 5). */
+    void (*failed)(void *user, int exit_code, const struct err *e);
+    /* ACS opened (true) or closed (false). */
+    void (*connected)(void *user, bool connected);
+    /* `seq` -1 when absent. Acknowledge later with control_ack. The credentials
+     * inside were put into `roles` already; their acks go out with the ack. */
+    void (*payload)(void *user, const char *message_id, int64_t seq,
+                    struct control_payload_task *tasks, size_t n_tasks);
+    void (*manifest)(void *user, const char *message_id, const char *cluster_arn, int64_t seq,
+                     const struct control_manifest_entry *entries, size_t n);
+    void (*stop_ack)(void *user, const char *message_id, const char *const *arns, size_t n);
+    /* A report's outcome; `id` as given. */
+    void (*reported)(void *user, uint64_t id, bool accepted, bool refused, const char *error);
+    /* Some call or connection to the control plane succeeded: what waits in
+     * backoff may try again now. Comes at most once a turn. */
+    void (*up)(void *user);
+    /* Does this task exist? For credential refreshes (unknown: stored, no ack). */
+    bool (*knows_task)(void *user, const char *arn);
+};
+
+struct control_resources {
+    int64_t cpu_units, memory_mib;
+};
+
+struct control_args {
+    struct loop *loop;
+    struct http_client *http;
+    struct credentials *credentials;
+    struct roles *roles;
+    const struct config *config;
+    const char *instance_arn;   /* stored; NULL: register anew. Copied. */
+    const char *docker_version; /* "20.10.24+dfsg1"; NULL: unknown. Copied. */
+    const char *docker_api;     /* highest usable API version, e.g. "1.41". Copied. */
+    const char *agent_version;  /* "1.105.1": the reference's release that Berth matches */
+    const char *agent_hash;     /* Berth's own commit. Copied. */
+    struct control_resources resources;
+    uint64_t seed;
+};
+
+struct control *control_create(const struct control_args *args, const struct control_events *ev,
+                               void *user);
+void control_destroy(struct control *c); /* closes; silence. NULL is fine */
+
+/* Begins with registration; all the rest follows by itself. */
+void control_start(struct control *c);
+
+void control_ack(struct control *c, const char *message_id);
+void control_stop_verify(struct control *c, const char *message_id, const char *cluster_arn,
+                         const char *const *arns, size_t n);
+/* SubmitTaskStateChange: `body` lacks only "cluster". The outcome comes as
+ * `reported`, on a later turn. */
+void control_report(struct control *c, uint64_t id, struct str body);
+
+/* What `berth status` shows: {"registered":…,"instance_arn":…,"acs":{"connected":…,
+ * "since_ms":…,"last_error":…}}. Writes one object. */
+void control_write_status(const struct control *c, struct jw *w);

@@ -1,0 +1,273 @@
+#pragma once
+/* core: every decision of the agent, and nothing else.
+ *
+ * A deterministic state machine: no I/O, no clock, no threads, no randomness
+ * but a generator seeded at creation. The same configuration and the same
+ * events give the same actions, byte for byte. Below: base, task, config.
+ *
+ * The caller (the engine) turns the world into events and carries the actions
+ * out in this order: the store entries of all events stepped together are
+ * committed as one batch and durable, then the rest, in the order given. A
+ * crash between the two is harmless: every action can be repeated.
+ *
+ * Bounds: CORE_MAX_TASKS tasks (a further one is refused and reported STOPPED);
+ * per task TASK_MAX_CONTAINERS; one operation per container and one report per
+ * task in flight. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "config/config.h"
+#include "task/task.h"
+
+#define CORE_MAX_TASKS   20000
+#define CORE_MAX_REPORTS 10 /* in flight at once */
+
+struct core;
+
+struct core_config {
+    uint64_t seed;
+    int64_t cpu_units;  /* of the host; 1024 a core */
+    int64_t memory_mib; /* less the reserved memory */
+    const uint16_t *reserved_tcp;
+    size_t n_reserved_tcp;
+    const uint16_t *reserved_udp;
+    size_t n_reserved_udp;
+    enum pull_behavior pull_behavior;
+    bool pull_upfront;       /* pull before dependencies are met */
+    int64_t stop_timeout_ms; /* for containers without their own */
+    int64_t create_timeout_ms, start_timeout_ms;
+    int64_t pull_timeout_ms, pull_inactivity_ms;
+    int64_t cleanup_wait_ms, cleanup_jitter_ms;
+    int64_t drain_ms;   /* how long removal waits for the container's logs */
+    int64_t ageing_ms;  /* see core/capacity.h */
+    int start_parallel; /* creates and starts under way at once; pacing */
+    int pull_parallel;
+    bool exclude_ipv6_binding;
+};
+
+/* The two clocks of one event. Delays are measured on mono_ms; wall_ms is what
+ * reports and the store carry. */
+struct core_time {
+    int64_t mono_ms;
+    int64_t wall_ms;
+};
+
+struct core *core_create(const struct core_config *cfg); /* copies */
+void core_destroy(struct core *c);                       /* NULL is fine */
+
+/* ---- events: facts ---- */
+
+enum core_event_type {
+    CORE_EV_RESTORED,   /* one stored task; before STARTED */
+    CORE_EV_STARTED,    /* everything stored was given; the engine answers */
+    CORE_EV_PAYLOAD,    /* tasks from the control plane */
+    CORE_EV_MANIFEST,   /* what the control plane believes runs here */
+    CORE_EV_STOP_ACK,   /* its answer to our stop candidates */
+    CORE_EV_OP_DONE,    /* an operation finished */
+    CORE_EV_CONTAINER,  /* the engine said something happened to a container */
+    CORE_EV_LISTED,     /* every container there is, after the event stream (re)opened */
+    CORE_EV_REPORTED,   /* a report was accepted, refused, or failed */
+    CORE_EV_CONTROL_UP, /* something on a path to the control plane succeeded */
+    CORE_EV_TIMER,      /* the time asked for has come */
+};
+
+/* What the core asks the shell to do with the engine. */
+enum core_op {
+    CORE_OP_NONE,
+    CORE_OP_INSPECT_IMAGE, /* answer: image_digest, or ERR_NOT_FOUND */
+    CORE_OP_PULL,
+    CORE_OP_CREATE, /* answer: container_id */
+    CORE_OP_START,
+    CORE_OP_STOP,
+    CORE_OP_INSPECT,    /* answer: facts */
+    CORE_OP_DRAIN_LOGS, /* ship what is left of the container's log */
+    CORE_OP_REMOVE,
+};
+
+enum core_happening { /* the engine's event types that matter */
+                      CORE_HAP_CREATED,
+                      CORE_HAP_STARTED,
+                      CORE_HAP_DIED,
+                      CORE_HAP_OOM,
+                      CORE_HAP_HEALTH,
+                      CORE_HAP_DESTROYED,
+};
+
+enum core_report_result {
+    CORE_REPORT_ACCEPTED,
+    CORE_REPORT_REFUSED, /* InvalidParameterException: never send it again */
+    CORE_REPORT_FAILED,  /* try again */
+};
+
+struct core_payload_task {
+    struct task *task; /* taken by core_step (NULL afterwards); NULL: could not be decoded */
+    const char *arn;   /* of an undecodable task; NULL when not even that was found */
+    const char *error; /* why it could not be decoded */
+};
+
+struct core_manifest_entry {
+    const char *arn;
+    enum task_status desired;
+};
+
+struct core_listed {
+    const char *id, *name;
+    const char *task_arn;   /* label */
+    enum ctr_status status; /* CREATED, RUNNING or STOPPED */
+};
+
+/* Everything is borrowed for the call, except tasks in a payload and in RESTORED. */
+struct core_event {
+    enum core_event_type type;
+    union {
+        struct {
+            struct task *task; /* taken */
+            const char *state; /* the value of CORE_KIND_STATE, or NULL if it is lost */
+        } restored;
+        struct {
+            int64_t manifest_seq; /* stored; -1 when none */
+        } started;
+        struct {
+            const char *message_id;
+            int64_t seq; /* seqNum; -1 when absent */
+            struct core_payload_task *tasks;
+            size_t n_tasks;
+        } payload;
+        struct {
+            const char *message_id, *cluster_arn;
+            int64_t seq; /* "timeline" on the wire */
+            const struct core_manifest_entry *entries;
+            size_t n_entries;
+        } manifest;
+        struct {
+            const char *message_id;
+            const char *const *arns;
+            size_t n_arns;
+        } stop_ack;
+        struct {
+            uint64_t id;
+            struct err err;                /* code ERR_OK: success */
+            const char *container_id;      /* CREATE */
+            const char *image_digest;      /* INSPECT_IMAGE; "" when it has none */
+            const struct ctr_facts *facts; /* INSPECT */
+        } op;
+        struct {
+            enum core_happening what;
+            const char *id, *name, *task_arn;
+            bool has_exit_code;
+            int exit_code;
+            enum ctr_health health;
+        } container;
+        struct {
+            const struct core_listed *rows;
+            size_t n_rows;
+        } listed;
+        struct {
+            uint64_t id;
+            enum core_report_result result;
+            const char *error; /* of a failed or refused one */
+        } reported;
+    } u;
+};
+
+/* ---- actions: wishes ---- */
+
+enum core_kind { CORE_KIND_META, CORE_KIND_TASK, CORE_KIND_STATE };
+
+#define CORE_META_MANIFEST_SEQ "task-manifest-seq-num"
+
+enum core_action_type {
+    CORE_ACT_PUT,
+    CORE_ACT_DELETE,
+    CORE_ACT_ACK,         /* the message is accepted and durable */
+    CORE_ACT_STOP_VERIFY, /* ask whether these tasks may be stopped */
+    CORE_ACT_OP,
+    CORE_ACT_CANCEL, /* of an operation; no OP_DONE is expected */
+    CORE_ACT_REPORT,
+    CORE_ACT_TIMER, /* give CORE_EV_TIMER at this time; replaces the earlier one */
+    CORE_ACT_NOTE,  /* for a human */
+};
+
+struct core_action {
+    enum core_action_type type;
+    enum core_kind kind; /* PUT, DELETE */
+    char *key;           /* PUT, DELETE: key; ACK, STOP_VERIFY: message id */
+    char *value;         /* PUT: value; STOP_VERIFY: cluster ARN; REPORT: body; NOTE: text */
+    char **arns;         /* STOP_VERIFY: candidates */
+    size_t n_arns;
+    uint64_t id;             /* OP, CANCEL, REPORT: never 0 */
+    enum core_op op;         /* OP */
+    char *task_arn;          /* OP, REPORT, NOTE (NULL: of the agent) */
+    size_t container;        /* OP: index; NOTE: index or SIZE_MAX */
+    char *ref;               /* OP: id or name of the container; image for image operations;
+                                for CREATE the name to give */
+    int64_t timeout_ms;      /* OP */
+    int64_t idle_timeout_ms; /* OP PULL */
+    int64_t stop_timeout_s;  /* OP STOP */
+    int64_t at_ms;           /* TIMER, on mono_ms; -1: none */
+    bool warning;            /* NOTE */
+};
+
+struct core_actions {
+    struct core_action *items; /* owned */
+    size_t n, cap;
+};
+void core_actions_fini(struct core_actions *a); /* frees; usable again */
+
+/* Applies one event and appends what is to be done. A REPORT's body is the
+ * SubmitTaskStateChange request without its "cluster" member. */
+void core_step(struct core *c, struct core_time now, struct core_event *ev,
+               struct core_actions *out);
+
+/* ---- questions; all borrowed until the next step ---- */
+
+const struct task *core_task(const struct core *c, const char *arn); /* NULL: unknown */
+const char *core_docker_name(const struct core *c, const char *arn, size_t container);
+const char *core_docker_id(const struct core *c, const char *arn, size_t container); /* or NULL */
+const char *core_metadata_id(const struct core *c, const char *arn, size_t container);
+/* The task whose ARN or id is `text`, or the only one whose id starts so; NULL if
+ * there is none or more than one. */
+const char *core_find_arn(const struct core *c, const char *text);
+size_t core_task_count(const struct core *c);
+/* The containers that run or have run and are not removed: for what follows
+ * their logs after a start of the agent. */
+typedef void core_container_fn(void *user, const struct task *t, size_t container,
+                               const char *docker_id, enum ctr_status known);
+void core_each_container(const struct core *c, core_container_fn *fn, void *user);
+
+/* One object for one task: status, containers, ports, reasons, what is unsent. */
+void core_write_task(const struct core *c, const char *arn, struct jw *w);
+/* An array of them, in order of arrival. */
+void core_write_tasks(const struct core *c, struct jw *w);
+/* An object: host capacity (total, used, free), tasks by status, reports waiting. */
+void core_write_status(const struct core *c, struct jw *w);
+/* An array of sentences about what the task waits for: [{"container": name or
+ * absent, "waits_for": text, "for_ms": n}]; empty when it waits for nothing. */
+void core_write_why(const struct core *c, const char *arn, struct core_time now, struct jw *w);
+
+/* ---- flight records ---- */
+
+/* The whole state, so that a core made from it by core_load gives the same
+ * actions to the same further events. Without secrets: environment and option
+ * values are blank. One JSON object. */
+void core_save(const struct core *c, struct jw *w);
+MUST_CHECK enum err_code core_load(const struct jcur *saved, struct core **out, struct err *e);
+
+/* An event with its time as one JSON object, and back. Environment and option
+ * values are blanked. The read event borrows `arena`, free it with
+ * core_event_arena_destroy. */
+struct core_event_arena;
+void core_event_write(struct jw *w, struct core_time now, const struct core_event *ev);
+MUST_CHECK enum err_code core_event_read(const struct jcur *c, struct core_time *now,
+                                         struct core_event *ev, struct core_event_arena **arena,
+                                         struct err *e);
+void core_event_arena_destroy(struct core_event_arena *a); /* NULL is fine */
+
+/* An action as one JSON object; PUT values only by their length. */
+void core_action_write(struct jw *w, const struct core_action *a);
+
+const char *core_op_name(enum core_op op); /* "create" */

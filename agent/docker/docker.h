@@ -1,0 +1,144 @@
+#pragma once
+/* docker: a client of the Docker Engine API.
+ *
+ * Below: base, io, task (the facts, the create body). Speaks over a unix socket
+ * or TCP (DOCKER_HOST) with the newest API version both sides know, at least
+ * 1.24 and at most 1.44, negotiated by one GET /version.
+ *
+ * Starting an operation cannot fail; `done` runs once, on a later turn, and
+ * borrows its arguments; docker_cancel means silence (the daemon may still have
+ * acted). Errors: ERR_NOT_FOUND (404), ERR_CONFLICT (409, or 304 where it
+ * matters), ERR_INVALID (400), ERR_TIMEOUT, ERR_RETRY (no connection, 5xx that
+ * is a proxy's), ERR_IO (500). A message of the daemon reads
+ * "Error response from daemon: <message>", as the reference reports it. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "io/http_client.h"
+#include "task/task.h"
+
+struct docker;
+struct docker_op;
+
+/* `endpoint`: unix:///path or tcp://host:port or http://host:port. */
+MUST_CHECK enum err_code docker_create(struct http_client *http, const char *endpoint,
+                                       struct docker **out, struct err *e);
+void docker_destroy(struct docker *d);    /* cancels everything; NULL is fine */
+void docker_cancel(struct docker_op *op); /* NULL is fine */
+
+struct docker_version {
+    char version[64];     /* of the engine: "20.10.24+dfsg1" */
+    char api_version[16]; /* the one in use */
+};
+
+typedef void docker_version_fn(void *user, const struct docker_version *v, const struct err *e);
+typedef void docker_done_fn(void *user, const struct err *e);
+typedef void docker_created_fn(void *user, const char *id, const struct err *e);
+typedef void docker_inspected_fn(void *user, const struct ctr_facts *f, const struct err *e);
+
+/* Negotiates; must have succeeded before anything else. May be called again,
+ * after the engine was replaced. 5 s. */
+struct docker_op *docker_negotiate(struct docker *d, docker_version_fn *done, void *user);
+struct docker_op *docker_ping(struct docker *d, int64_t timeout_ms, docker_done_fn *done,
+                              void *user);
+
+/* `body` as task_create_body writes it. A name in use gives ERR_CONFLICT. */
+struct docker_op *docker_create_container(struct docker *d, const char *name, struct str body,
+                                          int64_t timeout_ms, docker_created_fn *done, void *user);
+/* `ref`: id or name, here and below. Already running counts as success. */
+struct docker_op *docker_start(struct docker *d, const char *ref, int64_t timeout_ms,
+                               docker_done_fn *done, void *user);
+/* SIGTERM (or the container's stop signal), then SIGKILL after stop_timeout_s.
+ * Not running counts as success. */
+struct docker_op *docker_stop(struct docker *d, const char *ref, int64_t stop_timeout_s,
+                              int64_t timeout_ms, docker_done_fn *done, void *user);
+struct docker_op *docker_kill(struct docker *d, const char *ref, const char *sig,
+                              int64_t timeout_ms, docker_done_fn *done, void *user);
+struct docker_op *docker_inspect(struct docker *d, const char *ref, int64_t timeout_ms,
+                                 docker_inspected_fn *done, void *user);
+/* With its anonymous volumes; never forced. Not there counts as success. */
+struct docker_op *docker_remove(struct docker *d, const char *ref, int64_t timeout_ms,
+                                docker_done_fn *done, void *user);
+
+struct docker_image {
+    const char *id;
+    const char *const *env;          /* NAME=value, NULL-terminated */
+    const char *const *repo_digests; /* NULL-terminated */
+};
+typedef void docker_image_fn(void *user, const struct docker_image *image, const struct err *e);
+struct docker_op *docker_inspect_image(struct docker *d, const char *image, int64_t timeout_ms,
+                                       docker_image_fn *done, void *user);
+
+/* `progress` gets one human line ("layer a1b2: Downloading 3 of 10 MB") now and
+ * then; may be NULL. `auth` is the X-Registry-Auth value or NULL. Fails with
+ * ERR_TIMEOUT when no byte comes for idle_timeout_ms; a failure reported inside
+ * the stream is ERR_IO with the daemon's text as it is (no prefix). An image
+ * without tag or digest gets ":latest". */
+typedef void docker_progress_fn(void *user, const char *line);
+struct docker_op *docker_pull(struct docker *d, const char *image, const char *auth,
+                              int64_t idle_timeout_ms, int64_t timeout_ms,
+                              docker_progress_fn *progress, docker_done_fn *done, void *user);
+
+/* One row of a list. */
+struct docker_listed {
+    const char *id;
+    const char *name;                      /* without the slash */
+    const char *state;                     /* "running", "exited", "created", ... */
+    const char *task_arn, *container_name; /* from the labels; NULL without */
+};
+typedef void docker_listed_fn(void *user, const struct docker_listed *rows, size_t n,
+                              const struct err *e);
+/* Every container, running or not, that has a task-arn label. */
+struct docker_op *docker_list(struct docker *d, int64_t timeout_ms, docker_listed_fn *done,
+                              void *user);
+
+/* ---- events ---- */
+
+enum docker_action {
+    DOCKER_CREATE,
+    DOCKER_START,
+    DOCKER_DIE,
+    DOCKER_OOM,
+    DOCKER_DESTROY,
+    DOCKER_HEALTHY,
+    DOCKER_UNHEALTHY,
+    DOCKER_RESTART,
+};
+
+struct docker_event {
+    enum docker_action action;
+    const char *id;
+    const char *name;
+    const char *task_arn, *container_name; /* NULL without label */
+    bool has_exit_code;
+    int exit_code;
+    int64_t time_ms;
+};
+
+struct docker_event_sink {
+    /* The stream is open: list now, what happened before is not in it. */
+    void (*opened)(void *user);
+    void (*event)(void *user, const struct docker_event *ev);
+    /* The stream is gone; it is opened again by itself (100 ms x2 max 5 s). */
+    void (*lost)(void *user, const struct err *e);
+};
+
+/* One subscription a client; ends with docker_destroy. Only containers with a
+ * task-arn label. `sink` is copied. */
+void docker_subscribe(struct docker *d, const struct docker_event_sink *sink, void *user);
+
+/* ---- log following ---- */
+
+struct docker_log_sink {
+    /* One frame: `stream` is 1 stdout, 2 stderr; `when_ns` since the epoch; the
+     * text includes its newline unless it is part of a longer line. */
+    void (*frame)(void *user, int stream, int64_t when_ns, struct str text);
+};
+/* Follows from `since_ns` (0: from the start), inclusive, until the container
+ * ends; `done` then has ERR_OK. `tty`: unframed. */
+struct docker_op *docker_logs(struct docker *d, const char *ref, int64_t since_ns, bool follow,
+                              const struct docker_log_sink *sink, docker_done_fn *done, void *user);
+void docker_logs_pause(struct docker_op *op, bool paused);

@@ -1,0 +1,79 @@
+#pragma once
+/* engine: carries out what the core decides. The only owner of a struct core.
+ *
+ * Events that arrive in one turn of the loop are stepped together; their store
+ * entries are committed as one transaction on a worker thread, then the other
+ * actions are carried out; events that arrive meanwhile wait for that. Below:
+ * base, io, task, config, core, store, docker. What lies beside (control, logs)
+ * is reached through `struct engine_peers`, which main.c connects. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "config/config.h"
+#include "core/core.h"
+#include "docker/docker.h"
+#include "io/loop.h"
+#include "store/store.h"
+
+struct engine;
+
+/* What the engine asks of its neighbours; every outcome comes back by the calls
+ * below, on a later turn. */
+struct engine_peers {
+    void (*ack)(void *user, const char *message_id);
+    void (*stop_verify)(void *user, const char *message_id, const char *cluster_arn,
+                        const char *const *arns, size_t n);
+    void (*report)(void *user, uint64_t id, struct str body);
+    /* A container runs (or ran, at start-up): its log may be followed. */
+    void (*follow)(void *user, const struct task *t, size_t container, const char *docker_id);
+    /* Ship the rest of its log; answer with engine_drained. */
+    void (*drain)(void *user, uint64_t id, const char *docker_id, int64_t timeout_ms);
+    /* The store cannot be written, with the cause; the agent must end (exit 1). */
+    void (*fatal)(void *user, const struct err *e);
+};
+
+struct engine_args {
+    struct loop *loop;
+    struct store *store;
+    struct docker *docker;
+    const struct config *config;
+    struct core_config core;
+    const char *record_dir; /* flight record goes there; NULL: none */
+};
+
+/* Loads what the store holds into the core, subscribes to the engine's events,
+ * and begins. ERR_INVALID: a stored task cannot be read (it is named; the others
+ * are kept and the engine runs: *out is set). */
+MUST_CHECK enum err_code engine_create(const struct engine_args *args,
+                                       const struct engine_peers *peers, void *user,
+                                       struct engine **out, struct err *e);
+/* Waits for a commit under way, then silence. NULL is fine. */
+void engine_destroy(struct engine *en);
+
+/* Facts from the neighbours. Takes the tasks it is given. */
+void engine_payload(struct engine *en, const char *message_id, int64_t seq,
+                    struct core_payload_task *tasks, size_t n);
+void engine_manifest(struct engine *en, const char *message_id, const char *cluster_arn,
+                     int64_t seq, const struct core_manifest_entry *entries, size_t n);
+void engine_stop_ack(struct engine *en, const char *message_id, const char *const *arns, size_t n);
+void engine_reported(struct engine *en, uint64_t id, enum core_report_result result,
+                     const char *error);
+void engine_control_up(struct engine *en);
+void engine_drained(struct engine *en, uint64_t id);
+
+/* Joins the next transaction: values of other modules (cursors, metadata). */
+void engine_save(struct engine *en, enum store_kind kind, const char *key, const char *value);
+void engine_forget(struct engine *en, enum store_kind kind, const char *key);
+
+const struct core *engine_core(const struct engine *en); /* for questions only */
+
+/* One line of what happened (a note of the core) as JSON, as it happens, and the
+ * last ENGINE_EVENTS_KEPT of them. */
+#define ENGINE_EVENTS_KEPT 1000
+typedef void engine_event_fn(void *user, const char *json_line);
+void engine_each_event(const struct engine *en, engine_event_fn *fn, void *user);
+/* One observer; NULL takes it away. */
+void engine_observe(struct engine *en, engine_event_fn *fn, void *user);

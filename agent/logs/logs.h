@@ -1,0 +1,55 @@
+#pragma once
+/* logs: ships the lines of awslogs containers to a CloudWatch-Logs-compatible
+ * sink.
+ *
+ * Below: base, io, task, config, store (cursors), docker (the source), aws.
+ * The container itself runs under json-file, which is the spool: a sink that is
+ * away makes a stream wait, never the container, and costs no memory beyond
+ * LOGS_MAX_STREAM_BYTES per stream. What the sink confirmed is a cursor in the
+ * store; after a crash shipping goes on from there. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aws/aws_call.h"
+#include "aws/credentials.h"
+#include "config/config.h"
+#include "docker/docker.h"
+#include "io/loop.h"
+#include "task/task.h"
+
+#define LOGS_MAX_STREAM_BYTES (2 << 20)
+
+struct logs;
+
+struct logs_args {
+    struct loop *loop;
+    struct http_client *http;
+    struct credentials *credentials; /* the instance's */
+    struct roles *roles;             /* execution roles */
+    struct docker *docker;
+    const struct config *config;
+    uint64_t seed;
+    /* Asks for a cursor to be stored; soon, not now. */
+    void (*save_cursor)(void *user, const char *container_id, const char *value);
+    void (*drop_cursor)(void *user, const char *container_id);
+    /* A stored cursor (free() it) or NULL. */
+    char *(*load_cursor)(void *user, const char *container_id);
+    void *user;
+};
+
+struct logs *logs_create(const struct logs_args *args);
+void logs_destroy(struct logs *l); /* cancels; NULL is fine */
+
+/* Follows a container's log from its cursor, or from its start. A container
+ * whose driver is not awslogs, or that is followed already, changes nothing.
+ * `t` is borrowed for the call. */
+void logs_follow(struct logs *l, const struct task *t, size_t container, const char *docker_id);
+
+/* The container has ended: ship the rest, then call `done` (once, later), at the
+ * latest after timeout_ms. A container that is not followed is done at once. */
+typedef void logs_drained_fn(void *user, bool complete);
+void logs_drain(struct logs *l, const char *docker_id, int64_t timeout_ms, logs_drained_fn *done,
+                void *user);
+
+/* Numbers for `berth status`: streams, events sent, waiting, dropped by cause. */
+void logs_write_status(const struct logs *l, struct jw *w);

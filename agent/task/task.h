@@ -1,0 +1,233 @@
+#pragma once
+/* task: a task as the control plane sent it, and the facts an engine can say of
+ * its containers. Pure; below: base.
+ *
+ * Field names and rules: the Task shape of the ACS API and the task definition
+ * parameters of Amazon ECS. A decoded task is immutable. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/defs.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#define TASK_MAX_CONTAINERS 120 /* the service's own limit is 10 */
+#define TASK_MAX_JSON       (1 << 20)
+
+/* In order: a desired status never goes back. */
+enum task_status { TASK_NONE, TASK_MANIFEST_PULLED, TASK_CREATED, TASK_RUNNING, TASK_STOPPED };
+
+enum ctr_status {
+    CTR_NONE,
+    CTR_PULLED, /* the image is there */
+    CTR_CREATED,
+    CTR_RUNNING,
+    CTR_STOPPED,
+};
+
+enum dep_condition { DEP_CREATE, DEP_START, DEP_COMPLETE, DEP_SUCCESS, DEP_HEALTHY };
+
+struct task_dep {
+    size_t target; /* index into task.containers */
+    enum dep_condition condition;
+};
+
+enum port_proto { PORT_TCP, PORT_UDP };
+
+struct task_port {
+    uint16_t container_port;          /* 0 with a range */
+    uint16_t host_port;               /* 0: the engine chooses */
+    uint16_t range_first, range_last; /* container ports; 0 without a range */
+    enum port_proto proto;
+};
+
+struct task_kv {
+    char *name;
+    char *value;
+};
+
+struct task_mount {
+    char *source_volume;
+    char *container_path;
+    bool read_only;
+};
+
+struct task_from { /* volumesFrom */
+    size_t source; /* index into task.containers */
+    bool read_only;
+};
+
+struct task_link {
+    size_t target;
+    char *alias;
+};
+
+struct task_secret {
+    char *name, *value_from, *region, *provider;
+    bool log_driver; /* target LOG_DRIVER instead of CONTAINER */
+};
+
+struct task_container {
+    char *name;
+    char *image;
+    char *arn; /* may be NULL */
+    bool essential;
+    int64_t cpu_shares;
+    int64_t memory_mib;
+    int64_t memory_reservation_mib; /* hostConfig.MemoryReservation, rounded down */
+    char **command;                 /* overrides applied; NULL: the image's */
+    size_t n_command;
+    char **entry_point;
+    size_t n_entry_point;
+    struct task_kv *env;
+    size_t n_env;
+    struct task_port *ports;
+    size_t n_ports;
+    struct task_mount *mounts;
+    size_t n_mounts;
+    struct task_from *from;
+    size_t n_from;
+    struct task_link *links;
+    size_t n_links;
+    struct task_secret *secrets;
+    size_t n_secrets;
+    /* dependsOn, then what volumesFrom (CREATE) and links (START) imply. */
+    struct task_dep *deps;
+    size_t n_deps;
+    int64_t start_timeout_s; /* 0: none; how long dependents wait for this container */
+    int64_t stop_timeout_s;  /* -1: the agent's default */
+    bool health_docker;      /* healthCheckType is "docker" */
+    bool log_execution_role; /* logsAuthStrategy is "ExecutionRole" */
+    char *docker_config;     /* dockerConfig.config, JSON text or NULL */
+    char *docker_host_config;
+    char *docker_version;
+    char *log_driver; /* from hostConfig.LogConfig.Type; NULL: Docker's default */
+    struct task_kv *log_options;
+    size_t n_log_options;
+};
+
+struct task_volume {
+    char *name;
+    char *host_path; /* NULL: anonymous, or a docker volume */
+    bool docker;     /* dockerVolumeConfiguration */
+    bool shared;     /* scope shared: the Docker name is the volume's name */
+    bool autoprovision;
+    char *driver;
+    struct task_kv *driver_opts;
+    size_t n_driver_opts;
+    struct task_kv *labels;
+    size_t n_labels;
+};
+
+struct task {
+    char *arn;
+    char *id; /* the text after the last '/' of the ARN */
+    char *family;
+    char *version;
+    char *group, *service_name, *launch_type;             /* NULL when absent */
+    char *network_mode;                                   /* "bridge" when absent */
+    char *pid_mode, *ipc_mode;                            /* NULL when absent */
+    enum task_status desired;                             /* as sent */
+    double cpu_vcpus;                                     /* 0: no task limit */
+    int64_t memory_mib;                                   /* 0: no task limit */
+    char *role_credentials_id, *execution_credentials_id; /* NULL when absent */
+    struct task_container *containers;
+    size_t n_containers;
+    struct task_volume *volumes;
+    size_t n_volumes;
+    /* The JSON it was decoded from, compact, without any credential: what the
+     * store keeps. Decoding it again gives an equal task. */
+    char *json;
+};
+
+/* Credentials of a role, as a payload or a refresh message carries them. Secret:
+ * they live in the process's memory only. */
+struct task_credentials {
+    char *id, *role_arn, *access_key, *secret_key, *session_token, *expiration;
+};
+void task_credentials_fini(struct task_credentials *c); /* wipes, frees, zeroes */
+
+/* Decodes one element of a payload's `tasks`. ERR_INVALID names the place:
+ * "containers[2].memory: expected integer, got string". An unknown dependency or
+ * a dependency cycle is ERR_INVALID too, naming the containers. Unknown members
+ * are ignored. On success *out is the caller's. */
+MUST_CHECK enum err_code task_decode(const struct json_t *v, struct task **out, struct err *e);
+/* As task_decode, from text (the store's). */
+MUST_CHECK enum err_code task_decode_text(const char *text, size_t n, struct task **out,
+                                          struct err *e);
+void task_destroy(struct task *t); /* NULL is fine */
+AUTO_DEFINE(task, struct task *, task_destroy)
+
+/* The credentials inside a task's JSON ("roleCredentials" or
+ * "executionRoleCredentials"); *out is zeroed when there are none. */
+MUST_CHECK enum err_code task_decode_credentials(const struct jcur *c, struct task_credentials *out,
+                                                 struct err *e);
+
+/* The task's JSON with the values of environment, log options, driver options
+ * and the Docker configuration's secrets blanked: what a flight record may hold.
+ * free() it. Core decisions are the same for both. */
+char *task_redacted_json(const struct task *t);
+
+/* Index of the container of that name, or -1. */
+int task_find_container(const struct task *t, const char *name);
+/* What the task needs of its host (task-level limits first, else the sum of its
+ * containers, the soft limit where there is one). */
+int64_t task_need_cpu(const struct task *t); /* units, 1024 a core */
+int64_t task_need_memory_mib(const struct task *t);
+
+const char *task_status_name(enum task_status s); /* "RUNNING" */
+const char *ctr_status_name(enum ctr_status s);
+/* Wire names, including UNKNOWN (NONE) and DEAD (STOPPED). */
+MUST_CHECK enum err_code task_status_parse(const char *text, enum task_status *out, struct err *e);
+
+/* The Docker name of a container: ecs-<family>-<version>-<name>-<20 hex>, where
+ * `unique` gives the last part. free() it. */
+char *task_docker_name(const struct task *t, const struct task_container *c, uint64_t unique);
+
+#define LABEL_PREFIX "com.amazonaws.ecs."
+
+/* ---- the body of Docker's POST /containers/create ---- */
+
+struct task_create_args {
+    const struct task *task;
+    size_t container;                /* index */
+    const char *cluster;             /* configured name, for the label */
+    const char *region;              /* AWS_REGION, unless the task or image sets one; NULL: none */
+    const char *const *docker_names; /* of every container of the task, by index */
+    const char *const *image_env;    /* NAME=value of the image, NULL-terminated; may be NULL */
+    const char *metadata_id;         /* UUID for the metadata endpoints; NULL: no such variables */
+    const char *log_max_size, *log_max_file; /* json-file rotation for awslogs containers */
+};
+
+/* Writes the body. awslogs becomes json-file: Berth ships the lines itself.
+ * ERR_INVALID carries the reference's error name in front, e.g.
+ * "DockerClientConfigError: Unable decode given docker config: ...". */
+MUST_CHECK enum err_code task_create_body(const struct task_create_args *args, struct buf *out,
+                                          struct err *e);
+
+/* ---- facts about a container, from inspect or an event ---- */
+
+struct port_binding {
+    char ip[46];
+    uint16_t container_port, host_port;
+    enum port_proto proto;
+};
+
+enum ctr_health { HEALTH_UNKNOWN, HEALTH_STARTING, HEALTH_OK, HEALTH_BAD };
+
+struct ctr_facts {
+    char id[72];
+    enum ctr_status status; /* CREATED, RUNNING or STOPPED */
+    bool has_exit_code;     /* not running and FinishedAt set */
+    int exit_code;
+    bool oom_killed;
+    char error[512];                             /* State.Error; "" when none */
+    int64_t created_ms, started_ms, finished_ms; /* 0: unset */
+    enum ctr_health health;
+    struct port_binding *bindings; /* sorted by protocol, container port, ip */
+    size_t n_bindings;
+};
+void ctr_facts_fini(struct ctr_facts *f);
+void ctr_facts_copy(struct ctr_facts *to, const struct ctr_facts *from);

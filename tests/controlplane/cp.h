@@ -1,0 +1,115 @@
+#pragma once
+/* cp: what the parts of berth-local know of each other.
+ *
+ * berth-local is one process with one thread: an epoll loop that serves HTTP
+ * (libmicrohttpd with an external epoll descriptor) and websockets (upgraded
+ * connections framed by wslay). It shares no code with agent/ but base/.
+ *
+ *   main.c      argv, wiring
+ *   server.c    the loop, HTTP, timers          (cp_server_*)
+ *   ws.c        websockets                      (cp_ws_*)
+ *   auth.c      verification of SigV4           (called by server.c and ws.c)
+ *   faults.c    injected faults, admin path     (called by server.c and ws.c)
+ *   logs.c      CloudWatch Logs
+ *   tcs.c       the telemetry websocket: checks frames, acknowledges
+ *   standins.c  STS GetCallerIdentity and instance metadata
+ *   model.c     clusters, instances, task definitions, tasks; --state file
+ *   ecs_*.c     the ECS API, one file per kind of thing
+ *   render.c    a task definition into an ACS task
+ *   acs.c       the ACS websocket: payloads, acks, heartbeats, manifests
+ *   place.c     placement: binpack, random, spread (pure)
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/rng.h"
+#include "base/str.h"
+
+struct cp_server;
+struct cp_call;
+struct cp_ws;
+struct cp_timer;
+struct cp_model;
+
+/* ---- JSON 1.1 services (server.c) ---- */
+
+/* One verified call. Answer exactly once, now or later, with one of the two. */
+struct cp_call {
+    const char *operation;  /* "RunTask" */
+    struct jcur body;       /* the request, an object; lives until the answer */
+    const char *region;     /* of the signature's scope */
+    const char *access_key; /* who signed */
+    int64_t now_ms;         /* wall clock at arrival */
+};
+
+void cp_reply(struct cp_call *call, struct str json);
+/* status 400 for client faults, 500 for server's; {"__type":type,"message":...}. */
+void cp_reply_error(struct cp_call *call, int status, const char *type, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+
+/* Calls whose X-Amz-Target begins with `target_prefix` + "." and whose signature
+ * names `service` (checked) go to `fn`. */
+typedef void cp_service_fn(void *user, struct cp_call *call);
+void cp_server_add_service(struct cp_server *s, const char *target_prefix, const char *service,
+                           cp_service_fn *fn, void *user);
+
+/* The base of this server's own addresses: "http://127.0.0.1:51999". */
+const char *cp_server_url(const struct cp_server *s);
+const char *cp_server_region(const struct cp_server *s);
+const char *cp_server_account(const struct cp_server *s);
+struct rng *cp_server_rng(struct cp_server *s);
+
+/* ---- plain paths: admin, metadata ---- */
+
+struct cp_http {
+    const char *method, *path; /* path without the query */
+    struct str body;
+    const char *(*query)(struct cp_http *h, const char *name);  /* NULL: absent */
+    const char *(*header)(struct cp_http *h, const char *name); /* NULL: absent */
+};
+void cp_http_reply(struct cp_http *h, int status, const char *content_type, struct str body);
+typedef void cp_path_fn(void *user, struct cp_http *h);
+/* Unsigned requests whose path begins with `prefix`. */
+void cp_server_add_path(struct cp_server *s, const char *prefix, cp_path_fn *fn, void *user);
+
+/* ---- websockets (ws.c) ---- */
+
+struct cp_ws_events {
+    /* The verified handshake. Return false (and fill `refusal`, at most 1024
+     * bytes, sent with status 400) to refuse. */
+    bool (*open)(void *user, struct cp_ws *ws, struct buf *refusal);
+    void (*message)(void *user, struct cp_ws *ws, struct str text);
+    void (*closed)(void *user, struct cp_ws *ws, int code);
+};
+/* GET <path> with a valid signature of service "ecs". */
+void cp_server_add_websocket(struct cp_server *s, const char *path, const struct cp_ws_events *ev,
+                             void *user);
+const char *cp_ws_query(struct cp_ws *ws, const char *name); /* decoded; NULL: absent */
+void cp_ws_send(struct cp_ws *ws, struct str text);
+void cp_ws_close(struct cp_ws *ws, int code, const char *reason);
+void cp_ws_set_user(struct cp_ws *ws, void *data);
+void *cp_ws_user(struct cp_ws *ws);
+/* Verifies one signed TCS frame against its connection's handshake URL; on
+ * success *envelope is the JSON part. */
+MUST_CHECK enum err_code cp_ws_verify_frame(struct cp_ws *ws, struct str frame,
+                                            struct str *envelope, struct err *e);
+
+/* ---- timers (server.c) ---- */
+
+typedef void cp_timer_fn(void *user);
+struct cp_timer *cp_timer_create(struct cp_server *s, cp_timer_fn *fn, void *user);
+void cp_timer_arm(struct cp_timer *t, int64_t delay_ms);
+void cp_timer_disarm(struct cp_timer *t);
+void cp_timer_destroy(struct cp_timer *t);
+
+/* ---- the parts ---- */
+
+void cp_logs_add(struct cp_server *s);
+void cp_tcs_add(struct cp_server *s);
+void cp_standins_add(struct cp_server *s);
+/* The ECS service, ACS and the model; `state_file` NULL: memory only. */
+MUST_CHECK enum err_code cp_ecs_add(struct cp_server *s, const char *state_file, struct err *e);
