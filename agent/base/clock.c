@@ -1,6 +1,7 @@
 #include "base/clock.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -54,26 +55,56 @@ void clock_amz(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
     strftime(out, CLOCK_ISO_SIZE, "%Y%m%dT%H%M%SZ", &tm);
 }
 
-enum err_code clock_parse_iso(const char *text, int64_t *wall_ms, struct err *e)
+/* Whether `text` begins as `shape` does, where '0' stands for any digit. */
+static bool has_shape(const char *text, const char *shape)
 {
-    struct tm tm = { 0 };
-    int used = 0, oh = 0, om = 0, digits = 0, ms = 0;
-    const char *p;
-    int64_t offset_s = 0;
+    for (; *shape; text++, shape++)
+        if (*shape == '0' ? *text < '0' || *text > '9' : *text != *shape)
+            return false;
+    return true;
+}
 
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &used) != 6)
-        return err_set(e, ERR_INVALID, "expected an RFC 3339 time, got '%.60s'", text);
-    p = text + used;
-    if (*p == '.')
+/* The end of a time: an optional fraction, then Z or an offset, then nothing. */
+static bool parse_tail(const char *p, int *ms, int64_t *offset_s)
+{
+    int digits = 0, oh, om;
+
+    *ms = 0;
+    *offset_s = 0;
+    if (*p == '.') {
         for (p++; *p >= '0' && *p <= '9'; p++, digits++)
             if (digits < 3)
-                ms = ms * 10 + (*p - '0');
-    for (; digits < 3 && ms; digits++)
-        ms *= 10;
-    if ((*p == '+' || *p == '-') && sscanf(p + 1, "%2d:%2d", &oh, &om) == 2)
-        offset_s = (*p == '-' ? -1 : 1) * ((int64_t)oh * 3600 + (int64_t)om * 60);
-    else if (strcmp(p, "Z") != 0)
+                *ms = *ms * 10 + (*p - '0');
+        if (digits == 0)
+            return false;
+        for (; digits < 3; digits++)
+            *ms *= 10;
+    }
+    if (strcmp(p, "Z") == 0)
+        return true;
+    if ((*p != '+' && *p != '-') || !has_shape(p + 1, "00:00") || p[6])
+        return false;
+    if (sscanf(p + 1, "%2d:%2d", &oh, &om) != 2 || oh > 23 || om > 59)
+        return false;
+    *offset_s = (*p == '-' ? -1 : 1) * ((int64_t)oh * 3600 + (int64_t)om * 60);
+    return true;
+}
+
+enum err_code clock_parse_iso(const char *text, int64_t *wall_ms, struct err *e)
+{
+    static const char shape[] = "0000-00-00T00:00:00";
+    struct tm tm = { 0 };
+    int64_t offset_s;
+    int ms;
+
+    if (!has_shape(text, shape) || sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon,
+                                          &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+        return err_set(e, ERR_INVALID, "expected an RFC 3339 time, got '%.60s'", text);
+    /* Second 60 is a leap second. */
+    if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
+        tm.tm_min > 59 || tm.tm_sec > 60)
+        return err_set(e, ERR_INVALID, "'%.60s' is no time of any day", text);
+    if (!parse_tail(text + sizeof shape - 1, &ms, &offset_s))
         return err_set(e, ERR_INVALID, "expected Z or an offset at the end of '%.60s'", text);
     if (tm.tm_year <= 1) {
         *wall_ms = 0;
@@ -88,13 +119,23 @@ enum err_code clock_parse_iso(const char *text, int64_t *wall_ms, struct err *e)
 void clock_go_duration(int64_t ms, char out[CLOCK_ISO_SIZE])
 {
     int64_t s = ms / 1000, h = s / 3600, m = s / 60 % 60;
+    char fraction[8] = "";
+    size_t n;
 
-    if (ms < 1000)
-        snprintf(out, CLOCK_ISO_SIZE, ms ? "%" PRId64 "ms" : "%" PRId64 "s", ms);
-    else if (h)
-        snprintf(out, CLOCK_ISO_SIZE, "%" PRId64 "h%" PRId64 "m%" PRId64 "s", h, m, s % 60);
+    if (ms && ms < 1000) {
+        snprintf(out, CLOCK_ISO_SIZE, "%" PRId64 "ms", ms);
+        return;
+    }
+    if (ms % 1000) {
+        snprintf(fraction, sizeof fraction, ".%03d", (int)(ms % 1000));
+        for (n = strlen(fraction); fraction[n - 1] == '0'; n--)
+            fraction[n - 1] = '\0';
+    }
+    if (h)
+        snprintf(out, CLOCK_ISO_SIZE, "%" PRId64 "h%" PRId64 "m%" PRId64 "%ss", h, m, s % 60,
+                 fraction);
     else if (m)
-        snprintf(out, CLOCK_ISO_SIZE, "%" PRId64 "m%" PRId64 "s", m, s % 60);
+        snprintf(out, CLOCK_ISO_SIZE, "%" PRId64 "m%" PRId64 "%ss", m, s % 60, fraction);
     else
-        snprintf(out, CLOCK_ISO_SIZE, "%" PRId64 "s", s);
+        snprintf(out, CLOCK_ISO_SIZE, "%" PRId64 "%ss", s, fraction);
 }

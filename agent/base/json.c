@@ -126,18 +126,15 @@ void jcur_fail(const struct jcur *c, const char *fmt, ...)
     buf_fini(&b);
 }
 
-static const char *type_word(const struct jcur *c)
-{
-    static const char *const words[] = { "nothing", "object", "array",  "string",
-                                         "integer", "number", "boolean" };
-
-    return words[jcur_type(c)];
-}
+static const char *const type_words[] = {
+    [JSON_NONE] = "nothing", [JSON_OBJ] = "object", [JSON_ARR] = "array",    [JSON_STR] = "string",
+    [JSON_INT] = "integer",  [JSON_NUM] = "number", [JSON_BOOL] = "boolean",
+};
 
 static void fail_type(const struct jcur *c, const char *wanted)
 {
     if (jcur_present(c))
-        jcur_fail(c, "expected %s, got %s", wanted, type_word(c));
+        jcur_fail(c, "expected %s, got %s", wanted, type_words[jcur_type(c)]);
     else
         jcur_fail(c, "expected %s, but it is missing", wanted);
 }
@@ -186,6 +183,29 @@ bool jcur_member(const struct jcur *c, size_t i, struct jcur *out)
     return true;
 }
 
+bool jcur_null(const struct jcur *c, const char *key)
+{
+    const char *name;
+    json_t *item;
+
+    if (!json_is_object(c->val))
+        return false;
+    item = json_object_get(c->val, key);
+    if (item)
+        return json_is_null(item);
+    json_object_foreach((json_t *)c->val, name,
+                        item) if (strcasecmp(name, key) == 0 && json_is_null(item)) return true;
+    return false;
+}
+
+bool jcur_expect(const struct jcur *c, enum json_type type)
+{
+    if (jcur_type(c) == type)
+        return true;
+    fail_type(c, type_words[type]);
+    return false;
+}
+
 const char *jcur_as_str(const struct jcur *c)
 {
     const char *s = json_string_value(c->val);
@@ -199,6 +219,15 @@ const char *jcur_as_str(const struct jcur *c)
         return "";
     }
     return s;
+}
+
+struct str jcur_as_bytes(const struct jcur *c)
+{
+    if (!json_is_string(c->val)) {
+        fail_type(c, "string");
+        return (struct str){ "", 0 };
+    }
+    return (struct str){ json_string_value(c->val), json_string_length(c->val) };
 }
 
 int64_t jcur_as_int(const struct jcur *c, int64_t min, int64_t max)

@@ -52,6 +52,10 @@ struct jcur jcur_at(const struct jcur *c, size_t i);
 size_t jcur_len(const struct jcur *c); /* elements of an array; absent is 0 */
 bool jcur_present(const struct jcur *c);
 enum json_type jcur_type(const struct jcur *c);
+/* Whether the member is there and is null, which elsewhere counts as absent. */
+bool jcur_null(const struct jcur *c, const char *key);
+/* True when the value has that type; else reports "expected object, got string". */
+bool jcur_expect(const struct jcur *c, enum json_type type);
 
 /* Reports "<path>: <text>" once. */
 void jcur_fail(const struct jcur *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -75,17 +79,19 @@ struct jcur jcur_arr(const struct jcur *c, const char *key); /* must be an array
 
 /* The value of the cursor itself. */
 const char *jcur_as_str(const struct jcur *c);
+struct str jcur_as_bytes(const struct jcur *c); /* a string that may contain NUL */
 int64_t jcur_as_int(const struct jcur *c, int64_t min, int64_t max);
 
 /* The members of an object in document order: call with 0, 1, 2 ... until false. */
 bool jcur_member(const struct jcur *c, size_t i, struct jcur *out);
 
-/* for (size_t i = 0; ...) with `item` as the cursor of element i. */
-#define JCUR_EACH(item, array)                                                           \
-    for (size_t item##_i = 0, item##_n = jcur_len(array), item##_once = 1;               \
-         item##_once && item##_i < item##_n; item##_i++)                                 \
-        for (struct jcur item = jcur_at((array), item##_i), *item##_p = &item; item##_p; \
-             item##_p = NULL)
+/* for (size_t i = 0; ...) with `item` as the cursor of element i. The inner loop
+ * runs once and only declares the cursor; `once` carries a break outwards. */
+#define JCUR_EACH(item, array)                                                               \
+    for (size_t item##_i = 0, item##_n = jcur_len(array), item##_once = 1;                   \
+         item##_once && item##_i < item##_n; item##_i++)                                     \
+        for (struct jcur item = (item##_once = 0, jcur_at((array), item##_i)); !item##_once; \
+             item##_once = 1)
 
 /* ---- writer ---- */
 

@@ -1,0 +1,108 @@
+#include "unit/base/fixture.h"
+
+#include "base/str.h"
+
+static void test_ends(void **state)
+{
+    (void)state;
+    assert_true(str_starts("abc", "ab"));
+    assert_true(str_starts("abc", ""));
+    assert_false(str_starts("ab", "abc"));
+    assert_true(str_ends("abc", "bc"));
+    assert_true(str_ends("abc", ""));
+    assert_false(str_ends("bc", "abc"));
+    assert_string_equal(str_after_last("a/b/c", '/'), "c");
+    assert_string_equal(str_after_last("abc", '/'), "abc");
+    assert_string_equal(str_after_last("a/", '/'), "");
+    assert_true(str_empty(NULL) && str_empty("") && !str_empty(" "));
+    assert_true(str_is(str_of("ab"), "ab"));
+    assert_false(str_is(str_of("ab"), "abc"));
+    assert_int_equal(str_of(NULL).n, 0);
+}
+
+static void test_utf8_prefix(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t max, want;
+    } rows[] = {
+        { "", 4, 0 },
+        { "abc", 8, 3 },
+        { "abc", 2, 2 },
+        { "abc", 0, 0 },
+        { "a\xC3\xA9", 2, 1 }, /* two bytes */
+        { "a\xC3\xA9", 3, 3 },
+        { "\xE2\x82\xAC", 2, 0 }, /* three */
+        { "\xE2\x82\xAC", 3, 3 },
+        { "x\xF0\x9F\x98\x80y", 4, 1 }, /* four */
+        { "x\xF0\x9F\x98\x80y", 5, 5 },
+        { "x\xF0\x9F\x98\x80y", 6, 6 },
+        { "\x80\x80\x80\x80\x80", 3, 3 }, /* never valid: bytes */
+        { "\xFF\xFF", 1, 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(str_utf8_prefix(rows[i].text, strlen(rows[i].text), rows[i].max),
+                         rows[i].want);
+}
+
+static void test_to_int(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t min, max, want;
+        const char *message; /* NULL: success */
+    } rows[] = {
+        { "0", 0, 9, 0, NULL },
+        { "-5", -9, 9, -5, NULL },
+        { "9223372036854775807", 0, INT64_MAX, INT64_MAX, NULL },
+        { "10", 0, 9, 0, "10 is not in 0..9" },
+        { "-1", 0, 9, 0, "-1 is not in 0..9" },
+        { "9223372036854775808", 0, INT64_MAX, 0,
+          "9223372036854775808 is not in 0..9223372036854775807" },
+        { "", 0, 9, 0, "expected a whole number, got ''" },
+        { " 1", 0, 9, 0, "expected a whole number, got ' 1'" },
+        { "1 ", 0, 9, 0, "expected a whole number, got '1 '" },
+        { "1.5", 0, 9, 0, "expected a whole number, got '1.5'" },
+        { "0x1", 0, 9, 0, "expected a whole number, got '0x1'" },
+        { "one", 0, 9, 0, "expected a whole number, got 'one'" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int64_t out = 77;
+        struct err e = { 0 };
+        enum err_code code = str_to_int(rows[i].text, rows[i].min, rows[i].max, &out, &e);
+
+        assert_int_equal(code, rows[i].message ? ERR_INVALID : ERR_OK);
+        assert_string_equal(e.msg, rows[i].message ? rows[i].message : "");
+        assert_int_equal(out, rows[i].message ? 77 : rows[i].want);
+    }
+}
+
+static void test_trim_and_hex(void **state)
+{
+    char out[9];
+
+    (void)state;
+    assert_true(str_is(str_trim(str_of(" \t a b \r\n")), "a b"));
+    assert_true(str_is(str_trim(str_of("  ")), ""));
+    assert_true(str_is(str_trim(str_of("")), ""));
+    str_hex("\x00\xFF\x1a\xB0", 4, out);
+    assert_string_equal(out, "00ff1ab0");
+    str_hex("", 0, out);
+    assert_string_equal(out, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_utf8_prefix),
+        cmocka_unit_test(test_to_int),
+        cmocka_unit_test(test_trim_and_hex),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
