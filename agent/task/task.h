@@ -81,7 +81,7 @@ struct task_container {
     size_t n_command;
     char **entry_point;
     size_t n_entry_point;
-    struct task_kv *env;
+    struct task_kv *env; /* sorted by name, as every list of pairs */
     size_t n_env;
     struct task_port *ports;
     size_t n_ports;
@@ -160,14 +160,16 @@ MUST_CHECK enum err_code task_decode_text(const char *text, size_t n, struct tas
 void task_destroy(struct task *t); /* NULL is fine */
 AUTO_DEFINE(task, struct task *, task_destroy)
 
-/* The credentials inside a task's JSON ("roleCredentials" or
- * "executionRoleCredentials"); *out is zeroed when there are none. */
+/* The credentials at `c`, which is a task's "roleCredentials" or
+ * "executionRoleCredentials" or a refresh message's; *out is zeroed when `c` is
+ * absent. An error is left in `c`'s document too. */
 MUST_CHECK enum err_code task_decode_credentials(const struct jcur *c, struct task_credentials *out,
                                                  struct err *e);
 
-/* The task's JSON with the values of environment, log options, driver options
- * and the Docker configuration's secrets blanked: what a flight record may hold.
- * free() it. Core decisions are the same for both. */
+/* The task's JSON with the values of environment, arguments, log options (but
+ * awslogs-*), driver options and labels blanked, and of dockerConfig only what
+ * decisions need: what a flight record may hold. It decodes to the same
+ * containers, dependencies, ports and needs. free() it. */
 char *task_redacted_json(const struct task *t);
 
 /* Index of the container of that name, or -1. */
@@ -230,4 +232,5 @@ struct ctr_facts {
     size_t n_bindings;
 };
 void ctr_facts_fini(struct ctr_facts *f);
+/* `to` is zeroed or holds facts, which are replaced. */
 void ctr_facts_copy(struct ctr_facts *to, const struct ctr_facts *from);

@@ -1,0 +1,331 @@
+/* The body of POST /containers/create: first what the task itself says, then the
+ * control plane's dockerConfig on top of it, then what the agent insists on. */
+#include "task/create_body.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define BODY_MAX         (8 * (size_t)TASK_MAX_JSON)
+#define CONFIG_ERROR     "DockerClientConfigError"
+#define HOST_ERROR       "HostConfigError"
+#define CREDENTIALS_PATH "/v2/credentials/"
+#define METADATA_BASE    "http://169.254.170.2"
+
+/* Labels, PidMode, IpcMode and LogConfig are missing here: they have rules of
+ * their own below. */
+static const struct merge_field config_fields[] = {
+    { "Hostname", MERGE_STR },
+    { "Domainname", MERGE_STR },
+    { "User", MERGE_STR },
+    { "AttachStdin", MERGE_BOOL },
+    { "AttachStdout", MERGE_BOOL },
+    { "AttachStderr", MERGE_BOOL },
+    { "ExposedPorts", MERGE_MAP },
+    { "Tty", MERGE_BOOL },
+    { "OpenStdin", MERGE_BOOL },
+    { "StdinOnce", MERGE_BOOL },
+    { "Env", MERGE_LIST },
+    { "Cmd", MERGE_STRS },
+    { "Healthcheck", MERGE_OBJ },
+    { "ArgsEscaped", MERGE_BOOL },
+    { "Image", MERGE_STR },
+    { "Volumes", MERGE_MAP },
+    { "WorkingDir", MERGE_STR },
+    { "Entrypoint", MERGE_STRS },
+    { "NetworkDisabled", MERGE_BOOL },
+    { "MacAddress", MERGE_STR },
+    { "OnBuild", MERGE_LIST },
+    { "StopSignal", MERGE_STR },
+    { "StopTimeout", MERGE_INT },
+    { "Shell", MERGE_STRS },
+};
+
+static const struct merge_field host_fields[] = {
+    { "Binds", MERGE_LIST },
+    { "ContainerIDFile", MERGE_STR },
+    { "NetworkMode", MERGE_STR },
+    { "PortBindings", MERGE_MAP },
+    { "RestartPolicy", MERGE_OBJ },
+    { "AutoRemove", MERGE_BOOL },
+    { "VolumeDriver", MERGE_STR },
+    { "VolumesFrom", MERGE_LIST },
+    { "ConsoleSize", MERGE_LIST },
+    { "Annotations", MERGE_MAP },
+    { "CapAdd", MERGE_STRS },
+    { "CapDrop", MERGE_STRS },
+    { "CgroupnsMode", MERGE_STR },
+    { "Dns", MERGE_LIST },
+    { "DnsOptions", MERGE_LIST },
+    { "DnsSearch", MERGE_LIST },
+    { "ExtraHosts", MERGE_LIST },
+    { "GroupAdd", MERGE_LIST },
+    { "Cgroup", MERGE_STR },
+    { "Links", MERGE_LIST },
+    { "OomScoreAdj", MERGE_INT },
+    { "Privileged", MERGE_BOOL },
+    { "PublishAllPorts", MERGE_BOOL },
+    { "ReadonlyRootfs", MERGE_BOOL },
+    { "SecurityOpt", MERGE_LIST },
+    { "StorageOpt", MERGE_MAP },
+    { "Tmpfs", MERGE_MAP },
+    { "UTSMode", MERGE_STR },
+    { "UsernsMode", MERGE_STR },
+    { "ShmSize", MERGE_INT },
+    { "Sysctls", MERGE_MAP },
+    { "Runtime", MERGE_STR },
+    { "Isolation", MERGE_STR },
+    { "CpuShares", MERGE_INT },
+    { "Memory", MERGE_INT },
+    { "NanoCpus", MERGE_INT },
+    { "CgroupParent", MERGE_STR },
+    { "BlkioWeight", MERGE_INT },
+    { "BlkioWeightDevice", MERGE_LIST },
+    { "BlkioDeviceReadBps", MERGE_LIST },
+    { "BlkioDeviceWriteBps", MERGE_LIST },
+    { "BlkioDeviceReadIOps", MERGE_LIST },
+    { "BlkioDeviceWriteIOps", MERGE_LIST },
+    { "CpuPeriod", MERGE_INT },
+    { "CpuQuota", MERGE_INT },
+    { "CpuRealtimePeriod", MERGE_INT },
+    { "CpuRealtimeRuntime", MERGE_INT },
+    { "CpusetCpus", MERGE_STR },
+    { "CpusetMems", MERGE_STR },
+    { "Devices", MERGE_LIST },
+    { "DeviceCgroupRules", MERGE_LIST },
+    { "DeviceRequests", MERGE_LIST },
+    { "KernelMemory", MERGE_INT },
+    { "KernelMemoryTCP", MERGE_INT },
+    { "MemoryReservation", MERGE_INT },
+    { "MemorySwap", MERGE_INT },
+    { "MemorySwappiness", MERGE_INT },
+    { "OomKillDisable", MERGE_BOOL },
+    { "PidsLimit", MERGE_INT },
+    { "Ulimits", MERGE_LIST },
+    { "CpuCount", MERGE_INT },
+    { "CpuPercent", MERGE_INT },
+    { "IOMaximumIOps", MERGE_INT },
+    { "IOMaximumBandwidth", MERGE_INT },
+    { "Mounts", MERGE_LIST },
+    { "MaskedPaths", MERGE_LIST },
+    { "ReadonlyPaths", MERGE_LIST },
+    { "Init", MERGE_BOOL },
+};
+
+/* ---- environment ---- */
+
+struct env_extra {
+    const char *name, *before, *value; /* NAME=<before><value>; no value: not set */
+};
+
+static bool env_names(const struct task_create_args *a, const char *name)
+{
+    const struct task_container *c = &a->task->containers[a->container];
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < c->n_env; i++)
+        if (streq(c->env[i].name, name))
+            return true;
+    for (const char *const *p = a->image_env; p && *p; p++)
+        if (strncmp(*p, name, n) == 0 && (*p)[n] == '=')
+            return true;
+    return false;
+}
+
+static void write_env_item(struct jw *w, const char *name, const char *before, const char *value)
+{
+    AUTO(str) char *item = mem_printf("%s=%s%s", name, before, value);
+
+    jw_str(w, item);
+}
+
+static void write_env(struct jw *w, const struct task_create_args *a)
+{
+    const struct task_container *c = &a->task->containers[a->container];
+    bool region = a->region && !env_names(a, "AWS_REGION") && !env_names(a, "AWS_DEFAULT_REGION");
+    const struct env_extra extras[] = {
+        { "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", CREDENTIALS_PATH,
+          a->task->role_credentials_id },
+        { "ECS_CONTAINER_METADATA_URI", METADATA_BASE "/v3/", a->metadata_id },
+        { "ECS_CONTAINER_METADATA_URI_V4", METADATA_BASE "/v4/", a->metadata_id },
+        { "ECS_AGENT_URI", METADATA_BASE "/api/", a->metadata_id },
+        { "AWS_REGION", "", region ? a->region : NULL },
+        { "AWS_DEFAULT_REGION", "", region ? a->region : NULL },
+    };
+
+    jw_key(w, "Env");
+    jw_array(w);
+    for (size_t i = 0; i < c->n_env; i++) {
+        bool replaced = false;
+
+        for (size_t k = 0; k < COUNT_OF(extras); k++)
+            replaced |= extras[k].value && streq(extras[k].name, c->env[i].name);
+        if (!replaced)
+            write_env_item(w, c->env[i].name, "", c->env[i].value);
+    }
+    for (size_t k = 0; k < COUNT_OF(extras); k++)
+        if (extras[k].value)
+            write_env_item(w, extras[k].name, extras[k].before, extras[k].value);
+    jw_end(w);
+}
+
+/* ---- Config ---- */
+
+static void write_strings(struct jw *w, const char *key, char *const *items, size_t n)
+{
+    if (!n)
+        return;
+    jw_key(w, key);
+    jw_array(w);
+    for (size_t i = 0; i < n; i++)
+        jw_str(w, items[i]);
+    jw_end(w);
+}
+
+static void write_config_base(struct jw *w, const struct task_create_args *a)
+{
+    const struct task_container *c = &a->task->containers[a->container];
+
+    jw_object(w);
+    jw_kstr(w, "Image", c->image);
+    write_strings(w, "Cmd", c->command, c->n_command);
+    write_strings(w, "Entrypoint", c->entry_point, c->n_entry_point);
+    write_env(w, a);
+    create_write_exposed_ports(w, c);
+    jw_end(w);
+}
+
+static void write_labels(struct jw *w, const struct task_create_args *a, const struct jcur *top)
+{
+    const struct task *t = a->task;
+    const struct task_kv ours[] = {
+        { (char *)LABEL_PREFIX "cluster", (char *)a->cluster },
+        { (char *)LABEL_PREFIX "container-name", t->containers[a->container].name },
+        { (char *)LABEL_PREFIX "task-arn", t->arn },
+        { (char *)LABEL_PREFIX "task-definition-family", t->family },
+        { (char *)LABEL_PREFIX "task-definition-version", t->version },
+    };
+    struct jcur labels = jcur_obj(top, "Labels"), m;
+
+    jw_key(w, "Labels");
+    jw_object(w);
+    for (size_t i = 0; jcur_member(&labels, i, &m); i++) {
+        bool replaced = i >= TASK_MAX_PAIRS;
+
+        for (size_t k = 0; k < COUNT_OF(ours); k++)
+            replaced |= streq(ours[k].name, m.key);
+        if (!replaced)
+            jw_kstr(w, m.key, jcur_present(&m) ? jcur_as_str(&m) : "");
+        if (i >= TASK_MAX_PAIRS)
+            break;
+    }
+    for (size_t k = 0; k < COUNT_OF(ours); k++)
+        jw_kstr(w, ours[k].name, ours[k].value ? ours[k].value : "");
+    jw_end(w);
+}
+
+/* ---- one half of the body ---- */
+
+/* The document of `text`; absent for NULL and for the text "null". */
+static enum err_code parse_top(const char *text, const char *prefix, struct json_t **doc,
+                               struct err *e)
+{
+    struct err inner = { 0 };
+    struct jcur root;
+
+    if (!text)
+        return ERR_OK;
+    if (json_parse(text, strlen(text), doc, &inner))
+        return err_set(e, ERR_INVALID, "%s: %s", prefix, inner.msg);
+    root = jcur_root(*doc, &inner);
+    if (jcur_present(&root) && !jcur_expect(&root, JSON_OBJ))
+        return err_set(e, ERR_INVALID, "%s: %s", prefix, inner.msg);
+    return ERR_OK;
+}
+
+static enum err_code parse_base(const struct buf *b, struct json_t **doc, struct err *e)
+{
+    if (b->overflowed)
+        return err_set(e, ERR_LIMIT, "the container's settings are larger than %zu bytes", b->max);
+    return json_parse(b->data, b->len, doc, e) ? err_wrap(e, "container body") : ERR_OK;
+}
+
+static enum err_code write_config(struct jw *w, const struct task_create_args *a, struct err *e)
+{
+    static const char prefix[] = CONFIG_ERROR ": Unable decode given docker config";
+    const struct task_container *c = &a->task->containers[a->container];
+    AUTO(buf) struct buf b = BUF_INIT(BODY_MAX);
+    AUTO(json) struct json_t *base_doc = NULL, *top_doc = NULL;
+    struct err base_err = { 0 }, top_err = { 0 };
+    struct jcur base, top, health;
+    struct jw bw;
+
+    jw_init(&bw, &b);
+    write_config_base(&bw, a);
+    if (parse_base(&b, &base_doc, e) || parse_top(c->docker_config, prefix, &top_doc, e))
+        return e->code;
+    base = jcur_root(base_doc, &base_err);
+    top = jcur_root(top_doc, &top_err);
+    task_merge(w, &base, &top, config_fields, COUNT_OF(config_fields));
+    write_labels(w, a, &top);
+    health = jcur_get(&top, "Healthcheck");
+    if (top_err.code)
+        return err_set(e, ERR_INVALID, "%s: %s", prefix, top_err.msg);
+    if (c->health_docker && !jcur_present(&health))
+        return err_set(e, ERR_INVALID,
+                       CONFIG_ERROR ": docker health check is nil while container health check "
+                                    "type is DOCKER");
+    return ERR_OK;
+}
+
+static enum err_code write_host_config(struct jw *w, const struct task_create_args *a,
+                                       struct err *e)
+{
+    static const char prefix[] = HOST_ERROR ": Unable to decode given host config";
+    const struct task_container *c = &a->task->containers[a->container];
+    AUTO(buf) struct buf b = BUF_INIT(BODY_MAX);
+    AUTO(json) struct json_t *base_doc = NULL, *top_doc = NULL;
+    struct err base_err = { 0 }, top_err = { 0 };
+    struct jcur base, top;
+    struct jw bw;
+
+    jw_init(&bw, &b);
+    if (create_write_host_base(&bw, a, e) || parse_base(&b, &base_doc, e) ||
+        parse_top(c->docker_host_config, prefix, &top_doc, e))
+        return e->code;
+    base = jcur_root(base_doc, &base_err);
+    top = jcur_root(top_doc, &top_err);
+    jw_key(w, "HostConfig");
+    jw_object(w);
+    task_merge(w, &base, &top, host_fields, COUNT_OF(host_fields));
+    create_write_mode(w, &top, "PidMode", a->task->pid_mode);
+    create_write_mode(w, &top, "IpcMode", a->task->ipc_mode);
+    create_write_log_config(w, a, &top);
+    jw_end(w);
+    if (top_err.code)
+        return err_set(e, ERR_INVALID, "%s: %s", prefix, top_err.msg);
+    return ERR_OK;
+}
+
+enum err_code task_create_body(const struct task_create_args *args, struct buf *out, struct err *e)
+{
+    AUTO(buf) struct buf b = BUF_INIT(BODY_MAX);
+    struct err local = { 0 };
+    struct jw w;
+
+    jw_init(&w, &b);
+    jw_object(&w);
+    if (write_config(&w, args, &local) || write_host_config(&w, args, &local))
+        return err_set(e, local.code, "%s", local.msg);
+    jw_key(&w, "NetworkingConfig");
+    jw_object(&w);
+    jw_end(&w);
+    jw_end(&w);
+    if (b.overflowed || !buf_append(out, b.data, b.len))
+        return err_set(e, ERR_LIMIT, "the container's settings are larger than %zu bytes",
+                       b.overflowed ? b.max : out->max);
+    return ERR_OK;
+}
