@@ -1,0 +1,145 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "host/host.h"
+#include "host/internal.h"
+
+#define CPU_UNITS_PER_CORE 1024
+#define CPUS_MAX           65536
+#define PROC_FILE_MAX      (4u << 20) /* cpuinfo has some 1.5 KB a processor */
+
+enum err_code host_parse_meminfo(const char *text, int64_t *mib, struct err *e)
+{
+    static const char field[] = "MemTotal:";
+    const char *p = text;
+    char *end;
+    long long kib;
+
+    while (p && !str_starts(p, field)) {
+        p = strchr(p, '\n');
+        p = p ? p + 1 : NULL;
+    }
+    if (!p)
+        return err_set(e, ERR_INVALID, "/proc/meminfo: no MemTotal");
+    errno = 0;
+    kib = strtoll(p + strlen(field), &end, 10);
+    if (errno || kib <= 0 || !str_starts(end, " kB"))
+        return err_set(e, ERR_INVALID, "/proc/meminfo: expected kB, got '%.*s'",
+                       (int)strcspn(p, "\n"), p);
+    *mib = kib / 1024;
+    return ERR_OK;
+}
+
+static bool has_word(struct str line, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (size_t i = 0; i + n <= line.n; i++)
+        if ((i == 0 || line.p[i - 1] == ' ' || line.p[i - 1] == '\t') &&
+            (i + n == line.n || line.p[i + n] == ' ') && memcmp(line.p + i, word, n) == 0)
+            return true;
+    return false;
+}
+
+bool host_parse_cpuinfo(const char *text)
+{
+    static const char *const wanted[] = { "avx", "avx2", "sse4_1", "sse4_2" };
+    bool seen = false;
+
+    for (const char *p = text; p; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {
+        const char *colon;
+        struct str flags;
+
+        if (!str_starts(p, "flags"))
+            continue;
+        colon = p + strcspn(p, ":\n");
+        flags = str_trim((struct str){ colon, strcspn(colon, "\n") });
+        if (flags.n)
+            flags = (struct str){ flags.p + 1, flags.n - 1 };
+        for (size_t i = 0; i < COUNT_OF(wanted); i++)
+            if (!has_word(flags, wanted[i]))
+                return false;
+        seen = true;
+    }
+    return seen;
+}
+
+static enum err_code read_proc(const char *path, struct buf *b, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum err_code code = ERR_OK;
+    ssize_t got = 1;
+    char *p;
+
+    if (fd < 0)
+        return err_errno(e, errno, "%s", path);
+    while (!code && got > 0) {
+        p = buf_reserve(b, 16384);
+        if (!p) {
+            code = err_set(e, ERR_LIMIT, "%s is over %u bytes", path, PROC_FILE_MAX);
+        } else if ((got = read(fd, p, 16384)) < 0) {
+            code = err_errno(e, errno, "%s", path);
+        } else {
+            buf_grew(b, (size_t)got);
+        }
+    }
+    close(fd);
+    return code;
+}
+
+/* The kernel refuses a mask smaller than its own, so it grows until it fits. */
+static enum err_code count_cores(int *out, struct err *e)
+{
+    for (int cpus = 1024; cpus <= CPUS_MAX; cpus *= 2) {
+        size_t size = CPU_ALLOC_SIZE(cpus);
+        cpu_set_t *set = CPU_ALLOC(cpus);
+        int count = 0, failure = ENOMEM;
+
+        if (set) {
+            failure = sched_getaffinity(0, size, set) == 0 ? 0 : errno;
+            count = failure ? 0 : CPU_COUNT_S(size, set);
+            CPU_FREE(set);
+        }
+        if (failure == EINVAL)
+            continue;
+        if (failure)
+            return err_errno(e, failure, "count the processors");
+        *out = count;
+        return ERR_OK;
+    }
+    return err_set(e, ERR_LIMIT, "this machine has more than %d processors", CPUS_MAX);
+}
+
+enum err_code host_read_capacity(struct host_capacity *out, struct err *e)
+{
+    struct buf text = BUF_INIT(PROC_FILE_MAX);
+    struct host_capacity c = { 0 };
+    enum err_code code;
+
+    code = count_cores(&c.cores, e);
+    if (!code)
+        code = read_proc("/proc/meminfo", &text, e);
+    if (!code)
+        code = host_parse_meminfo(buf_text(&text), &c.memory_mib, e);
+    buf_fini(&text);
+    if (code)
+        return code;
+    c.cpu_units = (int64_t)CPU_UNITS_PER_CORE * c.cores;
+    *out = c;
+    return ERR_OK;
+}
+
+bool host_has_optimized_cpu(void)
+{
+    struct buf text = BUF_INIT(PROC_FILE_MAX);
+    bool yes = !read_proc("/proc/cpuinfo", &text, NULL) && host_parse_cpuinfo(buf_text(&text));
+
+    buf_fini(&text);
+    return yes;
+}
