@@ -258,8 +258,9 @@ void core_save(const struct core *c, struct jw *w);
 MUST_CHECK enum err_code core_load(const struct jcur *saved, struct core **out, struct err *e);
 
 /* An event with its time as one JSON object, and back. Environment and option
- * values are blanked. The read event borrows `arena`, free it with
- * core_event_arena_destroy. */
+ * values are blanked. The read event borrows the document and `arena` (free it
+ * with core_event_arena_destroy after the step); the task of a RESTORED event is
+ * the step's to take. */
 struct core_event_arena;
 void core_event_write(struct jw *w, struct core_time now, const struct core_event *ev);
 MUST_CHECK enum err_code core_event_read(const struct jcur *c, struct core_time *now,

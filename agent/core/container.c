@@ -1,0 +1,348 @@
+/* container: what a container needs next, and what is learnt about it.
+ *
+ * Whatever the engine says happened only makes the container suspect: the next
+ * thing is to look (inspect), and what is seen is the truth. So lost, repeated and
+ * reordered events do no harm. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/state.h"
+
+static const struct backoff_rule retry_rule = { 200, 200, 10000, 20 };
+
+void ctr_fini(struct core_ctr *k)
+{
+    list_remove(&k->lane_node);
+    free(k->docker_name);
+    free(k->docker_id);
+    free(k->error_name);
+    free(k->error_text);
+    free(k->bindings);
+    free(k->digest);
+    free(k->pull_error);
+}
+
+bool ctr_wants_stop(const struct core_ctr *k)
+{
+    return k->stop_wanted || k->task->desired == TASK_STOPPED;
+}
+
+void ctr_retry(struct core *c, struct core_ctr *k)
+{
+    k->tries++;
+    k->retry_at = c->now.mono_ms + backoff_next(&k->backoff, &retry_rule, &c->rng);
+}
+
+void ctr_worked(struct core_ctr *k)
+{
+    k->tries = 0;
+    k->retry_at = 0;
+    backoff_reset(&k->backoff);
+}
+
+void ctr_fail(struct core *c, struct core_ctr *k, const char *name, const char *fmt, ...)
+{
+    struct buf b = BUF_INIT(4096);
+    va_list ap;
+
+    k->stop_wanted = true;
+    task_changed(c, k->task);
+    va_start(ap, fmt);
+    buf_vprintf(&b, fmt, ap);
+    va_end(ap);
+    core_note(c, true, k->task, k, "%s: %s", name, buf_text(&b));
+    if (!k->error_name) {
+        k->error_name = mem_strdup(name);
+        k->error_text = buf_take(&b);
+    }
+    buf_fini(&b);
+}
+
+static void note_progress(struct core *c, const struct core_ctr *k)
+{
+    if (k->known == CTR_RUNNING)
+        core_note(c, false, k->task, k, "container running");
+    else if (k->known == CTR_STOPPED && !k->started_wall)
+        core_note(c, false, k->task, k, "container ended without having run");
+    else if (k->known == CTR_STOPPED && k->has_exit_code)
+        core_note(c, false, k->task, k, "container stopped, exit code %d", k->exit_code);
+    else if (k->known == CTR_STOPPED)
+        core_note(c, false, k->task, k, "container stopped");
+}
+
+void ctr_set_known(struct core *c, struct core_ctr *k, enum ctr_status known)
+{
+    if (known <= k->known)
+        return;
+    k->known = known;
+    k->since = c->now.mono_ms;
+    ctr_worked(k);
+    if (known == CTR_STOPPED && !k->finished_wall)
+        k->finished_wall = c->now.wall_ms;
+    if (known == CTR_STOPPED && k->def->essential && !k->task->execution_stopped)
+        k->task->execution_stopped = k->finished_wall;
+    task_changed(c, k->task);
+    note_progress(c, k);
+}
+
+/* ---- what next ---- */
+
+static bool must_wait(const struct core *c, const struct core_ctr *k)
+{
+    return c->now.mono_ms < k->retry_at;
+}
+
+static void advance_stop(struct core *c, struct core_ctr *k)
+{
+    const struct core_ctr *on;
+
+    op_unqueue(k);
+    if (k->known == CTR_STOPPED)
+        return;
+    if (k->known < CTR_RUNNING)
+        ctr_set_known(c, k, CTR_STOPPED); /* nothing runs, so there is nothing to stop */
+    else if (!must_wait(c, k) && deps_may_stop(k, &on))
+        op_issue(c, k, CORE_OP_STOP);
+}
+
+static enum core_op next_image_op(const struct core *c, const struct core_ctr *k)
+{
+    enum pull_behavior b = c->cfg.pull_behavior;
+
+    if (k->image == IMAGE_PULLED)
+        return CORE_OP_INSPECT_IMAGE;
+    if (k->image == IMAGE_ABSENT)
+        return CORE_OP_PULL;
+    if (b == PULL_PREFER_CACHED || b == PULL_ONCE)
+        return CORE_OP_INSPECT_IMAGE;
+    /* After a failed pull the default is content with an image that is there. */
+    return b == PULL_DEFAULT && k->pulls ? CORE_OP_INSPECT_IMAGE : CORE_OP_PULL;
+}
+
+static void advance_image(struct core *c, struct core_ctr *k)
+{
+    enum core_op op = next_image_op(c, k);
+
+    if (op == CORE_OP_PULL)
+        op_request(c, k, op);
+    else
+        op_issue(c, k, op);
+}
+
+static enum ctr_status goal(const struct core_task *t)
+{
+    return t->desired == TASK_RUNNING   ? CTR_RUNNING
+           : t->desired == TASK_CREATED ? CTR_CREATED
+                                        : CTR_NONE;
+}
+
+static void advance_start(struct core *c, struct core_ctr *k)
+{
+    const struct task_dep *on = NULL;
+    struct buf why = BUF_INIT(2048);
+    enum dep_answer answer = deps_check(k, c->now.mono_ms, &on, &why);
+
+    if (k->known >= goal(k->task)) {
+        op_unqueue(k);
+    } else if (answer == DEP_NEVER) {
+        op_unqueue(k);
+        ctr_fail(c, k, "CannotStartContainerError", "%s", buf_text(&why));
+        k->has_exit_code = true;
+        k->exit_code = 143;
+    } else if (must_wait(c, k)) {
+        op_unqueue(k);
+    } else if (k->known == CTR_NONE && (answer == DEP_MET || c->cfg.pull_upfront)) {
+        advance_image(c, k);
+    } else if (answer == DEP_WAIT) {
+        op_unqueue(k); /* a dependency may have lost its health meanwhile */
+    } else {
+        op_request(c, k, k->known == CTR_PULLED ? CORE_OP_CREATE : CORE_OP_START);
+    }
+    buf_fini(&why);
+}
+
+static bool abandon(struct core *c, struct core_ctr *k)
+{
+    if (!ctr_wants_stop(k) || (k->op != CORE_OP_PULL && k->op != CORE_OP_INSPECT_IMAGE))
+        return false;
+    if (k->op == CORE_OP_PULL)
+        k->task->pull_stopped = c->now.wall_ms;
+    op_cancel(c, k);
+    return true;
+}
+
+void ctr_advance(struct core *c, struct core_ctr *k)
+{
+    if (k->op) {
+        op_age(c, k);
+        if (!abandon(c, k))
+            return;
+    }
+    if (k->removed && k->known == CTR_STOPPED)
+        return;
+    if (k->suspect) {
+        op_unqueue(k);
+        if (must_wait(c, k))
+            return;
+        k->suspect = false;
+        op_issue(c, k, CORE_OP_INSPECT);
+    } else if (ctr_wants_stop(k)) {
+        advance_stop(c, k);
+    } else if (k->known < CTR_RUNNING) {
+        advance_start(c, k);
+    }
+}
+
+/* ---- what is learnt ---- */
+
+static void take_bindings(struct core *c, struct core_ctr *k, const struct ctr_facts *f)
+{
+    size_t n = 0;
+
+    free(k->bindings);
+    k->bindings = mem_array(f->n_bindings, sizeof *k->bindings);
+    for (size_t i = 0; i < f->n_bindings; i++) {
+        bool ipv6_any = streq(f->bindings[i].ip, "::");
+
+        if (f->bindings[i].host_port && !(ipv6_any && c->cfg.exclude_ipv6_binding))
+            k->bindings[n++] = f->bindings[i];
+    }
+    k->n_bindings = n;
+}
+
+static void take_end(struct core *c, struct core_ctr *k, const struct ctr_facts *f)
+{
+    k->has_exit_code = f->has_exit_code || k->event_exit;
+    k->exit_code = f->has_exit_code ? f->exit_code : k->event_exit_code;
+    k->finished_wall = f->finished_ms ? f->finished_ms : c->now.wall_ms;
+    if (f->oom_killed)
+        ctr_fail(c, k, "OutOfMemoryError", "Container killed due to memory usage");
+    else if (f->error[0])
+        ctr_fail(c, k, "DockerStateError", "%s", f->error);
+    ctr_set_known(c, k, CTR_STOPPED);
+}
+
+void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts *f)
+{
+    if (!k->docker_id) {
+        mem_replace(&k->docker_id, f->id);
+        k->removed = false;
+        task_changed(c, k->task);
+    }
+    k->health = f->health;
+    if (f->created_ms && !k->created_wall)
+        k->created_wall = f->created_ms;
+    if (f->started_ms && !k->started_wall) {
+        k->started_wall = f->started_ms;
+        k->started_mono =
+            c->now.mono_ms - (c->now.wall_ms > f->started_ms ? c->now.wall_ms - f->started_ms : 0);
+    }
+    if (f->status == CTR_RUNNING && k->known == CTR_STOPPED) {
+        core_note(c, true, k->task, k, "it runs again although it was stopped; stopping it");
+        op_issue(c, k, CORE_OP_STOP);
+        return;
+    }
+    if (f->status == CTR_RUNNING) {
+        if (k->known < CTR_RUNNING)
+            take_bindings(c, k, f);
+        ctr_set_known(c, k, CTR_RUNNING);
+    } else if (f->status == CTR_STOPPED && k->known < CTR_STOPPED) {
+        take_end(c, k, f);
+    } else {
+        ctr_set_known(c, k, f->status);
+    }
+}
+
+void ctr_gone(struct core *c, struct core_ctr *k)
+{
+    if (!k->docker_id)
+        return; /* it was never made; a create that is still under way shows itself */
+    k->removed = true;
+    if (k->known == CTR_STOPPED)
+        return;
+    if (k->event_exit) {
+        k->has_exit_code = true;
+        k->exit_code = k->event_exit_code;
+    } else {
+        ctr_fail(c, k, "ContainerVanishedError", "No container matching saved ID found");
+    }
+    ctr_set_known(c, k, CTR_STOPPED);
+}
+
+static struct core_ctr *find_named(struct core_task *t, const char *id, const char *name)
+{
+    for (size_t i = 0; i < t->n_ctrs; i++) {
+        struct core_ctr *k = &t->ctrs[i];
+
+        if (k->docker_id && streq(k->docker_id, id))
+            return k;
+        if (!k->docker_id && k->create_tried && streq(k->docker_name, name))
+            return k;
+    }
+    return NULL;
+}
+
+void ctr_happened(struct core *c, const struct core_event *ev)
+{
+    struct core_task *t = find_task(c, ev->u.container.task_arn);
+    struct core_ctr *k = t ? find_named(t, ev->u.container.id, ev->u.container.name) : NULL;
+
+    if (!k)
+        return;
+    if (ev->u.container.what == CORE_HAP_CREATED && !k->docker_id)
+        k->removed = false; /* a create from before a crash, carried out late */
+    if (k->removed && k->known == CTR_STOPPED)
+        return;
+    if (ev->u.container.what == CORE_HAP_OOM) {
+        core_note(c, true, t, k, "the kernel killed a process of it: out of memory");
+        return;
+    }
+    if (ev->u.container.what == CORE_HAP_DIED && ev->u.container.has_exit_code) {
+        k->event_exit = true;
+        k->event_exit_code = ev->u.container.exit_code;
+    }
+    if (ev->u.container.what == CORE_HAP_CREATED && k->op == CORE_OP_CREATE)
+        return; /* its answer says the same */
+    if (ev->u.container.what == CORE_HAP_STARTED &&
+        (k->op == CORE_OP_START || k->op == CORE_OP_INSPECT))
+        return; /* looked at after, or just now */
+    k->suspect = true;
+    task_touch(c, t);
+}
+
+void ctr_listed(struct core *c, const struct core_event *ev)
+{
+    struct core_task *t, *next;
+    size_t strangers = 0;
+
+    for (size_t i = 0; i < ev->u.listed.n_rows; i++) {
+        const struct core_listed *row = &ev->u.listed.rows[i];
+        struct core_ctr *k;
+
+        t = find_task(c, row->task_arn);
+        k = t ? find_named(t, row->id, row->name) : NULL;
+        if (!k)
+            strangers++;
+        else if (row->status == CTR_RUNNING && k->known == CTR_STOPPED)
+            k->suspect = true;
+    }
+    if (strangers)
+        core_note(c, false, NULL, NULL,
+                  "%zu containers carry the labels of tasks that this agent does not know; they "
+                  "are left alone",
+                  strangers);
+    HASH_ITER (hh, c->tasks, t, next) {
+        for (size_t i = 0; i < t->n_ctrs; i++) {
+            struct core_ctr *k = &t->ctrs[i];
+
+            k->retry_at = 0; /* the engine answers again */
+            if (k->create_tried && !k->removed && k->known != CTR_STOPPED)
+                k->suspect = true;
+        }
+        task_touch(c, t);
+    }
+}

@@ -1,0 +1,269 @@
+/* outcome: what the end of an operation means for its container. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/state.h"
+
+#define MAX_PULLS    5
+#define MAX_INSPECTS 5
+
+/* A message that carries the reference's error name in front ("HostConfigError:
+ * ...") keeps it; any other gets the name of what was tried. */
+static void fail_with(struct core *c, struct core_ctr *k, const char *name, const char *msg)
+{
+    const char *colon = strstr(msg, ": ");
+    size_t n = colon ? (size_t)(colon - msg) : 0;
+    char own[64];
+
+    if (n > 5 && n < sizeof own &&
+        strspn(msg, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == n &&
+        memcmp(colon - 5, "Error", 5) == 0) {
+        memcpy(own, msg, n);
+        own[n] = '\0';
+        ctr_fail(c, k, own, "%s", colon + 2);
+    } else {
+        ctr_fail(c, k, name, "%s", msg);
+    }
+}
+
+static void fail_timeout(struct core *c, struct core_ctr *k, const char *to, int64_t after_ms)
+{
+    char text[CLOCK_ISO_SIZE];
+
+    clock_go_duration(after_ms, text);
+    ctr_fail(c, k, "DockerTimeoutError", "Could not transition to %s; timed out after waiting %s",
+             to, text);
+}
+
+/* ---- images ---- */
+
+/* The reference's hints, added to what the registry said. */
+static const char *pull_hint(const char *msg)
+{
+    if (strstr(msg, "is not authorized to perform: ecr:BatchGetImage on resource"))
+        return "The task can\xE2\x80\x99t pull the image. Check that the role has the permissions "
+               "to "
+               "pull images from the registry. ";
+    if (strstr(msg, "denied: requested access to the resource is denied"))
+        return "The task can\xE2\x80\x99t pull the image. Check whether the image exists. ";
+    if (strstr(msg, "request canceled while waiting for connection"))
+        return "The task can\xE2\x80\x99t pull the image. Check your network configuration. ";
+    return "";
+}
+
+static bool would_fail_again(const struct err *e)
+{
+    static const char *const final[] = { "denied", "not found", "manifest unknown",
+                                         "does not exist", "invalid reference" };
+
+    for (size_t i = 0; i < COUNT_OF(final); i++)
+        if (strstr(e->msg, final[i]))
+            return true;
+    return e->code == ERR_NOT_FOUND || e->code == ERR_INVALID || e->code == ERR_DENIED;
+}
+
+static void give_up_pulling(struct core *c, struct core_ctr *k)
+{
+    enum pull_behavior b = c->cfg.pull_behavior;
+
+    fail_with(c, k, "CannotPullContainerError", k->pull_error);
+    if (b == PULL_ALWAYS || b == PULL_ONCE)
+        task_stop(c, k->task, NULL); /* also for a container that is not essential */
+}
+
+static void pull_failed(struct core *c, struct core_ctr *k, const struct err *e)
+{
+    char after[CLOCK_ISO_SIZE];
+
+    k->pulls++;
+    k->pull_final = would_fail_again(e) || e->code == ERR_TIMEOUT;
+    free(k->pull_error);
+    clock_go_duration(c->now.mono_ms - k->op_since, after);
+    if (e->code == ERR_TIMEOUT)
+        k->pull_error = mem_printf(
+            "DockerTimeoutError: Could not transition to pulled; timed out after waiting %s",
+            after);
+    else
+        k->pull_error = mem_printf("CannotPullContainerError: %s%s", pull_hint(e->msg), e->msg);
+    if (c->cfg.pull_behavior == PULL_DEFAULT && k->image == IMAGE_BEGIN)
+        return; /* perhaps it is here already */
+    if (k->pull_final || k->pulls >= MAX_PULLS) {
+        give_up_pulling(c, k);
+        return;
+    }
+    core_note(c, true, k->task, k, "pull failed, trying again: %s", e->msg);
+    ctr_retry(c, k);
+}
+
+static void on_pulled(struct core *c, struct core_ctr *k, const struct err *e)
+{
+    k->task->pull_stopped = c->now.wall_ms;
+    task_changed(c, k->task);
+    if (e->code == ERR_RETRY) {
+        ctr_retry(c, k); /* the engine is away: this says nothing about the image */
+    } else if (e->code) {
+        pull_failed(c, k, e);
+    } else {
+        k->image = IMAGE_PULLED;
+        ctr_worked(k);
+    }
+}
+
+static void on_image(struct core *c, struct core_ctr *k, const struct core_event *ev)
+{
+    const struct err *e = &ev->u.op.err;
+
+    if (e->code == ERR_OK || (e->code == ERR_NOT_FOUND && k->image == IMAGE_PULLED)) {
+        if (k->pulls && k->image == IMAGE_BEGIN)
+            core_note(c, true, k->task, k, "pull failed, using the image that is here: %s",
+                      k->pull_error);
+        if (e->code == ERR_OK && !str_empty(ev->u.op.image_digest))
+            mem_replace(&k->digest, ev->u.op.image_digest);
+        ctr_set_known(c, k, CTR_PULLED);
+    } else if (e->code == ERR_NOT_FOUND) {
+        k->image = IMAGE_ABSENT;
+        if (k->pulls && (k->pull_final || k->pulls >= MAX_PULLS))
+            give_up_pulling(c, k);
+        else if (k->pulls)
+            ctr_retry(c, k);
+    } else if (e->code == ERR_INVALID) {
+        fail_with(c, k, "CannotPullContainerError", e->msg);
+    } else {
+        ctr_retry(c, k);
+    }
+}
+
+/* ---- containers ---- */
+
+static void on_created(struct core *c, struct core_ctr *k, const struct core_event *ev)
+{
+    const struct err *e = &ev->u.op.err;
+
+    switch (e->code) {
+    case ERR_OK:
+        mem_replace(&k->docker_id, ev->u.op.container_id);
+        k->created_wall = c->now.wall_ms;
+        ctr_set_known(c, k, CTR_CREATED);
+        break;
+    case ERR_CONFLICT: /* ours, from before a crash: the name was chosen for it alone */
+        k->suspect = true;
+        ctr_retry(c, k);
+        k->retry_at = k->tries > 1 ? k->retry_at : 0;
+        break;
+    case ERR_RETRY:
+        k->suspect = true; /* it may have been made all the same */
+        ctr_retry(c, k);
+        break;
+    case ERR_TIMEOUT:
+        k->suspect = true;
+        fail_timeout(c, k, "created", c->cfg.create_timeout_ms);
+        break;
+    case ERR_INVALID:
+    case ERR_NOT_FOUND:
+    case ERR_DENIED:
+    case ERR_LIMIT:
+    case ERR_IO:
+        fail_with(c, k, "CannotCreateContainerError", e->msg);
+        break;
+    }
+}
+
+static void on_started(struct core *c, struct core_ctr *k, const struct err *e)
+{
+    k->suspect = true; /* what became of it, its ports, its start time */
+    if (e->code == ERR_RETRY)
+        ctr_retry(c, k);
+    else if (e->code == ERR_TIMEOUT)
+        fail_timeout(c, k, "started", c->cfg.start_timeout_ms);
+    else if (e->code)
+        fail_with(c, k, "CannotStartContainerError", e->msg);
+}
+
+static void on_stopped(struct core *c, struct core_ctr *k, const struct err *e)
+{
+    k->suspect = true;
+    if (!e->code)
+        return;
+    /* The reference takes a failed stop for a stop; here only an inspect says so. */
+    if (e->code != ERR_NOT_FOUND && e->code != ERR_RETRY)
+        core_note(c, true, k->task, k, "stop failed, trying again: %s", e->msg);
+    ctr_retry(c, k);
+    if (e->code == ERR_NOT_FOUND)
+        k->retry_at = 0;
+}
+
+static void on_inspected(struct core *c, struct core_ctr *k, const struct core_event *ev)
+{
+    const struct err *e = &ev->u.op.err;
+
+    if (e->code == ERR_OK) {
+        if (k->known >= CTR_RUNNING || ev->u.op.facts->status >= CTR_RUNNING)
+            ctr_worked(k);
+        ctr_apply_facts(c, k, ev->u.op.facts);
+    } else if (e->code == ERR_NOT_FOUND) {
+        ctr_gone(c, k);
+    } else {
+        k->suspect = true;
+        ctr_retry(c, k);
+        if (e->code != ERR_RETRY && k->tries == MAX_INSPECTS && k->known == CTR_CREATED)
+            ctr_fail(c, k, "CannotInspectContainerError", "%s", e->msg);
+    }
+}
+
+static void on_removed(struct core *c, struct core_ctr *k, const struct err *e)
+{
+    if (e->code == ERR_OK || e->code == ERR_NOT_FOUND) {
+        k->removed = true;
+        k->suspect = false;
+        task_changed(c, k->task);
+        return;
+    }
+    if (e->code == ERR_CONFLICT)
+        k->suspect = true; /* does it run again? */
+    if (e->code != ERR_RETRY)
+        core_note(c, true, k->task, k, "removal failed, trying again: %s", e->msg);
+    ctr_retry(c, k);
+}
+
+void outcome_apply(struct core *c, const struct core_event *ev)
+{
+    struct core_ctr *k = NULL;
+    enum core_op op;
+
+    HASH_FIND(op_hh, c->ops, &ev->u.op.id, sizeof ev->u.op.id, k);
+    if (!k)
+        return; /* canceled, or an answer to a question of an earlier run */
+    op = k->op;
+    op_finished(c, k);
+    task_touch(c, k->task);
+    switch (op) {
+    case CORE_OP_INSPECT_IMAGE:
+        on_image(c, k, ev);
+        break;
+    case CORE_OP_PULL:
+        on_pulled(c, k, &ev->u.op.err);
+        break;
+    case CORE_OP_CREATE:
+        on_created(c, k, ev);
+        break;
+    case CORE_OP_START:
+        on_started(c, k, &ev->u.op.err);
+        break;
+    case CORE_OP_STOP:
+        on_stopped(c, k, &ev->u.op.err);
+        break;
+    case CORE_OP_INSPECT:
+        on_inspected(c, k, ev);
+        break;
+    case CORE_OP_DRAIN_LOGS:
+        k->drained = true;
+        break;
+    case CORE_OP_REMOVE:
+        on_removed(c, k, &ev->u.op.err);
+        break;
+    case CORE_OP_NONE:
+        break;
+    }
+}

@@ -1,0 +1,447 @@
+/* persist: the state of a task as JSON. The durable part is what the store keeps;
+ * the full form adds what is under way, so that a flight record replays exactly. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "core/state.h"
+
+#define STATE_VERSION 1
+#define ANY_INT       INT64_MIN, INT64_MAX
+
+/* ---- out ---- */
+
+static void write_bindings(const struct core_ctr *k, struct jw *w)
+{
+    jw_key(w, "bindings");
+    jw_array(w);
+    for (size_t i = 0; i < k->n_bindings; i++) {
+        jw_object(w);
+        jw_kstr(w, "ip", k->bindings[i].ip);
+        jw_kint(w, "container_port", k->bindings[i].container_port);
+        jw_kint(w, "host_port", k->bindings[i].host_port);
+        jw_kint(w, "proto", k->bindings[i].proto);
+        jw_end(w);
+    }
+    jw_end(w);
+}
+
+static void write_ctr_volatile(const struct core_ctr *k, struct jw *w)
+{
+    jw_kint(w, "health", k->health);
+    jw_kbool(w, "suspect", k->suspect);
+    jw_kbool(w, "drained", k->drained);
+    jw_kbool(w, "event_exit", k->event_exit);
+    jw_kint(w, "event_exit_code", k->event_exit_code);
+    jw_kint(w, "image", k->image);
+    jw_kint(w, "pulls", k->pulls);
+    jw_kstr(w, "pull_error", k->pull_error);
+    jw_kbool(w, "pull_final", k->pull_final);
+    jw_kint(w, "op_id", (int64_t)k->op_id);
+    jw_kint(w, "op", k->op);
+    jw_kint(w, "op_since", k->op_since);
+    jw_kint(w, "slot_until", k->slot_until);
+    jw_kint(w, "claimed", k->claimed);
+    jw_kint(w, "tries", k->tries);
+    jw_kint(w, "backoff", k->backoff.next_ms);
+    jw_kint(w, "retry_at", k->retry_at);
+    jw_kint(w, "since", k->since);
+    jw_kint(w, "started_mono", k->started_mono);
+    jw_kint(w, "queued", k->queued);
+}
+
+static void write_ctr(const struct core_ctr *k, struct jw *w, bool full)
+{
+    jw_object(w);
+    jw_kstr(w, "name", k->def->name);
+    jw_kstr(w, "docker_name", k->docker_name);
+    jw_kstr(w, "docker_id", k->docker_id);
+    jw_kstr(w, "metadata_id", k->metadata_id);
+    jw_kint(w, "known", k->known);
+    jw_kint(w, "sent", k->sent);
+    jw_kbool(w, "create_tried", k->create_tried);
+    jw_kbool(w, "stop_wanted", k->stop_wanted);
+    jw_kbool(w, "removed", k->removed);
+    if (k->has_exit_code)
+        jw_kint(w, "exit_code", k->exit_code);
+    jw_kstr_if(w, "error_name", k->error_name);
+    jw_kstr_if(w, "error_text", k->error_text);
+    jw_kint(w, "created", k->created_wall);
+    jw_kint(w, "started", k->started_wall);
+    jw_kint(w, "finished", k->finished_wall);
+    jw_kstr_if(w, "digest", k->digest);
+    write_bindings(k, w);
+    if (full)
+        write_ctr_volatile(k, w);
+    jw_end(w);
+}
+
+static void write_task_volatile(const struct core_task *t, struct jw *w)
+{
+    jw_kint(w, "seq", (int64_t)t->seq);
+    jw_kbool(w, "holds", t->holds);
+    jw_kbool(w, "waits", !list_empty(&t->wait_node));
+    jw_kint(w, "arrived_mono", t->arrived);
+    jw_kint(w, "stopped_mono", t->stopped_at);
+    jw_kint(w, "report_id", (int64_t)t->report_id);
+    jw_kint(w, "claimed", t->claimed);
+    jw_kint(w, "report_at", t->report_at);
+    jw_kint(w, "report_retry_at", t->report_retry_at);
+    jw_kint(w, "report_backoff", t->report_backoff.next_ms);
+    jw_kbool(w, "report_queued", !list_empty(&t->report_node));
+    jw_kbool(w, "in_backoff", !list_empty(&t->backoff_node));
+    jw_kint(w, "wake_at", t->wake_at);
+}
+
+void task_write_state(const struct core_task *t, struct jw *w, bool full)
+{
+    jw_object(w);
+    jw_kint(w, "v", STATE_VERSION);
+    jw_kint(w, "desired", t->desired);
+    jw_kint(w, "known", t->known);
+    jw_kint(w, "sent", t->sent);
+    jw_kbool(w, "admitted", t->admitted);
+    jw_kstr_if(w, "reason", t->reason);
+    jw_kint(w, "pull_started", t->pull_started);
+    jw_kint(w, "pull_stopped", t->pull_stopped);
+    jw_kint(w, "execution_stopped", t->execution_stopped);
+    jw_kint(w, "stopped", t->stopped_wall);
+    jw_kint(w, "arrived", t->arrived_wall);
+    jw_kint(w, "cleanup_delay", t->cleanup_delay);
+    if (full)
+        write_task_volatile(t, w);
+    jw_key(w, "containers");
+    jw_array(w);
+    for (size_t i = 0; i < t->n_ctrs; i++)
+        write_ctr(&t->ctrs[i], w, full);
+    jw_end(w);
+    jw_end(w);
+}
+
+/* ---- in ---- */
+
+static void read_bindings(struct core_ctr *k, const struct jcur *c)
+{
+    struct jcur all = jcur_arr(c, "bindings");
+
+    k->bindings = mem_array(jcur_len(&all), sizeof *k->bindings);
+    JCUR_EACH (item, &all) {
+        struct port_binding *b = &k->bindings[k->n_bindings++];
+
+        snprintf(b->ip, sizeof b->ip, "%s", jcur_str(&item, "ip"));
+        b->container_port = (uint16_t)jcur_int(&item, "container_port", 0, UINT16_MAX);
+        b->host_port = (uint16_t)jcur_int(&item, "host_port", 0, UINT16_MAX);
+        b->proto = (enum port_proto)jcur_int(&item, "proto", PORT_TCP, PORT_UDP);
+    }
+}
+
+static void read_ctr_volatile(struct core *c, struct core_ctr *k, const struct jcur *j)
+{
+    k->health = (enum ctr_health)jcur_int(j, "health", HEALTH_UNKNOWN, HEALTH_BAD);
+    k->suspect = jcur_bool_or(j, "suspect", false);
+    k->drained = jcur_bool_or(j, "drained", false);
+    k->event_exit = jcur_bool_or(j, "event_exit", false);
+    k->event_exit_code = (int)jcur_int(j, "event_exit_code", INT32_MIN, INT32_MAX);
+    k->image = (enum image_step)jcur_int(j, "image", IMAGE_BEGIN, IMAGE_PULLED);
+    k->pulls = (int)jcur_int(j, "pulls", 0, INT32_MAX);
+    k->pull_error = jcur_strdup_or(j, "pull_error", NULL);
+    k->pull_final = jcur_bool_or(j, "pull_final", false);
+    k->op_since = jcur_int(j, "op_since", ANY_INT);
+    k->slot_until = jcur_int(j, "slot_until", ANY_INT);
+    k->claimed = (enum ctr_status)jcur_int(j, "claimed", CTR_NONE, CTR_STOPPED);
+    k->tries = (int)jcur_int(j, "tries", 0, INT32_MAX);
+    k->backoff.next_ms = jcur_int(j, "backoff", ANY_INT);
+    k->retry_at = jcur_int(j, "retry_at", ANY_INT);
+    k->since = jcur_int(j, "since", ANY_INT);
+    k->started_mono = jcur_int(j, "started_mono", ANY_INT);
+    k->op = (enum core_op)jcur_int(j, "op", CORE_OP_NONE, CORE_OP_REMOVE);
+    k->op_id = (uint64_t)jcur_int(j, "op_id", 0, INT64_MAX);
+    if (k->op_id)
+        HASH_ADD(op_hh, c->ops, op_id, sizeof k->op_id, k);
+    if (k->slot_until && op_lane(k->op) >= 0)
+        c->lanes[op_lane(k->op)].used++;
+    else
+        k->slot_until = 0;
+    switch ((enum core_op)jcur_int(j, "queued", CORE_OP_NONE, CORE_OP_REMOVE)) {
+    case CORE_OP_PULL:
+        op_request(c, k, CORE_OP_PULL);
+        break;
+    case CORE_OP_CREATE:
+        op_request(c, k, CORE_OP_CREATE);
+        break;
+    case CORE_OP_START:
+        op_request(c, k, CORE_OP_START);
+        break;
+    case CORE_OP_NONE:
+    case CORE_OP_INSPECT_IMAGE:
+    case CORE_OP_STOP:
+    case CORE_OP_INSPECT:
+    case CORE_OP_DRAIN_LOGS:
+    case CORE_OP_REMOVE:
+        break;
+    }
+}
+
+static void read_ctr(struct core *c, struct core_ctr *k, const struct jcur *j, bool full)
+{
+    struct jcur exit_code = jcur_get(j, "exit_code");
+
+    if (!streq(jcur_str(j, "name"), k->def->name))
+        jcur_fail(j, "expected the state of container '%s'", k->def->name);
+    k->docker_name = mem_strdup(jcur_str(j, "docker_name"));
+    k->docker_id = jcur_strdup_or(j, "docker_id", NULL);
+    snprintf(k->metadata_id, sizeof k->metadata_id, "%s", jcur_str(j, "metadata_id"));
+    k->known = (enum ctr_status)jcur_int(j, "known", CTR_NONE, CTR_STOPPED);
+    k->sent = (enum ctr_status)jcur_int(j, "sent", CTR_NONE, CTR_STOPPED);
+    k->create_tried = jcur_bool_or(j, "create_tried", false);
+    k->stop_wanted = jcur_bool_or(j, "stop_wanted", false);
+    k->removed = jcur_bool_or(j, "removed", false);
+    k->has_exit_code = jcur_present(&exit_code);
+    k->exit_code = (int)jcur_int_or(j, "exit_code", INT32_MIN, INT32_MAX, 0);
+    k->error_name = jcur_strdup_or(j, "error_name", NULL);
+    k->error_text = mem_strdup(jcur_str_or(j, "error_text", k->error_name ? "" : NULL));
+    k->created_wall = jcur_int(j, "created", ANY_INT);
+    k->started_wall = jcur_int(j, "started", ANY_INT);
+    k->finished_wall = jcur_int(j, "finished", ANY_INT);
+    k->digest = jcur_strdup_or(j, "digest", NULL);
+    read_bindings(k, j);
+    if (full)
+        read_ctr_volatile(c, k, j);
+    else if (k->started_wall)
+        k->started_mono = c->now.mono_ms -
+                          (c->now.wall_ms > k->started_wall ? c->now.wall_ms - k->started_wall : 0);
+    /* An image that was there may have gone meanwhile. */
+    if (!full && k->known == CTR_PULLED)
+        k->known = CTR_NONE;
+}
+
+static void read_task_volatile(struct core *c, struct core_task *t, const struct jcur *j)
+{
+    bool waits = jcur_bool_or(j, "waits", false), queued = jcur_bool_or(j, "report_queued", false);
+    bool in_backoff = jcur_bool_or(j, "in_backoff", false);
+
+    t->seq = (uint64_t)jcur_int(j, "seq", 0, INT64_MAX);
+    t->arrived = jcur_int(j, "arrived_mono", ANY_INT);
+    t->stopped_at = jcur_int(j, "stopped_mono", ANY_INT);
+    t->report_id = (uint64_t)jcur_int(j, "report_id", 0, INT64_MAX);
+    t->claimed = (enum task_status)jcur_int(j, "claimed", TASK_NONE, TASK_STOPPED);
+    t->report_at = jcur_int(j, "report_at", ANY_INT);
+    t->report_retry_at = jcur_int(j, "report_retry_at", ANY_INT);
+    t->report_backoff.next_ms = jcur_int(j, "report_backoff", ANY_INT);
+    if (jcur_bool_or(j, "holds", false))
+        admit_hold(c, t);
+    if (waits)
+        list_push_back(&c->waiting, &t->wait_node);
+    if (queued)
+        list_push_back(&c->report_queue, &t->report_node);
+    if (in_backoff)
+        list_push_back(&c->in_backoff, &t->backoff_node);
+    for (int i = 0; t->report_id && i < CORE_MAX_REPORTS; i++) {
+        if (!c->reports[i]) {
+            c->reports[i] = t;
+            break;
+        }
+    }
+    task_wake_at(c, t, jcur_int(j, "wake_at", ANY_INT));
+}
+
+enum err_code task_read_state(struct core *c, struct core_task *t, const struct jcur *saved,
+                              bool full)
+{
+    struct jcur all = jcur_arr(saved, "containers");
+    int64_t ago;
+
+    if (jcur_int(saved, "v", 1, STATE_VERSION) && jcur_len(&all) != t->n_ctrs)
+        jcur_fail(&all, "expected the state of %zu containers, got %zu", t->n_ctrs, jcur_len(&all));
+    t->desired = (enum task_status)jcur_int(saved, "desired", TASK_NONE, TASK_STOPPED);
+    t->known = (enum task_status)jcur_int(saved, "known", TASK_NONE, TASK_STOPPED);
+    t->sent = (enum task_status)jcur_int(saved, "sent", TASK_NONE, TASK_STOPPED);
+    t->admitted = jcur_bool_or(saved, "admitted", false);
+    t->reason = jcur_strdup_or(saved, "reason", NULL);
+    t->pull_started = jcur_int(saved, "pull_started", ANY_INT);
+    t->pull_stopped = jcur_int(saved, "pull_stopped", ANY_INT);
+    t->execution_stopped = jcur_int(saved, "execution_stopped", ANY_INT);
+    t->stopped_wall = jcur_int(saved, "stopped", ANY_INT);
+    t->arrived_wall = jcur_int(saved, "arrived", ANY_INT);
+    t->cleanup_delay = jcur_int(saved, "cleanup_delay", 0, INT64_MAX);
+    if (full) {
+        read_task_volatile(c, t, saved);
+    } else if (t->stopped_wall) {
+        /* A clock that was set meanwhile may not make it earlier than at once or
+         * later than the whole wait. */
+        ago = c->now.wall_ms - t->stopped_wall;
+        ago = ago < 0 ? 0 : ago > t->cleanup_delay ? t->cleanup_delay : ago;
+        t->stopped_at = c->now.mono_ms - ago;
+    }
+    JCUR_EACH (item, &all) {
+        if (item_i < t->n_ctrs && jcur_ok(saved))
+            read_ctr(c, &t->ctrs[item_i], &item, full);
+    }
+    return saved->err->code;
+}
+
+/* ---- the whole core ---- */
+
+static void write_ports(struct jw *w, const char *key, const struct port_set *s)
+{
+    jw_key(w, key);
+    jw_array(w);
+    for (unsigned p = 1; p < 65536; p++)
+        if (port_set_has(s, (uint16_t)p))
+            jw_int(w, p);
+    jw_end(w);
+}
+
+static void write_config(const struct core *c, struct jw *w)
+{
+    const struct core_config *f = &c->cfg;
+
+    jw_object(w);
+    jw_kint(w, "cpu_units", f->cpu_units);
+    jw_kint(w, "memory_mib", f->memory_mib);
+    write_ports(w, "reserved_tcp", &c->capacity.reserved[PORT_TCP]);
+    write_ports(w, "reserved_udp", &c->capacity.reserved[PORT_UDP]);
+    jw_kint(w, "pull_behavior", f->pull_behavior);
+    jw_kbool(w, "pull_upfront", f->pull_upfront);
+    jw_kint(w, "stop_timeout_ms", f->stop_timeout_ms);
+    jw_kint(w, "create_timeout_ms", f->create_timeout_ms);
+    jw_kint(w, "start_timeout_ms", f->start_timeout_ms);
+    jw_kint(w, "pull_timeout_ms", f->pull_timeout_ms);
+    jw_kint(w, "pull_inactivity_ms", f->pull_inactivity_ms);
+    jw_kint(w, "cleanup_wait_ms", f->cleanup_wait_ms);
+    jw_kint(w, "cleanup_jitter_ms", f->cleanup_jitter_ms);
+    jw_kint(w, "drain_ms", f->drain_ms);
+    jw_kint(w, "ageing_ms", f->ageing_ms);
+    jw_kint(w, "start_parallel", f->start_parallel);
+    jw_kint(w, "pull_parallel", f->pull_parallel);
+    jw_kbool(w, "exclude_ipv6_binding", f->exclude_ipv6_binding);
+    jw_end(w);
+}
+
+static struct core_config read_config(const struct jcur *j)
+{
+    return (struct core_config){
+        .cpu_units = jcur_int(j, "cpu_units", ANY_INT),
+        .memory_mib = jcur_int(j, "memory_mib", ANY_INT),
+        .pull_behavior = (enum pull_behavior)jcur_int(j, "pull_behavior", 0, PULL_PREFER_CACHED),
+        .pull_upfront = jcur_bool_or(j, "pull_upfront", false),
+        .stop_timeout_ms = jcur_int(j, "stop_timeout_ms", ANY_INT),
+        .create_timeout_ms = jcur_int(j, "create_timeout_ms", ANY_INT),
+        .start_timeout_ms = jcur_int(j, "start_timeout_ms", ANY_INT),
+        .pull_timeout_ms = jcur_int(j, "pull_timeout_ms", ANY_INT),
+        .pull_inactivity_ms = jcur_int(j, "pull_inactivity_ms", ANY_INT),
+        .cleanup_wait_ms = jcur_int(j, "cleanup_wait_ms", ANY_INT),
+        .cleanup_jitter_ms = jcur_int(j, "cleanup_jitter_ms", ANY_INT),
+        .drain_ms = jcur_int(j, "drain_ms", ANY_INT),
+        .ageing_ms = jcur_int(j, "ageing_ms", 1, INT64_MAX),
+        .start_parallel = (int)jcur_int(j, "start_parallel", 1, INT32_MAX),
+        .pull_parallel = (int)jcur_int(j, "pull_parallel", 1, INT32_MAX),
+        .exclude_ipv6_binding = jcur_bool_or(j, "exclude_ipv6_binding", true),
+    };
+}
+
+static void read_ports(const struct jcur *j, const char *key, struct port_set *s)
+{
+    struct jcur all = jcur_arr(j, key);
+
+    JCUR_EACH (item, &all)
+        port_set_add(s, (uint16_t)jcur_as_int(&item, 0, UINT16_MAX));
+}
+
+void core_save(const struct core *c, struct jw *w)
+{
+    struct core_task *t, *next;
+    char text[32];
+    char *json;
+
+    jw_object(w);
+    jw_kint(w, "v", STATE_VERSION);
+    jw_key(w, "config");
+    write_config(c, w);
+    jw_key(w, "rng");
+    jw_array(w);
+    for (int i = 0; i < 4; i++) {
+        snprintf(text, sizeof text, "%016" PRIx64, c->rng.s[i]);
+        jw_str(w, text);
+    }
+    jw_end(w);
+    jw_kint(w, "next_seq", (int64_t)c->next_seq);
+    jw_kint(w, "next_id", (int64_t)c->next_id);
+    jw_kint(w, "manifest_seq", c->manifest_seq);
+    jw_kstr(w, "manifest_id", c->manifest_id);
+    jw_kbool(w, "started", c->started);
+    jw_kint(w, "timer_at", c->timer_at);
+    jw_key(w, "tasks");
+    jw_array(w);
+    HASH_ITER (hh, c->tasks, t, next) {
+        jw_object(w);
+        jw_kstr(w, "arn", t->arn);
+        jw_key(w, "task");
+        json = t->def ? task_redacted_json(t->def) : NULL;
+        if (json)
+            jw_raw(w, str_of(json));
+        else
+            jw_null(w);
+        free(json);
+        jw_key(w, "state");
+        task_write_state(t, w, true);
+        jw_end(w);
+    }
+    jw_end(w);
+    jw_end(w);
+}
+
+static void load_task(struct core *c, const struct jcur *j)
+{
+    struct jcur def = jcur_obj(j, "task"), state = jcur_obj(j, "state");
+    struct task *task = NULL;
+    struct core_task *t;
+
+    if (jcur_present(&def) && task_decode(def.val, &task, j->err))
+        return;
+    if (find_task(c, jcur_str(j, "arn"))) {
+        jcur_fail(j, "the same task twice");
+        task_destroy(task);
+        return;
+    }
+    t = task_add(c, task, jcur_str(j, "arn"));
+    if (task_read_state(c, t, &state, true))
+        return; /* the shared error says what is wrong */
+}
+
+enum err_code core_load(const struct jcur *saved, struct core **out, struct err *e)
+{
+    struct jcur config = jcur_obj(saved, "config"), rng = jcur_arr(saved, "rng");
+    struct jcur tasks = jcur_arr(saved, "tasks");
+    struct core_config cfg = read_config(&config);
+    struct core *c = core_create(&cfg);
+
+    if (jcur_int(saved, "v", 1, STATE_VERSION) && jcur_len(&rng) != 4)
+        jcur_fail(&rng, "expected 4 words");
+    read_ports(&config, "reserved_tcp", &c->capacity.reserved[PORT_TCP]);
+    read_ports(&config, "reserved_udp", &c->capacity.reserved[PORT_UDP]);
+    JCUR_EACH (word, &rng) {
+        if (word_i < 4)
+            c->rng.s[word_i] = strtoull(jcur_as_str(&word), NULL, 16);
+    }
+    JCUR_EACH (item, &tasks) {
+        if (jcur_ok(saved))
+            load_task(c, &item);
+    }
+    c->next_seq = (uint64_t)jcur_int(saved, "next_seq", 1, INT64_MAX);
+    c->next_id = (uint64_t)jcur_int(saved, "next_id", 1, INT64_MAX);
+    c->manifest_seq = jcur_int(saved, "manifest_seq", ANY_INT);
+    c->manifest_id = jcur_strdup_or(saved, "manifest_id", NULL);
+    c->started = jcur_bool_or(saved, "started", false);
+    c->timer_at = jcur_int(saved, "timer_at", ANY_INT);
+    c->capacity_changed = false;
+    if (!jcur_ok(saved)) {
+        core_destroy(c);
+        if (e != saved->err)
+            *e = *saved->err;
+        return e->code;
+    }
+    *out = c;
+    return ERR_OK;
+}

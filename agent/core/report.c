@@ -1,0 +1,232 @@
+/* report: what the control plane does not know yet.
+ *
+ * What is unsent follows from two statuses, known and sent; nothing is queued but
+ * the tasks themselves. So a report always tells the newest state, one is in
+ * flight for each task, and after a crash the same comparison goes on. */
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "core/state.h"
+
+/* A container's change without one of its task waits so long for company. */
+#define FLUSH_MS   1000
+#define REASON_MAX 1024
+#define ID_MAX     255
+
+static const struct backoff_rule rule = { 1000, 130, 30000, 20 };
+
+static enum ctr_status to_send(const struct core_ctr *k)
+{
+    return k->known >= CTR_RUNNING ? k->known : CTR_NONE;
+}
+
+static bool ctr_unsent(const struct core_ctr *k)
+{
+    return k->sent < to_send(k);
+}
+
+static bool task_unsent(const struct core_task *t)
+{
+    return t->known >= TASK_RUNNING && t->sent < t->known;
+}
+
+bool report_settled(const struct core_task *t)
+{
+    return t->sent == TASK_STOPPED && !t->report_id;
+}
+
+void report_consider(struct core *c, struct core_task *t)
+{
+    bool some = false;
+
+    if (t->report_id || !list_empty(&t->report_node) || t->sent == TASK_STOPPED)
+        return;
+    for (size_t i = 0; i < t->n_ctrs; i++)
+        some |= ctr_unsent(&t->ctrs[i]);
+    if (!task_unsent(t)) {
+        if (!some) {
+            t->report_at = 0;
+            return;
+        }
+        if (!t->report_at)
+            t->report_at = c->now.mono_ms + FLUSH_MS;
+        if (c->now.mono_ms < t->report_at)
+            return;
+    }
+    if (c->now.mono_ms < t->report_retry_at)
+        return;
+    list_insert_by_seq(&c->report_queue, &t->report_node, offsetof(struct core_task, report_node),
+                       t->seq);
+}
+
+/* ---- the body: SubmitTaskStateChange without "cluster" ---- */
+
+static void write_cut(struct jw *w, const char *key, const char *text, size_t max)
+{
+    struct str s = str_of(text);
+
+    /* The reference cuts by bytes and may split a character. */
+    s.n = str_utf8_prefix(s.p, s.n, max);
+    jw_key(w, key);
+    jw_strn(w, s);
+}
+
+static void write_bindings(struct jw *w, const struct core_ctr *k)
+{
+    jw_key(w, "networkBindings");
+    jw_array(w);
+    for (size_t i = 0; i < k->n_bindings; i++) {
+        const struct port_binding *b = &k->bindings[i];
+
+        jw_object(w);
+        jw_kstr(w, "bindIP", b->ip);
+        jw_kint(w, "containerPort", b->container_port);
+        jw_kint(w, "hostPort", b->host_port);
+        jw_kstr(w, "protocol", b->proto == PORT_UDP ? "udp" : "tcp");
+        jw_end(w);
+    }
+    jw_end(w);
+}
+
+static void write_container(struct jw *w, const struct core_ctr *k)
+{
+    struct buf reason = BUF_INIT(16384);
+
+    jw_object(w);
+    jw_kstr(w, "containerName", k->def->name);
+    if (k->known == CTR_STOPPED && k->has_exit_code)
+        jw_kint(w, "exitCode", k->exit_code);
+    if (k->digest)
+        write_cut(w, "imageDigest", k->digest, ID_MAX);
+    if (k->n_bindings)
+        write_bindings(w, k);
+    if (k->error_name) {
+        buf_printf(&reason, "%s: %s", k->error_name, k->error_text);
+        write_cut(w, "reason", buf_text(&reason), REASON_MAX);
+    }
+    if (k->docker_id)
+        write_cut(w, "runtimeId", k->docker_id, ID_MAX);
+    jw_kstr(w, "status", ctr_status_name(k->known));
+    jw_end(w);
+    buf_fini(&reason);
+}
+
+static void write_time(struct jw *w, const char *key, int64_t wall_ms)
+{
+    if (!wall_ms)
+        return;
+    jw_key(w, key);
+    jw_millis(w, wall_ms);
+}
+
+static char *build_body(const struct core_task *t)
+{
+    struct buf b = BUF_INIT(1 << 20);
+    struct jw w;
+
+    jw_init(&w, &b);
+    jw_object(&w);
+    if (t->n_ctrs) {
+        jw_key(&w, "containers");
+        jw_array(&w);
+        for (size_t i = 0; i < t->n_ctrs; i++)
+            if (ctr_unsent(&t->ctrs[i]))
+                write_container(&w, &t->ctrs[i]);
+        jw_end(&w);
+    }
+    write_time(&w, "executionStoppedAt", t->execution_stopped);
+    write_time(&w, "pullStartedAt", t->pull_started);
+    write_time(&w, "pullStoppedAt", t->pull_stopped);
+    write_cut(&w, "reason", t->known == TASK_STOPPED && t->reason ? t->reason : "", REASON_MAX);
+    jw_kstr(&w, "status", t->known >= TASK_RUNNING ? task_status_name(t->known) : "PENDING");
+    jw_kstr(&w, "task", t->arn);
+    jw_end(&w);
+    return buf_take(&b);
+}
+
+static void emit(struct core *c, struct core_task *t, struct core_task **slot)
+{
+    struct core_action *a = core_act(c, CORE_ACT_REPORT);
+
+    *slot = t;
+    t->report_id = c->next_id++;
+    t->report_at = 0;
+    t->report_retry_at = 0;
+    t->claimed = t->known >= TASK_RUNNING ? t->known : TASK_NONE;
+    for (size_t i = 0; i < t->n_ctrs; i++)
+        t->ctrs[i].claimed = to_send(&t->ctrs[i]);
+    a->id = t->report_id;
+    a->task_arn = mem_strdup(t->arn);
+    a->value = build_body(t);
+}
+
+void reports_grant(struct core *c)
+{
+    for (int i = 0; i < CORE_MAX_REPORTS && !list_empty(&c->report_queue); i++) {
+        struct core_task *t = LIST_ENTRY(c->report_queue.next, struct core_task, report_node);
+
+        if (c->reports[i])
+            continue;
+        list_remove(&t->report_node);
+        emit(c, t, &c->reports[i]);
+    }
+}
+
+/* ---- what became of it ---- */
+
+static void accepted(struct core_task *t)
+{
+    if (t->claimed > t->sent)
+        t->sent = t->claimed;
+    for (size_t i = 0; i < t->n_ctrs; i++)
+        if (t->ctrs[i].claimed > t->ctrs[i].sent)
+            t->ctrs[i].sent = t->ctrs[i].claimed;
+    backoff_reset(&t->report_backoff);
+    list_remove(&t->backoff_node);
+    free(t->report_error);
+    t->report_error = NULL;
+}
+
+void report_done(struct core *c, const struct core_event *ev)
+{
+    struct core_task *t = NULL;
+
+    for (int i = 0; i < CORE_MAX_REPORTS; i++) {
+        if (c->reports[i] && c->reports[i]->report_id == ev->u.reported.id) {
+            t = c->reports[i];
+            c->reports[i] = NULL;
+            break;
+        }
+    }
+    if (!t)
+        return; /* of an earlier run */
+    t->report_id = 0;
+    if (ev->u.reported.result == CORE_REPORT_FAILED) {
+        t->report_retry_at = c->now.mono_ms + backoff_next(&t->report_backoff, &rule, &c->rng);
+        mem_replace(&t->report_error, ev->u.reported.error);
+        if (list_empty(&t->backoff_node))
+            list_insert_by_seq(&c->in_backoff, &t->backoff_node,
+                               offsetof(struct core_task, backoff_node), t->seq);
+        task_touch(c, t);
+        return;
+    }
+    if (ev->u.reported.result == CORE_REPORT_REFUSED)
+        core_note(c, true, t, NULL, "the control plane refuses a report of it, dropped: %s",
+                  ev->u.reported.error);
+    accepted(t);
+    task_changed(c, t);
+    task_touch(c, t);
+}
+
+void report_wake_all(struct core *c)
+{
+    LIST_FOREACH (node, next, &c->in_backoff) {
+        struct core_task *t = LIST_ENTRY(node, struct core_task, backoff_node);
+
+        list_remove(node);
+        t->report_retry_at = 0;
+        backoff_reset(&t->report_backoff);
+        task_touch(c, t);
+    }
+}

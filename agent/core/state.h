@@ -1,0 +1,211 @@
+#pragma once
+/* state: what the core knows, and how its parts call each other. Private to core.
+ *
+ *   core.c       the step: dispatch, settle, wake-up times, look-ups
+ *   intake.c     tasks and messages from the control plane, restart
+ *   admit.c      who may start: capacity, waiting, ageing
+ *   container.c  one container: what next, what came of it
+ *   outcome.c    what an operation's end means
+ *   deps.c       may it start, may it stop (pure questions)
+ *   ops.c        operations: issue, pace, cancel
+ *   task.c       one task: its status, its end, its clean-up
+ *   report.c     what is unsent
+ *   persist.c    state to JSON and back
+ *   record.c     events and actions to JSON and back
+ *   describe.c   answers for people */
+#include <uthash.h>
+
+#include "base/backoff.h"
+#include "base/list.h"
+#include "base/rng.h"
+#include "core/capacity.h"
+#include "core/core.h"
+
+enum image_step { IMAGE_BEGIN, IMAGE_ABSENT, IMAGE_PULLED };
+
+struct core_ctr {
+    UT_hash_handle op_hh; /* in core.ops while an operation is in flight */
+    struct core_task *task;
+    const struct task_container *def;
+    size_t index;
+    /* Chosen at intake and stored before the create, so that a container made
+     * just before a crash is found again by its name. */
+    char *docker_name;
+    char *docker_id; /* NULL: not known */
+    char metadata_id[RNG_UUID_SIZE];
+
+    /* Durable. */
+    enum ctr_status known;
+    enum ctr_status sent;
+    bool create_tried; /* something may exist under docker_name */
+    bool stop_wanted;  /* besides the task's own wish */
+    bool removed;
+    bool has_exit_code;
+    int exit_code;
+    char *error_name, *error_text; /* the first error sticks */
+    int64_t created_wall, started_wall, finished_wall;
+    struct port_binding *bindings;
+    size_t n_bindings;
+    char *digest;
+
+    /* Volatile. */
+    enum ctr_health health;
+    bool suspect; /* look before doing anything else */
+    bool drained;
+    bool event_exit; /* a die event gave event_exit_code */
+    int event_exit_code;
+    enum image_step image;
+    int pulls;        /* tries that failed */
+    char *pull_error; /* of the last one, with its name in front */
+    bool pull_final;  /* it would fail again */
+    uint64_t op_id;   /* 0: nothing in flight */
+    enum core_op op;
+    int64_t op_since;
+    int64_t slot_until;      /* the operation counts against its lane until then; 0: it does not */
+    enum ctr_status claimed; /* what the report in flight says */
+    int tries;
+    struct backoff backoff;
+    int64_t retry_at;
+    int64_t since; /* when `known` last changed, for "why" */
+    int64_t started_mono;
+    enum core_op queued; /* in a lane's queue for this operation */
+    struct list lane_node;
+};
+
+struct core_task {
+    UT_hash_handle hh;
+    char *arn;
+    struct task *def; /* NULL: could not be decoded, only its end is to be reported */
+    struct core_ctr *ctrs;
+    size_t n_ctrs;
+    uint64_t seq; /* order of arrival; orders every queue */
+    struct need need;
+
+    /* Durable. */
+    enum task_status desired, known, sent;
+    bool admitted;
+    char *reason;
+    int64_t pull_started, pull_stopped, execution_stopped, stopped_wall, arrived_wall;
+
+    /* Volatile. */
+    bool holds; /* its need is taken from the capacity */
+    int64_t arrived, stopped_at, cleanup_delay;
+    uint64_t report_id; /* 0: none in flight */
+    enum task_status claimed;
+    int64_t report_at; /* a container change alone is sent by then; 0: none */
+    int64_t report_retry_at;
+    struct backoff report_backoff;
+    char *report_error;
+    bool dirty, changed;
+    int64_t wake_at; /* -1: none */
+    size_t heap_pos; /* 0: not in the heap */
+    struct list dirty_node, changed_node, wait_node, report_node, backoff_node;
+};
+
+/* Operations that are paced: at most `limit` at once, earlier tasks first. */
+struct lane {
+    int limit, used;
+    struct list queue; /* of core_ctr.lane_node */
+};
+enum { LANE_START, LANE_PULL, LANE__COUNT };
+
+struct core {
+    struct core_config cfg;
+    struct core_time now;
+    struct rng rng;
+    struct core_actions *out;
+    struct core_task *tasks; /* uthash by ARN, in order of arrival */
+    uint64_t next_seq, next_id;
+    struct capacity capacity;
+    struct list dirty, changed, waiting, report_queue, in_backoff;
+    bool capacity_changed;
+    struct lane lanes[LANE__COUNT];
+    struct core_ctr *ops;                        /* uthash by op_id */
+    struct core_task *reports[CORE_MAX_REPORTS]; /* in flight; NULL: free */
+    int64_t manifest_seq;
+    char *manifest_id; /* of the last manifest; NULL: none or used */
+    bool started;
+    struct core_task **heap; /* by (wake_at, seq); [0] unused */
+    size_t heap_len, heap_cap;
+    int64_t timer_at; /* last one asked for; -1: none */
+};
+
+/* core.c */
+struct core_action *core_act(struct core *c, enum core_action_type type);
+void core_note(struct core *c, bool warning, const struct core_task *t, const struct core_ctr *k,
+               const char *fmt, ...) PRINTF_LIKE(5, 6);
+void task_touch(struct core *c, struct core_task *t);   /* it is looked at again this step */
+void task_changed(struct core *c, struct core_task *t); /* and its state is stored */
+void task_wake_at(struct core *c, struct core_task *t, int64_t at); /* -1: never */
+void list_insert_by_seq(struct list *head, struct list *node, size_t node_offset, uint64_t seq);
+struct core_task *find_task(const struct core *c, const char *arn);
+
+/* intake.c */
+struct core_task *task_add(struct core *c, struct task *def, const char *arn);
+void task_forget(struct core *c, struct core_task *t); /* removes and frees it */
+void intake_payload(struct core *c, struct core_event *ev);
+void intake_manifest(struct core *c, const struct core_event *ev);
+void intake_stop_ack(struct core *c, const struct core_event *ev);
+void intake_restored(struct core *c, struct core_event *ev);
+void intake_started(struct core *c, const struct core_event *ev);
+
+/* admit.c */
+void admit_enqueue(struct core *c, struct core_task *t);
+void admit_leave(struct core *c, struct core_task *t); /* stops waiting, gives back what it holds */
+void admit_hold(struct core *c, struct core_task *t);  /* takes its need without asking (restart) */
+void admit_scan(struct core *c);
+
+/* container.c */
+void ctr_advance(struct core *c, struct core_ctr *k);
+void ctr_happened(struct core *c, const struct core_event *ev);
+void ctr_listed(struct core *c, const struct core_event *ev);
+void ctr_set_known(struct core *c, struct core_ctr *k, enum ctr_status known);
+void ctr_fail(struct core *c, struct core_ctr *k, const char *name, const char *fmt, ...)
+    PRINTF_LIKE(4, 5); /* keeps the first error, wants it stopped */
+void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts *f);
+void ctr_gone(struct core *c, struct core_ctr *k);
+bool ctr_wants_stop(const struct core_ctr *k);
+void ctr_retry(struct core *c, struct core_ctr *k);
+void ctr_worked(struct core_ctr *k); /* the next retry is a first one again */
+void ctr_fini(struct core_ctr *k);
+
+/* outcome.c */
+void outcome_apply(struct core *c, const struct core_event *ev);
+
+/* deps.c */
+enum dep_answer { DEP_MET, DEP_WAIT, DEP_NEVER };
+/* May this container go on towards running? For DEP_WAIT `*on` is what it waits
+ * for; for DEP_NEVER `why` is the text of the specification. */
+enum dep_answer deps_check(const struct core_ctr *k, int64_t now, const struct task_dep **on,
+                           struct buf *why);
+/* May it be stopped: is everything that depends on it stopped? Gives one that is
+ * not. */
+bool deps_may_stop(const struct core_ctr *k, const struct core_ctr **on);
+/* When an unmet dependency times out; -1: never. */
+int64_t deps_deadline(const struct core_ctr *k);
+
+/* ops.c */
+void op_issue(struct core *c, struct core_ctr *k, enum core_op op);   /* now */
+void op_request(struct core *c, struct core_ctr *k, enum core_op op); /* when its lane has room */
+void op_unqueue(struct core_ctr *k);
+void op_finished(struct core *c, struct core_ctr *k); /* clears it, frees its place */
+void op_cancel(struct core *c, struct core_ctr *k);
+void op_age(struct core *c, struct core_ctr *k); /* a slow one stops counting */
+void lanes_grant(struct core *c);
+int op_lane(enum core_op op); /* -1: not paced */
+
+/* task.c */
+void task_advance(struct core *c, struct core_task *t);
+void task_stop(struct core *c, struct core_task *t, const char *reason); /* NULL: no reason */
+
+/* report.c */
+void report_consider(struct core *c, struct core_task *t);
+void report_done(struct core *c, const struct core_event *ev);
+void report_wake_all(struct core *c);
+void reports_grant(struct core *c);
+bool report_settled(const struct core_task *t); /* its end was accepted */
+
+/* persist.c */
+void task_write_state(const struct core_task *t, struct jw *w, bool full);
+MUST_CHECK enum err_code task_read_state(struct core *c, struct core_task *t,
+                                         const struct jcur *saved, bool full);

@@ -1,0 +1,390 @@
+/* agent: what the shell around the core does, with a crash possible between any
+ * two of its acts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define CRASH_PERMILLE 4
+
+/* ---- events ---- */
+
+struct inbox_event *event_new(enum core_event_type type)
+{
+    struct inbox_event *e = NEW(struct inbox_event);
+
+    e->ev.type = type;
+    return e;
+}
+
+void event_free(struct inbox_event *e)
+{
+    if (e->ev.type == CORE_EV_PAYLOAD)
+        for (size_t i = 0; i < e->ev.u.payload.n_tasks; i++)
+            task_destroy(e->tasks[i].task);
+    for (size_t i = 0; i < COUNT_OF(e->strings); i++)
+        free(e->strings[i]);
+    for (size_t i = 0; i < e->n_pool; i++)
+        free(e->pool[i]);
+    free(e->pool);
+    free(e->tasks);
+    free(e->rows);
+    free(e->entries);
+    free(e->arns);
+    ctr_facts_fini(&e->facts);
+    free(e);
+}
+
+/* ---- the simulated store ---- */
+
+static void store_apply(struct sim *s, const struct core_action *a)
+{
+    size_t i = 0;
+
+    while (i < s->n_store && !(s->store[i].kind == a->kind && streq(s->store[i].key, a->key)))
+        i++;
+    if (a->type == CORE_ACT_DELETE) {
+        if (i == s->n_store)
+            return;
+        free(s->store[i].key);
+        free(s->store[i].value);
+        memmove(&s->store[i], &s->store[i + 1], (s->n_store - i - 1) * sizeof s->store[0]);
+        s->n_store--;
+        return;
+    }
+    law_stored(s, a);
+    if (i == s->n_store) {
+        if (s->n_store == MAX_STORED)
+            abort();
+        s->store[s->n_store++] = (struct stored){ a->kind, mem_strdup(a->key), NULL };
+    }
+    mem_replace(&s->store[i].value, a->value);
+}
+
+const char *agent_stored(struct sim *s, enum core_kind kind, const char *key)
+{
+    for (size_t i = 0; i < s->n_store; i++)
+        if (s->store[i].kind == kind && streq(s->store[i].key, key))
+            return s->store[i].value;
+    return NULL;
+}
+
+/* ---- the turn ---- */
+
+static void turn(struct sim *s, void *arg);
+
+static bool maybe_crash(struct sim *s)
+{
+    if (s->finishing || pick(s, 0, 999) >= CRASH_PERMILLE)
+        return false;
+    agent_crash(s);
+    return true;
+}
+
+static void on_timer(struct sim *s, void *arg)
+{
+    int64_t when = (int64_t)(intptr_t)arg;
+
+    /* A timer that was replaced is not the one that is asked for. */
+    if (!s->alive || s->timer_at != when)
+        return;
+    s->timer_at = -1;
+    agent_deliver(s, event_new(CORE_EV_TIMER));
+}
+
+static void carry_out(struct sim *s, const struct core_action *a)
+{
+    law_action(s, a);
+    switch (a->type) {
+    case CORE_ACT_PUT:
+    case CORE_ACT_DELETE:
+        break; /* committed before */
+    case CORE_ACT_ACK:
+        control_ack(s, a->key);
+        break;
+    case CORE_ACT_STOP_VERIFY:
+        control_stop_verify(s, a->key, a->arns, a->n_arns);
+        break;
+    case CORE_ACT_OP:
+        engine_op(s, a);
+        break;
+    case CORE_ACT_CANCEL:
+        engine_cancel(s, a->id);
+        break;
+    case CORE_ACT_REPORT:
+        control_report(s, a->id, a->value);
+        break;
+    case CORE_ACT_TIMER:
+        s->timer_at = a->at_ms;
+        if (a->at_ms >= 0)
+            at(s, a->at_ms > s->now ? a->at_ms - s->now : 0, on_timer, (void *)(intptr_t)a->at_ms);
+        break;
+    case CORE_ACT_NOTE:
+        break;
+    }
+}
+
+static void carry_out_all(struct sim *s)
+{
+    struct core_actions mine = s->pending;
+
+    s->pending = (struct core_actions){ 0 };
+    s->committing = false;
+    for (size_t i = 0; i < mine.n && s->alive; i++) {
+        carry_out(s, &mine.items[i]);
+        if (mine.items[i].type != CORE_ACT_NOTE && maybe_crash(s))
+            break;
+    }
+    core_actions_fini(&mine);
+    if (s->alive && s->n_inbox)
+        turn(s, NULL);
+}
+
+static void on_committed(struct sim *s, void *arg)
+{
+    if (!s->alive || s->life != (int)(intptr_t)arg)
+        return;
+    for (size_t i = 0; i < s->pending.n; i++)
+        if (s->pending.items[i].type == CORE_ACT_PUT || s->pending.items[i].type == CORE_ACT_DELETE)
+            store_apply(s, &s->pending.items[i]);
+    if (!maybe_crash(s))
+        carry_out_all(s);
+}
+
+/* The shadow is a second core made from a saved state and fed with recorded
+ * events: it must wish the same. */
+static void compare_with_shadow(struct sim *s, size_t from, const struct buf *recorded)
+{
+    struct core_time now;
+    struct core_actions theirs = { 0 };
+    struct core_event_arena *arena = NULL;
+    struct json_t *doc = NULL;
+    struct core_event ev;
+    struct err err = { 0 };
+    struct jcur c;
+    struct buf a = BUF_INIT(1 << 22), b = BUF_INIT(1 << 22);
+    struct jw w;
+
+    if (json_parse(buf_text(recorded), recorded->len, &doc, &err)) {
+        broken(s, 0, "a recorded event is not JSON: %s", err.msg);
+        return;
+    }
+    c = jcur_root(doc, &err);
+    if (core_event_read(&c, &now, &ev, &arena, &err)) {
+        broken(s, 0, "a recorded event cannot be read: %s", err.msg);
+        json_free(doc);
+        return;
+    }
+    core_step(s->shadow, now, &ev, &theirs);
+    jw_init(&w, &b);
+    for (size_t i = 0; i < theirs.n; i++)
+        core_action_write(&w, &theirs.items[i]);
+    jw_init(&w, &a);
+    for (size_t i = from; i < s->pending.n; i++)
+        core_action_write(&w, &s->pending.items[i]);
+    if (a.len != b.len || memcmp(buf_text(&a), buf_text(&b), a.len) != 0)
+        broken(s, 0, "a replay decides otherwise: on %s\n  here:   %s\n  replay: %s",
+               buf_text(recorded), buf_text(&a), buf_text(&b));
+    buf_fini(&a);
+    buf_fini(&b);
+    core_actions_fini(&theirs);
+    core_event_arena_destroy(arena);
+    json_free(doc);
+}
+
+static void start_shadow(struct sim *s)
+{
+    struct buf b = BUF_INIT(1 << 22);
+    struct json_t *doc = NULL;
+    struct err e = { 0 };
+    struct jcur c;
+    struct jw w;
+
+    jw_init(&w, &b);
+    core_save(s->core, &w);
+    if (json_parse(buf_text(&b), b.len, &doc, &e)) {
+        broken(s, 0, "the saved state is not JSON: %s", e.msg);
+    } else {
+        c = jcur_root(doc, &e);
+        if (core_load(&c, &s->shadow, &e))
+            broken(s, 0, "the saved state cannot be loaded: %s", e.msg);
+    }
+    json_free(doc);
+    buf_fini(&b);
+}
+
+static void trace_event(struct sim *s, struct core_time now, const struct core_event *ev,
+                        struct buf *b)
+{
+    struct jw w;
+
+    buf_reset(b);
+    if (!s->verbose && !s->shadow)
+        return;
+    jw_init(&w, b);
+    core_event_write(&w, now, ev);
+    trace(s, "-> %s", buf_text(b));
+}
+
+static void trace_actions(struct sim *s, size_t from)
+{
+    struct buf b = BUF_INIT(1 << 20);
+    struct jw w;
+
+    for (size_t i = from; s->verbose && i < s->pending.n; i++) {
+        buf_reset(&b);
+        jw_init(&w, &b);
+        core_action_write(&w, &s->pending.items[i]);
+        trace(s, "     %s", buf_text(&b));
+    }
+    buf_fini(&b);
+}
+
+static void turn(struct sim *s, void *arg)
+{
+    struct buf text = BUF_INIT(1 << 22);
+    bool puts = false;
+
+    (void)arg;
+    if (!s->alive || s->committing)
+        return;
+    for (size_t i = 0; i < s->n_inbox; i++) {
+        struct inbox_event *e = s->inbox[i];
+        struct core_time now = { s->now, wall(s) };
+        size_t from = s->pending.n;
+
+        if (!s->shadow && s->seed % 8 == 0 && chance(s, 2))
+            start_shadow(s);
+        trace_event(s, now, &e->ev, &text);
+        core_step(s->core, now, &e->ev, &s->pending);
+        trace_actions(s, from);
+        if (s->shadow)
+            compare_with_shadow(s, from, &text);
+        event_free(e);
+    }
+    buf_fini(&text);
+    s->n_inbox = 0;
+    law_always(s);
+    for (size_t i = 0; i < s->pending.n; i++)
+        puts |=
+            s->pending.items[i].type == CORE_ACT_PUT || s->pending.items[i].type == CORE_ACT_DELETE;
+    s->committing = true;
+    if (puts)
+        at(s, pick(s, 0, 5), on_committed, (void *)(intptr_t)s->life);
+    else
+        carry_out_all(s);
+}
+
+void agent_deliver(struct sim *s, struct inbox_event *e)
+{
+    if (!s->alive) {
+        event_free(e);
+        return;
+    }
+    if (s->n_inbox == s->cap_inbox) {
+        s->cap_inbox = s->cap_inbox ? s->cap_inbox * 2 : 32;
+        s->inbox = mem_resize(s->inbox, s->cap_inbox, sizeof(struct inbox_event *));
+    }
+    s->inbox[s->n_inbox++] = e;
+    if (s->n_inbox == 1 && !s->committing)
+        at(s, 0, turn, NULL);
+}
+
+/* ---- life and death ---- */
+
+static void restart(struct sim *s, void *arg)
+{
+    (void)arg;
+    if (!s->over)
+        agent_start(s);
+}
+
+static void drop_all(struct sim *s)
+{
+    for (size_t i = 0; i < s->n_inbox; i++)
+        event_free(s->inbox[i]);
+    s->n_inbox = 0;
+    core_actions_fini(&s->pending);
+    core_destroy(s->core);
+    core_destroy(s->shadow);
+    s->core = s->shadow = NULL;
+}
+
+void agent_crash(struct sim *s)
+{
+    trace(s, "** the agent is killed");
+    s->alive = s->committing = false;
+    s->life++;
+    s->crashes++;
+    s->timer_at = -1;
+    drop_all(s);
+    for (size_t i = 0; i < s->n_tasks; i++)
+        s->tasks[i].allowed_again++;
+    at(s, pick(s, 10, 5000), restart, NULL);
+}
+
+void agent_start(struct sim *s)
+{
+    static const uint16_t reserved[] = { 22, 2375, 2376, 51678, 51679 };
+    struct core_config cfg = {
+        .seed = rng_next(&s->rng),
+        .cpu_units = s->cpu_total,
+        .memory_mib = s->memory_total,
+        .reserved_tcp = reserved,
+        .n_reserved_tcp = COUNT_OF(reserved),
+        .pull_behavior = (enum pull_behavior)(s->seed % 4),
+        .pull_upfront = s->seed / 4 % 2,
+        .stop_timeout_ms = 10000,
+        .create_timeout_ms = 240000,
+        .start_timeout_ms = 180000,
+        .pull_timeout_ms = 7200000,
+        .pull_inactivity_ms = 60000,
+        .cleanup_wait_ms = 60000,
+        .cleanup_jitter_ms = 5000,
+        .drain_ms = 5000,
+        .ageing_ms = s->ageing_ms,
+        .start_parallel = 1 + (int)(s->seed / 8 % 4),
+        .pull_parallel = 2,
+        .exclude_ipv6_binding = true,
+    };
+    struct inbox_event *started = event_new(CORE_EV_STARTED);
+    const char *seq = agent_stored(s, CORE_KIND_META, CORE_META_MANIFEST_SEQ);
+
+    trace(s, "** the agent starts");
+    s->alive = true;
+    s->timer_at = -1;
+    s->core = core_create(&cfg);
+    for (size_t i = 0; i < s->n_store; i++) {
+        struct inbox_event *e;
+        struct err err = { 0 };
+
+        if (s->store[i].kind != CORE_KIND_TASK)
+            continue;
+        e = event_new(CORE_EV_RESTORED);
+        if (task_decode_text(s->store[i].value, strlen(s->store[i].value), &e->ev.u.restored.task,
+                             &err)) {
+            broken(s, 5, "a stored task cannot be read: %s", err.msg);
+            event_free(e);
+            continue;
+        }
+        e->strings[0] = mem_strdup(agent_stored(s, CORE_KIND_STATE, s->store[i].key));
+        e->ev.u.restored.state = e->strings[0];
+        if (!e->strings[0])
+            broken(s, 5, "task %s is stored without its state", s->store[i].key);
+        agent_deliver(s, e);
+    }
+    started->ev.u.started.manifest_seq = seq ? strtoll(seq, NULL, 10) : -1;
+    agent_deliver(s, started);
+    engine_agent_came(s);
+    control_agent_came(s);
+}
+
+void agent_fini(struct sim *s)
+{
+    drop_all(s);
+    free(s->inbox);
+    for (size_t i = 0; i < s->n_store; i++) {
+        free(s->store[i].key);
+        free(s->store[i].value);
+    }
+}
