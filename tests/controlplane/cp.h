@@ -18,6 +18,9 @@
  *   render.c    a task definition into an ACS task
  *   acs.c       the ACS websocket: payloads, acks, heartbeats, manifests
  *   place.c     placement: binpack, random, spread (pure)
+ *   taskdef.c   what a task definition may say, what it needs (pure)
+ *   shape.c     member names and types of requests (pure)
+ *   local.c     admin paths of the ECS half: exact times, raw payloads
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,27 +65,48 @@ const char *cp_server_url(const struct cp_server *s);
 const char *cp_server_region(const struct cp_server *s);
 const char *cp_server_account(const struct cp_server *s);
 struct rng *cp_server_rng(struct cp_server *s);
+/* The monotonic clock in microseconds, for exact timings. */
+int64_t cp_server_mono_us(void);
+
+/* Records that a client broke the protocol: one sentence, kept (the last 1000)
+ * for GET /_local/violations and logged. */
+void cp_violation(struct cp_server *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Accepts requests signed by this key from now on, with exactly this session
+ * token (NULL: none): for credentials that are handed out. Wiped when removed. */
+void cp_server_add_key(struct cp_server *s, const char *id, const char *secret, const char *token);
+void cp_server_remove_key(struct cp_server *s, const char *id);
+
+/* Runs `fn` when the loop has ended, last added first: the place to save and
+ * to free. Every websocket is closed by then (`closed` has run); timers are
+ * still valid; unanswered calls must not be touched by others afterwards. */
+typedef void cp_exit_fn(void *user);
+void cp_server_at_exit(struct cp_server *s, cp_exit_fn *fn, void *user);
 
 /* ---- plain paths: admin, metadata ---- */
 
 struct cp_http {
-    const char *method, *path; /* path without the query */
+    const char *method, *path; /* path without the query, decoded */
     struct str body;
     const char *(*query)(struct cp_http *h, const char *name);  /* NULL: absent */
     const char *(*header)(struct cp_http *h, const char *name); /* NULL: absent */
 };
+/* Answer before the handler returns; a path that is not answered is a 404. */
 void cp_http_reply(struct cp_http *h, int status, const char *content_type, struct str body);
 typedef void cp_path_fn(void *user, struct cp_http *h);
-/* Unsigned requests whose path begins with `prefix`. */
+/* Unsigned requests whose path begins with `prefix`; the longest one wins. */
 void cp_server_add_path(struct cp_server *s, const char *prefix, cp_path_fn *fn, void *user);
 
 /* ---- websockets (ws.c) ---- */
 
 struct cp_ws_events {
     /* The verified handshake. Return false (and fill `refusal`, at most 1024
-     * bytes, sent with status 400) to refuse. */
+     * bytes, sent with status 400) to refuse. Sending is allowed already. */
     bool (*open)(void *user, struct cp_ws *ws, struct buf *refusal);
     void (*message)(void *user, struct cp_ws *ws, struct str text);
+    /* Exactly once for every open that returned true, whoever closed and never
+     * inside cp_ws_close or cp_ws_send: code is the peer's, 1006 for a lost
+     * connection or one that the server dropped. `ws` is gone afterwards. */
     void (*closed)(void *user, struct cp_ws *ws, int code);
 };
 /* GET <path> with a valid signature of service "ecs". */
@@ -98,7 +122,7 @@ void *cp_ws_user(struct cp_ws *ws);
 MUST_CHECK enum err_code cp_ws_verify_frame(struct cp_ws *ws, struct str frame,
                                             struct str *envelope, struct err *e);
 
-/* ---- timers (server.c) ---- */
+/* ---- timers (server.c): run once per arm, never inside cp_timer_arm ---- */
 
 typedef void cp_timer_fn(void *user);
 struct cp_timer *cp_timer_create(struct cp_server *s, cp_timer_fn *fn, void *user);
@@ -113,3 +137,5 @@ void cp_tcs_add(struct cp_server *s);
 void cp_standins_add(struct cp_server *s);
 /* The ECS service, ACS and the model; `state_file` NULL: memory only. */
 MUST_CHECK enum err_code cp_ecs_add(struct cp_server *s, const char *state_file, struct err *e);
+/* A verified PublishHealthRequest envelope: DescribeTasks shows what it says. */
+void cp_ecs_note_health(struct cp_server *s, struct str envelope);
