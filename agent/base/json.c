@@ -171,15 +171,16 @@ size_t jcur_len(const struct jcur *c)
 
 bool jcur_member(const struct jcur *c, size_t i, struct jcur *out)
 {
-    void *it = json_object_iter((json_t *)c->val);
+    json_t *object = (json_t *)c->val;
+    void *it = i ? json_object_iter_next(object, json_object_iter_at(object, out->key))
+                 : json_object_iter(object);
 
-    for (; it && i; i--)
-        it = json_object_iter_next((json_t *)c->val, it);
     if (!it)
         return false;
-    *out = (struct jcur){
-        .val = json_object_iter_value(it), .up = c, .key = json_object_iter_key(it), .err = c->err
-    };
+    *out = (struct jcur){ .val = json_object_iter_value(it),
+                          .up = c,
+                          .key = json_object_iter_key(it),
+                          .err = c->err };
     return true;
 }
 

@@ -82,7 +82,8 @@ const char *jcur_as_str(const struct jcur *c);
 struct str jcur_as_bytes(const struct jcur *c); /* a string that may contain NUL */
 int64_t jcur_as_int(const struct jcur *c, int64_t min, int64_t max);
 
-/* The members of an object in document order: call with 0, 1, 2 ... until false. */
+/* The members of an object in document order: call with 0, 1, 2 ... and the same
+ * `out`, which holds the member before, until false. */
 bool jcur_member(const struct jcur *c, size_t i, struct jcur *out);
 
 /* for (size_t i = 0; ...) with `item` as the cursor of element i. The inner loop

@@ -20,7 +20,7 @@ static inline UNUSED struct str str_of(const char *s)
 
 static inline UNUSED bool str_is(struct str s, const char *text)
 {
-    return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
+    return s.n == strlen(text) && (s.n == 0 || memcmp(s.p, text, s.n) == 0);
 }
 
 static inline UNUSED bool streq(const char *a, const char *b)

@@ -68,7 +68,7 @@ struct http_request {
     struct str body;            /* copied */
     int64_t connect_timeout_ms; /* 0: 30 s */
     int64_t timeout_ms;         /* for the whole exchange; 0: none */
-    int64_t idle_timeout_ms;    /* no byte for so long; 0: none; whole seconds, rounded up */
+    int64_t idle_timeout_ms;    /* no byte either way for so long; 0: none */
     size_t max_body;            /* of a collected answer; 0: 1 MiB */
     http_head_fn *on_head;      /* may be NULL */
     http_data_fn *on_data;      /* NULL: collect */

@@ -7,6 +7,7 @@
  * the callback never runs again and its `user` is never touched. */
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/err.h"
 
@@ -21,7 +22,9 @@ void loop_run(struct loop *l);     /* until loop_stop */
 void loop_stop(struct loop *l);
 int64_t loop_now_ms(struct loop *l); /* monotonic, as of this turn */
 
-/* A one-shot timer that can be armed again. */
+/* A one-shot timer that can be armed again. POSIX has a timer_create too, which
+ * nobody here uses: ours takes its name, not its symbol. */
+#define timer_create loop_timer_create
 struct timer *timer_create(struct loop *l, loop_fn *fn, void *user);
 void timer_arm(struct timer *t, int64_t delay_ms); /* replaces an earlier arming; < 0 counts as 0 */
 void timer_disarm(struct timer *t);

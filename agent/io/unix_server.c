@@ -1,0 +1,342 @@
+#include "io/unix_server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/mem.h"
+
+#define CLIENTS_MAX  64
+#define REQUEST_MAX  ((size_t)64 * 1024)
+#define BEHIND_MAX   ((size_t)1024 * 1024)
+#define PATIENCE_MS  10000 /* for a request to come, and for the last answer to be read */
+#define LISTEN_QUEUE 16
+
+struct unix_server {
+    uv_pipe_t pipe;
+    struct loop *loop;
+    struct list clients;
+    size_t n_clients;
+    char *path;
+    dev_t dev; /* of the socket file, to remove no other */
+    ino_t ino;
+    unix_request_fn *fn;
+    void *user;
+};
+
+struct unix_client {
+    uv_pipe_t pipe;
+    uv_shutdown_t shutdown;
+    struct list node;
+    struct unix_server *server;
+    struct timer *patience;
+    struct buf line;
+    bool asked;
+    bool ended;
+    bool closing;
+    loop_fn *gone;
+    void *gone_user;
+    char chunk[4096];
+};
+
+struct piece {
+    uv_write_t req;
+    char text[];
+};
+
+/* ---- a client's end ---- */
+
+static void on_client_closed(uv_handle_t *h)
+{
+    struct unix_client *c = h->data;
+
+    buf_fini(&c->line);
+    free(c);
+}
+
+static void client_close(struct unix_client *c)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    list_remove(&c->node);
+    c->server->n_clients--;
+    timer_destroy(c->patience);
+    uv_close((uv_handle_t *)&c->pipe, on_client_closed);
+}
+
+/* The client went, or did not behave; the one who answers must know. */
+static void client_lost(struct unix_client *c)
+{
+    bool tell = c->asked && !c->ended && !c->closing && c->gone;
+
+    client_close(c);
+    if (tell)
+        c->gone(c->gone_user);
+}
+
+static void on_patience(void *user)
+{
+    client_lost(user);
+}
+
+/* ---- reading the request ---- */
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
+{
+    struct unix_client *c = h->data;
+
+    (void)suggested;
+    *out = uv_buf_init(c->chunk, sizeof c->chunk);
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *data)
+{
+    struct unix_client *c = s->data;
+    const char *end;
+
+    if (n < 0) {
+        client_lost(c);
+        return;
+    }
+    if (c->asked) /* reading goes on only to see the client leave */
+        return;
+    end = memchr(data->base, '\n', (size_t)n);
+    if (!buf_append(&c->line, data->base, end ? (size_t)(end - data->base) : (size_t)n)) {
+        client_close(c);
+        return;
+    }
+    if (!end)
+        return;
+    c->asked = true;
+    timer_disarm(c->patience);
+    c->server->fn(c->server->user, c, buf_str(&c->line));
+}
+
+/* ---- answering ---- */
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct piece *p = req->data;
+
+    (void)status; /* reading sees it as well */
+    free(p);
+}
+
+bool unix_client_send(struct unix_client *c, struct str text)
+{
+    uv_stream_t *s = (uv_stream_t *)&c->pipe;
+    uv_buf_t data;
+    struct piece *p;
+
+    if (c->closing || c->ended)
+        return false;
+    if (text.n > BEHIND_MAX || uv_stream_get_write_queue_size(s) > BEHIND_MAX - text.n) {
+        client_close(c);
+        return false;
+    }
+    if (text.n == 0)
+        return true;
+    p = mem_alloc(sizeof *p + text.n);
+    memcpy(p->text, text.p, text.n);
+    p->req.data = p;
+    data = uv_buf_init(p->text, (unsigned)text.n);
+    if (uv_write(&p->req, s, &data, 1, on_written)) {
+        free(p);
+        client_close(c);
+        return false;
+    }
+    return true;
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+    struct unix_client *c = req->data;
+
+    if (status != UV_ECANCELED)
+        client_close(c);
+}
+
+void unix_client_end(struct unix_client *c)
+{
+    if (c->closing || c->ended)
+        return;
+    c->ended = true;
+    c->shutdown.data = c;
+    timer_arm(c->patience, PATIENCE_MS);
+    if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->pipe, on_shutdown))
+        client_close(c);
+}
+
+void unix_client_on_gone(struct unix_client *c, loop_fn *gone, void *user)
+{
+    c->gone = gone;
+    c->gone_user = user;
+}
+
+/* ---- accepting ---- */
+
+static bool may_speak(uv_pipe_t *pipe)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
+    int fd = -1;
+
+    if (uv_fileno((uv_handle_t *)pipe, &fd) ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
+        return false;
+    return who.uid == 0 || who.uid == geteuid();
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct unix_server *s = listener->data;
+    struct unix_client *c;
+
+    if (status < 0)
+        return;
+    c = NEW(struct unix_client);
+    if (uv_pipe_init(loop_uv(s->loop), &c->pipe, 0))
+        abort();
+    c->pipe.data = c;
+    c->server = s;
+    c->patience = timer_create(s->loop, on_patience, c);
+    buf_init(&c->line, REQUEST_MAX);
+    list_push_back(&s->clients, &c->node);
+    s->n_clients++;
+    if (uv_accept(listener, (uv_stream_t *)&c->pipe) || s->n_clients > CLIENTS_MAX ||
+        !may_speak(&c->pipe) || uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read)) {
+        client_close(c);
+        return;
+    }
+    timer_arm(c->patience, PATIENCE_MS);
+}
+
+/* ---- the server ---- */
+
+static enum err_code make_parent(const char *path, struct err *e)
+{
+    const char *slash = strrchr(path, '/');
+    AUTO(str) char *dir = NULL;
+
+    if (!slash || slash == path)
+        return ERR_OK;
+    dir = mem_strndup(path, (size_t)(slash - path));
+    if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+        return err_errno(e, errno, "cannot create %s", dir);
+    return ERR_OK;
+}
+
+/* Takes a socket file away that no process listens on any more. */
+static enum err_code clear_path(const struct sockaddr_un *addr, struct err *e)
+{
+    struct stat st;
+    int fd, rc, saved;
+
+    if (lstat(addr->sun_path, &st) < 0)
+        return errno == ENOENT ? ERR_OK : err_errno(e, errno, "%s", addr->sun_path);
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(e, ERR_CONFLICT, "%s exists and is no socket", addr->sun_path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_errno(e, errno, "socket");
+    rc = connect(fd, (const struct sockaddr *)addr, sizeof *addr);
+    saved = errno;
+    close(fd);
+    if (rc == 0 || saved == EAGAIN) /* EAGAIN: somebody listens, and has a long queue */
+        return err_set(e, ERR_CONFLICT, "another process listens on %s", addr->sun_path);
+    if (saved != ECONNREFUSED && saved != ENOENT)
+        return err_errno(e, saved, "%s", addr->sun_path);
+    if (unlink(addr->sun_path) < 0 && errno != ENOENT)
+        return err_errno(e, errno, "cannot remove %s", addr->sun_path);
+    return ERR_OK;
+}
+
+static enum err_code bind_to(const struct sockaddr_un *addr, int *out, struct err *e)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int saved;
+
+    if (fd < 0)
+        return err_errno(e, errno, "socket");
+    /* On Linux the file takes the mode of the socket, so it is never open to
+     * others, not even for a moment. */
+    if (fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)addr, sizeof *addr) == 0) {
+        *out = fd;
+        return ERR_OK;
+    }
+    saved = errno;
+    close(fd);
+    if (saved == EADDRINUSE)
+        return err_set(e, ERR_CONFLICT, "another process listens on %s", addr->sun_path);
+    return err_errno(e, saved, "cannot listen on %s", addr->sun_path);
+}
+
+static void on_server_closed(uv_handle_t *h)
+{
+    struct unix_server *s = h->data;
+
+    free(s->path);
+    free(s);
+}
+
+enum err_code unix_server_create(struct loop *l, const char *path, unix_request_fn *fn, void *user,
+                                 struct unix_server **out, struct err *e)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    struct unix_server *s;
+    struct stat st = { 0 };
+    struct err mine = { 0 };
+    int fd = -1, rc;
+
+    e = e ? e : &mine;
+    if (strlen(path) >= sizeof addr.sun_path)
+        return err_set(e, ERR_INVALID, "%s: too long for a socket path", path);
+    memcpy(addr.sun_path, path, strlen(path));
+    if (make_parent(path, e) || clear_path(&addr, e) || bind_to(&addr, &fd, e))
+        return e->code;
+    lstat(path, &st);
+
+    s = NEW(struct unix_server);
+    s->loop = l;
+    s->fn = fn;
+    s->user = user;
+    s->path = mem_strdup(path);
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
+    list_init(&s->clients);
+    if (uv_pipe_init(loop_uv(l), &s->pipe, 0))
+        abort();
+    s->pipe.data = s;
+    rc = uv_pipe_open(&s->pipe, fd);
+    if (rc)
+        close(fd);
+    else
+        rc = uv_listen((uv_stream_t *)&s->pipe, LISTEN_QUEUE, on_connection);
+    if (rc) {
+        unix_server_destroy(s);
+        return err_errno(e, -rc, "cannot listen on %s", path);
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void unix_server_destroy(struct unix_server *s)
+{
+    struct stat st;
+
+    if (!s)
+        return;
+    while (!list_empty(&s->clients))
+        client_close(LIST_ENTRY(s->clients.next, struct unix_client, node));
+    if (lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
+        unlink(s->path);
+    uv_close((uv_handle_t *)&s->pipe, on_server_closed);
+}
