@@ -122,7 +122,8 @@ struct docker_event_sink {
     /* The stream is open: list now, what happened before is not in it. */
     void (*opened)(void *user);
     void (*event)(void *user, const struct docker_event *ev);
-    /* The stream is gone; it is opened again by itself (100 ms x2 max 5 s). */
+    /* The stream is gone, or another attempt to open it failed; it is opened again
+     * by itself (100 ms x2 max 5 s). */
     void (*lost)(void *user, const struct err *e);
 };
 
@@ -137,8 +138,12 @@ struct docker_log_sink {
      * text includes its newline unless it is part of a longer line. */
     void (*frame)(void *user, int stream, int64_t when_ns, struct str text);
 };
-/* Follows from `since_ns` (0: from the start), inclusive, until the container
- * ends; `done` then has ERR_OK. `tty`: unframed. */
+/* Reads from `since_ns` (0: from the start), inclusive; with `follow` until the
+ * container ends. `done` then has ERR_OK; ERR_RETRY when the stream broke off.
+ * Asks first whether the container has a terminal: all is stream 1 then. Text
+ * longer than 1 MiB comes in pieces of the same time. A stream that is followed
+ * may end without the log's last text (seen with dockerd 20.10 and text without
+ * a newline): read once more, from the last time seen. */
 struct docker_op *docker_logs(struct docker *d, const char *ref, int64_t since_ns, bool follow,
                               const struct docker_log_sink *sink, docker_done_fn *done, void *user);
 void docker_logs_pause(struct docker_op *op, bool paused);

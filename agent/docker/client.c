@@ -1,0 +1,255 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "docker/decode.h"
+#include "docker/op.h"
+
+#define SOCKET_PATH_MAX 107 /* sun_path without its NUL */
+
+/* ---- the client ---- */
+
+enum err_code docker_create(struct http_client *http, const char *endpoint, struct docker **out,
+                            struct err *e)
+{
+    AUTO(str) char *base = NULL;
+    const char *unix_path = NULL;
+    struct docker *d;
+
+    if (str_starts(endpoint, "unix://")) {
+        unix_path = endpoint + strlen("unix://");
+        if (*unix_path != '/' || strlen(unix_path) > SOCKET_PATH_MAX)
+            return err_set(e, ERR_INVALID,
+                           "Docker endpoint '%.200s': the path must start with '/' and have at "
+                           "most %d bytes",
+                           endpoint, SOCKET_PATH_MAX);
+        base = mem_strdup("http://docker");
+    } else if (str_starts(endpoint, "tcp://") || str_starts(endpoint, "http://")) {
+        base = mem_printf("http://%s", strstr(endpoint, "://") + 3);
+        if (str_ends(base, "/"))
+            base[strlen(base) - 1] = '\0';
+        if (http_url_check(base, e))
+            return err_wrap(e, "Docker endpoint '%.200s'", endpoint);
+    } else {
+        return err_set(e, ERR_INVALID,
+                       "Docker endpoint '%.200s': expected unix:///path, tcp://host:port or "
+                       "http://host:port",
+                       endpoint);
+    }
+    d = NEW(struct docker);
+    d->http = http;
+    d->loop = http_client_loop(http);
+    d->base = base;
+    base = NULL;
+    d->unix_path = mem_strdup(unix_path);
+    list_init(&d->ops);
+    *out = d;
+    return ERR_OK;
+}
+
+void docker_destroy(struct docker *d)
+{
+    if (!d)
+        return;
+    LIST_FOREACH (it, following, &d->ops)
+        docker_cancel(LIST_ENTRY(it, struct docker_op, node));
+    docker_events_destroy(d->events);
+    free(d->base);
+    free(d->unix_path);
+    free(d);
+}
+
+/* ---- operations whose answer has nothing to read ---- */
+
+static bool answer_done(struct docker_op *op, struct str body, const struct err *e)
+{
+    docker_done_fn *done = (docker_done_fn *)op->done;
+
+    (void)body;
+    done(op->user, e);
+    return true;
+}
+
+static struct docker_op *send_new(struct docker *d, struct docker_call *c, docker_answer_fn *answer,
+                                  void (*done)(void), void *user)
+{
+    struct docker_op *op = NEW(struct docker_op);
+
+    docker_op_init(op, d, answer, done, user);
+    docker_op_send(op, c);
+    return op;
+}
+
+struct docker_op *docker_ping(struct docker *d, int64_t timeout_ms, docker_done_fn *done,
+                              void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "GET", timeout_ms);
+    c.unversioned = true;
+    docker_call_path(&c, "/_ping");
+    return send_new(d, &c, answer_done, (void (*)(void))done, user);
+}
+
+struct docker_op *docker_start(struct docker *d, const char *ref, int64_t timeout_ms,
+                               docker_done_fn *done, void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "POST", timeout_ms);
+    c.also_ok = 304;
+    docker_call_container(&c, ref, "/start");
+    return send_new(d, &c, answer_done, (void (*)(void))done, user);
+}
+
+struct docker_op *docker_stop(struct docker *d, const char *ref, int64_t stop_timeout_s,
+                              int64_t timeout_ms, docker_done_fn *done, void *user)
+{
+    struct docker_call c;
+    char seconds[24];
+
+    docker_call_init(&c, "POST", timeout_ms);
+    c.also_ok = 304;
+    docker_call_container(&c, ref, "/stop");
+    snprintf(seconds, sizeof seconds, "%" PRId64, stop_timeout_s);
+    docker_call_param(&c, "t", seconds);
+    return send_new(d, &c, answer_done, (void (*)(void))done, user);
+}
+
+struct docker_op *docker_kill(struct docker *d, const char *ref, const char *sig,
+                              int64_t timeout_ms, docker_done_fn *done, void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "POST", timeout_ms);
+    docker_call_container(&c, ref, "/kill");
+    docker_call_param(&c, "signal", sig);
+    return send_new(d, &c, answer_done, (void (*)(void))done, user);
+}
+
+struct docker_op *docker_remove(struct docker *d, const char *ref, int64_t timeout_ms,
+                                docker_done_fn *done, void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "DELETE", timeout_ms);
+    c.also_ok = 404;
+    docker_call_container(&c, ref, "");
+    docker_call_param(&c, "v", "1");
+    return send_new(d, &c, answer_done, (void (*)(void))done, user);
+}
+
+/* ---- create ---- */
+
+static bool answer_created(struct docker_op *op, struct str body, const struct err *e)
+{
+    docker_created_fn *done = (docker_created_fn *)op->done;
+    char id[DOCKER_ID_SIZE];
+    struct err out = *e;
+
+    if (out.code || docker_decode_created(body, id, &out))
+        done(op->user, NULL, &out);
+    else
+        done(op->user, id, &out);
+    return true;
+}
+
+struct docker_op *docker_create_container(struct docker *d, const char *name, struct str body,
+                                          int64_t timeout_ms, docker_created_fn *done, void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "POST", timeout_ms);
+    docker_call_path(&c, "/containers/create");
+    docker_call_param(&c, "name", name);
+    c.headers[c.n_headers++] = (struct http_header){ "Content-Type", "application/json" };
+    c.body = body;
+    return send_new(d, &c, answer_created, (void (*)(void))done, user);
+}
+
+/* ---- inspect ---- */
+
+static bool answer_inspected(struct docker_op *op, struct str body, const struct err *e)
+{
+    docker_inspected_fn *done = (docker_inspected_fn *)op->done;
+    struct ctr_facts facts;
+    struct err out = *e;
+
+    if (out.code || docker_decode_facts(body, &facts, &out)) {
+        done(op->user, NULL, &out);
+        return true;
+    }
+    done(op->user, &facts, &out);
+    ctr_facts_fini(&facts);
+    return true;
+}
+
+struct docker_op *docker_inspect(struct docker *d, const char *ref, int64_t timeout_ms,
+                                 docker_inspected_fn *done, void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "GET", timeout_ms);
+    docker_call_container(&c, ref, "/json");
+    return send_new(d, &c, answer_inspected, (void (*)(void))done, user);
+}
+
+static bool answer_image(struct docker_op *op, struct str body, const struct err *e)
+{
+    docker_image_fn *done = (docker_image_fn *)op->done;
+    struct docker_image_doc doc;
+    struct err out = *e;
+
+    if (out.code || docker_decode_image(body, &doc, &out)) {
+        done(op->user, NULL, &out);
+        return true;
+    }
+    done(op->user, &doc.image, &out);
+    docker_image_doc_fini(&doc);
+    return true;
+}
+
+struct docker_op *docker_inspect_image(struct docker *d, const char *image, int64_t timeout_ms,
+                                       docker_image_fn *done, void *user)
+{
+    struct docker_call c;
+    struct docker_ref ref;
+
+    docker_call_init(&c, "GET", timeout_ms);
+    if (docker_ref_parse(image, &ref, &c.bad) == ERR_OK) {
+        docker_call_path(&c, "/images/");
+        docker_call_path(&c, image);
+        docker_call_path(&c, "/json");
+    }
+    return send_new(d, &c, answer_image, (void (*)(void))done, user);
+}
+
+/* ---- list ---- */
+
+static bool answer_list(struct docker_op *op, struct str body, const struct err *e)
+{
+    docker_listed_fn *done = (docker_listed_fn *)op->done;
+    struct docker_rows list;
+    struct err out = *e;
+
+    if (out.code || docker_decode_list(body, &list, &out)) {
+        done(op->user, NULL, 0, &out);
+        return true;
+    }
+    done(op->user, list.rows, list.n, &out);
+    docker_rows_fini(&list);
+    return true;
+}
+
+struct docker_op *docker_list(struct docker *d, int64_t timeout_ms, docker_listed_fn *done,
+                              void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "GET", timeout_ms);
+    docker_call_path(&c, "/containers/json");
+    docker_call_param(&c, "all", "1");
+    docker_call_param(&c, "filters", "{\"label\":[\"" LABEL_PREFIX "task-arn\"]}");
+    return send_new(d, &c, answer_list, (void (*)(void))done, user);
+}

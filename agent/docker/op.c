@@ -1,0 +1,175 @@
+#include "docker/op.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "docker/decode.h"
+
+#define CALL_PATH_MAX (16 << 10)
+#define BODY_MAX      (32 << 20) /* a list of thousands of containers */
+
+/* ---- calls ---- */
+
+void docker_call_init(struct docker_call *c, const char *method, int64_t timeout_ms)
+{
+    *c = (struct docker_call){ .method = method, .timeout_ms = timeout_ms };
+    buf_init(&c->path, CALL_PATH_MAX);
+}
+
+void docker_call_path(struct docker_call *c, const char *text)
+{
+    buf_puts(&c->path, text);
+}
+
+void docker_call_container(struct docker_call *c, const char *ref, const char *rest)
+{
+    if (docker_container_ref_check(ref, &c->bad) == ERR_OK)
+        buf_printf(&c->path, "/containers/%s%s", ref, rest);
+}
+
+void docker_call_param(struct docker_call *c, const char *name, const char *value)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+    buf_printf(&c->path, "%c%s=", c->path.len && strchr(c->path.data, '?') ? '&' : '?', name);
+    for (; *value; value++)
+        if (strchr(plain, *value))
+            buf_putc(&c->path, *value);
+        else
+            buf_printf(&c->path, "%%%02X", (unsigned)(unsigned char)*value);
+}
+
+/* ---- life ---- */
+
+void docker_op_init(struct docker_op *op, struct docker *d, docker_answer_fn *answer,
+                    void (*done)(void), void *user)
+{
+    op->d = d;
+    op->answer = answer;
+    op->done = done;
+    op->user = user;
+    list_push_back(&d->ops, &op->node);
+}
+
+/* No callback of the operation runs from now on. */
+static void retire(struct docker_op *op)
+{
+    op->dead = true;
+    list_remove(&op->node);
+    http_cancel(op->http);
+    op->http = NULL;
+    timer_destroy(op->timer);
+    op->timer = NULL;
+}
+
+static void op_free(struct docker_op *op)
+{
+    if (op->fini)
+        op->fini(op);
+    free(op);
+}
+
+void docker_cancel(struct docker_op *op)
+{
+    if (!op || op->dead)
+        return;
+    retire(op);
+    if (!op->busy)
+        op_free(op);
+}
+
+void docker_op_enter(struct docker_op *op)
+{
+    op->busy = true;
+}
+
+bool docker_op_leave(struct docker_op *op)
+{
+    op->busy = false;
+    if (!op->dead)
+        return true;
+    op_free(op);
+    return false;
+}
+
+static void give_answer(struct docker_op *op, struct str body, const struct err *e)
+{
+    if (op->answer(op, body, e) && !op->dead)
+        retire(op);
+}
+
+void docker_op_fail(struct docker_op *op, const struct err *e)
+{
+    if (op->dead)
+        return;
+    http_cancel(op->http);
+    op->http = NULL;
+    give_answer(op, (struct str){ 0 }, e);
+}
+
+/* ---- requests ---- */
+
+static void on_done(void *user, const struct http_response *r, const struct err *e)
+{
+    struct docker_op *op = user;
+    struct err out = { 0 };
+    struct str body = { 0 };
+
+    op->http = NULL;
+    docker_op_enter(op);
+    if (!r)
+        out = *e;
+    else if (r->status / 100 == 2 || r->status == op->also_ok)
+        body = r->body;
+    else
+        docker_decode_failure(r->status, r->body, &out);
+    give_answer(op, body, &out);
+    docker_op_leave(op);
+}
+
+static void on_fail_later(void *user)
+{
+    struct docker_op *op = user;
+
+    docker_op_enter(op);
+    give_answer(op, (struct str){ 0 }, &op->bad);
+    docker_op_leave(op);
+}
+
+void docker_op_send(struct docker_op *op, struct docker_call *c)
+{
+    struct docker *d = op->d;
+    AUTO(str) char *url = NULL;
+
+    if (!c->bad.code && c->path.overflowed)
+        err_set(&c->bad, ERR_LIMIT, "a request to the Docker Engine is longer than %d bytes",
+                CALL_PATH_MAX);
+    if (c->bad.code) {
+        op->bad = c->bad;
+        op->timer = timer_create(d->loop, on_fail_later, op);
+        timer_arm(op->timer, 0);
+        buf_fini(&c->path);
+        return;
+    }
+    url = mem_printf("%s%s%s", d->base, c->unversioned ? "" : d->prefix, buf_text(&c->path));
+    op->also_ok = c->also_ok;
+    op->http = http_send(d->http,
+                         &(struct http_request){
+                             .method = c->method,
+                             .url = url,
+                             .unix_socket = d->unix_path,
+                             .headers = c->headers,
+                             .n_headers = c->n_headers,
+                             .body = c->body,
+                             .timeout_ms = c->timeout_ms,
+                             .idle_timeout_ms = c->idle_timeout_ms,
+                             .max_body = BODY_MAX,
+                             .on_head = c->on_head,
+                             .on_data = c->on_data,
+                             .stream_user = op,
+                         },
+                         on_done, op);
+    buf_fini(&c->path);
+}

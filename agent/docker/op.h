@@ -1,0 +1,80 @@
+#pragma once
+/* op: one operation of the client, from its request to its answer. Private to
+ * agent/docker.
+ *
+ * An operation is a struct that begins with a struct docker_op. op.c sends its
+ * request, turns every failure into an err, calls the `answer` hook and frees
+ * it. The user may cancel or destroy everything in any callback: while `busy`,
+ * an operation that is over is only marked `dead`, and freed on the way out. */
+#include "base/buf.h"
+#include "base/list.h"
+#include "docker/docker.h"
+#include "io/loop.h"
+
+struct docker_events;
+
+struct docker {
+    struct http_client *http;
+    struct loop *loop;
+    char *base;      /* "http://docker", "http://10.0.0.1:2375" */
+    char *unix_path; /* NULL: TCP */
+    char prefix[24]; /* "/v1.41"; before negotiation "", the engine's own version */
+    struct list ops;
+    struct docker_events *events; /* NULL: no subscription */
+};
+
+/* A request in the making. Errors found meanwhile reach the answer hook. */
+struct docker_call {
+    const char *method;
+    struct buf path; /* after the version */
+    bool unversioned;
+    int also_ok; /* a status that counts as success besides 2xx */
+    struct str body;
+    struct http_header headers[2];
+    size_t n_headers;
+    int64_t timeout_ms, idle_timeout_ms;
+    http_head_fn *on_head; /* these two get the operation as their user */
+    http_data_fn *on_data;
+    struct err bad;
+};
+
+/* `body` is empty when `e` has an error. Returns whether the operation is over;
+ * if not, the hook has sent another request. */
+typedef bool docker_answer_fn(struct docker_op *op, struct str body, const struct err *e);
+
+struct docker_op {
+    struct docker *d;
+    struct list node;
+    struct http_op *http;
+    struct timer *timer; /* only to fail later */
+    struct err bad;
+    docker_answer_fn *answer;
+    void (*fini)(struct docker_op *op); /* of the surrounding struct; may be NULL */
+    void (*done)(void);                 /* the user's callback, of the kind's own type */
+    void *user;
+    int also_ok;
+    bool busy, dead;
+};
+
+/* `op` is zeroed memory; it belongs to `d` from now on. */
+void docker_op_init(struct docker_op *op, struct docker *d, docker_answer_fn *answer,
+                    void (*done)(void), void *user);
+
+void docker_call_init(struct docker_call *c, const char *method, int64_t timeout_ms);
+/* "/containers/<ref><rest>" after a check of `ref`. */
+void docker_call_container(struct docker_call *c, const char *ref, const char *rest);
+void docker_call_path(struct docker_call *c, const char *text);
+/* "?name=value" or "&name=value", the value percent-encoded. */
+void docker_call_param(struct docker_call *c, const char *name, const char *value);
+
+/* Sends; frees what `c` holds. */
+void docker_op_send(struct docker_op *op, struct docker_call *c);
+
+/* For on_head and on_data: enter before touching the operation, leave after. leave returns
+ * false when the operation is gone. */
+void docker_op_enter(struct docker_op *op);
+bool docker_op_leave(struct docker_op *op);
+/* Between enter and leave: drops the request and gives `e` to the answer hook. */
+void docker_op_fail(struct docker_op *op, const struct err *e);
+
+void docker_events_destroy(struct docker_events *ev); /* NULL is fine */
