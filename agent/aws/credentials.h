@@ -39,8 +39,9 @@ struct role_credentials { /* all borrowed */
     const char *task_arn;
 };
 struct roles *roles_create(void);
-void roles_destroy(struct roles *r);                               /* wipes; NULL is fine */
-void roles_put(struct roles *r, const struct role_credentials *c); /* copies; replaces by id */
+void roles_destroy(struct roles *r); /* wipes; NULL is fine */
+/* Copies; replaces by id. At most 50000 are kept: then the oldest goes. */
+void roles_put(struct roles *r, const struct role_credentials *c);
 /* Borrowed until the next put or drop; false when unknown. */
 bool roles_get(const struct roles *r, const char *id, struct role_credentials *out);
 void roles_drop_task(struct roles *r, const char *task_arn);

@@ -53,6 +53,7 @@ struct control_events {
     bool (*knows_task)(void *user, const char *arn);
 };
 
+/* As registered: memory less what is reserved. */
 struct control_resources {
     int64_t cpu_units, memory_mib;
 };
@@ -89,3 +90,6 @@ void control_report(struct control *c, uint64_t id, struct str body);
 /* What `berth status` shows: {"registered":…,"instance_arn":…,"acs":{"connected":…,
  * "since_ms":…,"last_error":…}}. Writes one object. */
 void control_write_status(const struct control *c, struct jw *w);
+
+/* The User-Agent header of every call, for http_client_config; free() it. */
+char *control_user_agent(const char *version, const char *hash, const char *os_family);

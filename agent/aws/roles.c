@@ -1,0 +1,105 @@
+#include <stdlib.h>
+#include <uthash.h>
+
+#include "aws/credentials.h"
+#include "aws/creds_sources.h"
+#include "base/mem.h"
+
+/* More tasks than one host ever has; the oldest goes when an outsider sends more. */
+#define ROLES_MAX 50000
+
+struct role {
+    char *id; /* key */
+    char *role_arn, *access_key, *secret_key, *session_token, *expiration, *task_arn;
+    UT_hash_handle hh;
+};
+
+struct roles {
+    struct role *table;
+};
+
+static void role_destroy(struct role *r)
+{
+    free(r->id);
+    free(r->role_arn);
+    secret_free(r->access_key);
+    secret_free(r->secret_key);
+    secret_free(r->session_token);
+    free(r->expiration);
+    free(r->task_arn);
+    free(r);
+}
+
+static void drop(struct roles *r, struct role *role)
+{
+    HASH_DEL(r->table, role);
+    role_destroy(role);
+}
+
+static struct role *find(const struct roles *r, const char *id)
+{
+    struct role *role;
+
+    HASH_FIND_STR(r->table, id, role);
+    return role;
+}
+
+struct roles *roles_create(void)
+{
+    return NEW(struct roles);
+}
+
+void roles_destroy(struct roles *r)
+{
+    struct role *role, *next;
+
+    if (!r)
+        return;
+    HASH_ITER (hh, r->table, role, next)
+        drop(r, role);
+    free(r);
+}
+
+void roles_put(struct roles *r, const struct role_credentials *c)
+{
+    struct role *role = NEW(struct role), *old = find(r, c->id);
+
+    role->id = mem_strdup(c->id);
+    role->role_arn = mem_strdup(c->role_arn);
+    role->access_key = mem_strdup(c->access_key);
+    role->secret_key = mem_strdup(c->secret_key);
+    role->session_token = mem_strdup(c->session_token);
+    role->expiration = mem_strdup(c->expiration);
+    role->task_arn = mem_strdup(c->task_arn);
+    if (old)
+        drop(r, old);
+    else if (HASH_COUNT(r->table) >= ROLES_MAX)
+        drop(r, r->table);
+    HASH_ADD_KEYPTR(hh, r->table, role->id, strlen(role->id), role);
+}
+
+bool roles_get(const struct roles *r, const char *id, struct role_credentials *out)
+{
+    const struct role *role = find(r, id);
+
+    if (!role)
+        return false;
+    *out = (struct role_credentials){ .id = role->id,
+                                      .role_arn = role->role_arn,
+                                      .access_key = role->access_key,
+                                      .secret_key = role->secret_key,
+                                      .session_token = role->session_token,
+                                      .expiration = role->expiration,
+                                      .task_arn = role->task_arn };
+    return true;
+}
+
+void roles_drop_task(struct roles *r, const char *task_arn)
+{
+    struct role *role, *next;
+
+    HASH_ITER (hh, r->table, role, next) {
+        if (role->task_arn && streq(role->task_arn, task_arn))
+            drop(r, role);
+    }
+}

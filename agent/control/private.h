@@ -1,0 +1,111 @@
+#pragma once
+/* private: what the files of control share. The parts know each other only
+ * through this: each is made once, begins when it is told, and ends in its
+ * destroy. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/backoff.h"
+#include "base/rng.h"
+#include "control/acs_decode.h"
+#include "control/control.h"
+
+/* Every delay, so that a test may shorten them. */
+struct control_timing {
+    int64_t silence_ms, silence_jitter_ms; /* nothing heard on the session: cut it */
+    int64_t max_age_ms, age_jitter_ms;     /* of a session, then it is closed in peace */
+    int64_t healthy_ms, healthy_jitter_ms; /* open for so long: the backoff starts anew */
+    int64_t inactive_ms;                   /* after InactiveInstanceException */
+    int64_t short_ms;                      /* a session that lasted less ... */
+    int64_t floor_ms;                      /* ... is not followed by another before this */
+    struct backoff_rule session;
+    struct backoff_rule registration; /* the service asks for patience */
+    struct backoff_rule unreachable;  /* nobody or somebody else answers */
+    int64_t registration_limit_ms;
+    int64_t discover_keep_ms;
+};
+extern const struct control_timing control_timing_default;
+
+struct registration;
+struct discover;
+struct acs;
+struct reporter;
+
+struct control {
+    struct loop *loop;
+    struct http_client *http;
+    struct credentials *credentials;
+    struct roles *roles;
+    const struct config *config;
+    char *docker_version, *docker_api, *agent_version, *agent_hash;
+    struct control_resources resources;
+    struct control_events ev;
+    void *user;
+
+    struct control_timing timing;
+    struct rng rng;
+    char *endpoint;
+    struct aws_service ecs;
+    char *instance_arn;          /* NULL until it is known */
+    bool registered;             /* in this process */
+    struct err registration_err; /* why it is tried again */
+    struct turn_end *up;
+
+    struct registration *registration;
+    struct discover *discover;
+    struct acs *acs;
+    struct reporter *reporter;
+};
+
+/* Before control_start. */
+void control_set_timing(struct control *c, const struct control_timing *t);
+
+/* Something succeeded: whoever waits in backoff may try again now. */
+void control_progress(struct control *c);
+/* Registered: the session may begin. */
+void control_registered(struct control *c);
+/* `base` plus a part of `jitter`. */
+int64_t control_jitter(struct control *c, int64_t base, int64_t jitter);
+
+/* ---- registration ---- */
+
+struct registration *registration_create(struct control *c);
+void registration_destroy(struct registration *r);
+void registration_start(struct registration *r);
+void registration_wake(struct registration *r);
+
+/* ---- DiscoverPollEndpoint ---- */
+
+struct discover_op;
+/* `acs` is borrowed and NULL on error. */
+typedef void discover_fn(void *user, const char *acs, const struct err *e);
+struct discover *discover_create(struct control *c);
+void discover_destroy(struct discover *d);
+/* From the cache or by a call (one at a time, shared); on a later turn. */
+struct discover_op *discover_get(struct discover *d, discover_fn *done, void *user);
+void discover_cancel(struct discover_op *op); /* NULL is fine */
+
+/* ---- the session ---- */
+
+struct acs *acs_create(struct control *c);
+void acs_destroy(struct acs *a);
+void acs_start(struct acs *a);
+void acs_wake(struct acs *a);
+/* False, and nothing sent, when the session is not open. */
+bool acs_send(struct acs *a, const struct buf *message);
+void acs_heard(struct acs *a); /* a message that counts as a sign of life */
+void acs_write_status(const struct acs *a, struct jw *w);
+
+/* What the messages ask for (acs_messages.c). */
+struct acs_messages;
+struct acs_messages *acs_messages_create(struct control *c);
+void acs_messages_destroy(struct acs_messages *m);
+void acs_messages_take(struct acs_messages *m, struct acs *a, struct str text);
+void acs_messages_ack(struct acs_messages *m, struct acs *a, const char *message_id);
+struct acs_messages *acs_get_messages(struct acs *a);
+
+/* ---- reports ---- */
+
+struct reporter *reporter_create(struct control *c);
+void reporter_destroy(struct reporter *r);
+void reporter_send(struct reporter *r, uint64_t id, struct str body);

@@ -1,0 +1,247 @@
+#include <stdlib.h>
+
+#include "aws/imds.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/private.h"
+#include "control/register_body.h"
+
+#define BODY_MAX (1024 * 1024)
+
+struct registration {
+    struct control *c;
+    struct attributes attributes;
+    struct imds *imds;
+    struct imds_op *imds_op;
+    struct aws_call *call;
+    struct timer *retry;
+    bool waiting;
+    bool wakeable; /* the wait is for a connection, not the service's wish */
+    struct backoff patience, unreachable;
+    int64_t give_up_ms; /* on the loop's clock */
+    char client_token[RNG_UUID_SIZE];
+    char *document, *signature;
+    bool create_cluster; /* the next call is CreateCluster */
+};
+
+static void on_retry(void *user);
+
+struct registration *registration_create(struct control *c)
+{
+    struct registration *r = NEW(struct registration);
+
+    r->c = c;
+    r->retry = timer_create(c->loop, on_retry, r);
+    return r;
+}
+
+void registration_destroy(struct registration *r)
+{
+    if (!r)
+        return;
+    imds_cancel(r->imds_op);
+    imds_destroy(r->imds);
+    aws_call_cancel(r->call);
+    timer_destroy(r->retry);
+    attributes_fini(&r->attributes);
+    free(r->document);
+    free(r->signature);
+    free(r);
+}
+
+/* ---- outcome ---- */
+
+static void failed(struct registration *r, int exit_code, const struct err *e)
+{
+    log_error("registration failed; the agent ends", kv_err(e), kv_i("exit_code", exit_code));
+    r->c->ev.failed(r->c->user, exit_code, e);
+}
+
+static void wait_and_retry(struct registration *r, bool reachable, const struct err *e)
+{
+    struct control *c = r->c;
+    int64_t delay = reachable ? backoff_next(&r->patience, &c->timing.registration, &c->rng)
+                              : backoff_next(&r->unreachable, &c->timing.unreachable, &c->rng);
+
+    if (loop_now_ms(c->loop) + delay > r->give_up_ms) {
+        failed(r, 1, e);
+        return;
+    }
+    c->registration_err = *e;
+    log_warn("registration did not succeed yet; trying again", kv_err(e), kv_i("in_ms", delay));
+    r->waiting = true;
+    r->wakeable = !reachable;
+    timer_arm(r->retry, delay);
+}
+
+void registration_wake(struct registration *r)
+{
+    if (r->waiting && r->wakeable)
+        timer_arm(r->retry, 0);
+}
+
+static bool is_terminal(const char *code, const struct err *e)
+{
+    return streq(code, "InvalidParameterException") || streq(code, "ClientException") ||
+           strstr(e->msg, "Container instance type changes are not supported.");
+}
+
+static bool lacks_cluster(const char *code, const struct err *e)
+{
+    return streq(code, "ClusterNotFoundException") || strstr(e->msg, "Cluster not found.");
+}
+
+static void submit(struct registration *r);
+
+static void not_done(struct registration *r, const char *code, const struct err *e)
+{
+    if (!r->create_cluster && r->c->config->cluster_unset && lacks_cluster(code, e)) {
+        log_info("the default cluster does not exist; creating it",
+                 kv_s("cluster", r->c->config->cluster));
+        r->create_cluster = true;
+        submit(r);
+    } else if (e->code == ERR_RETRY || e->code == ERR_TIMEOUT || e->code == ERR_LIMIT) {
+        wait_and_retry(r, *code != '\0', e);
+    } else {
+        failed(r, is_terminal(code, e) ? 5 : 1, e);
+    }
+}
+
+static void on_cluster(void *user, struct str body, const char *code, const struct err *e)
+{
+    struct registration *r = user;
+
+    (void)body;
+    r->call = NULL;
+    if (e->code) {
+        not_done(r, code, e);
+        return;
+    }
+    r->create_cluster = false;
+    submit(r);
+}
+
+static void on_instance(void *user, struct str body, const char *code, const struct err *e)
+{
+    struct registration *r = user;
+    struct control *c = r->c;
+    struct err bad = { 0 };
+    char *arn = NULL;
+
+    r->call = NULL;
+    if (e->code) {
+        not_done(r, code, e);
+        return;
+    }
+    if (register_answer(body, &r->attributes, &arn, &bad)) {
+        err_wrap(&bad, "RegisterContainerInstance");
+        if (bad.code == ERR_RETRY)
+            wait_and_retry(r, false, &bad);
+        else
+            failed(r, 5, &bad);
+        return;
+    }
+    free(c->instance_arn);
+    c->instance_arn = arn;
+    c->registered = true;
+    c->registration_err = (struct err){ 0 };
+    log_info("registered", kv_s("instance", arn), kv_s("cluster", c->config->cluster));
+    control_progress(c);
+    control_registered(c);
+}
+
+/* ---- the calls ---- */
+
+static void submit(struct registration *r)
+{
+    struct control *c = r->c;
+    AUTO(buf) struct buf body = BUF_INIT(BODY_MAX);
+    struct register_input in = { .config = c->config,
+                                 .attributes = &r->attributes,
+                                 .instance_arn = c->instance_arn,
+                                 .client_token = r->client_token,
+                                 .document = r->document ? r->document : "",
+                                 .signature = r->signature ? r->signature : "",
+                                 .cpu_units = c->resources.cpu_units,
+                                 .memory_mib = c->resources.memory_mib };
+    struct aws_call_args args = { .service = &c->ecs };
+    struct jw w;
+
+    if (r->create_cluster) {
+        jw_init(&w, &body);
+        jw_object(&w);
+        jw_kstr(&w, "clusterName", c->config->cluster);
+        jw_end(&w);
+        args.operation = "CreateCluster";
+    } else {
+        args.operation = "RegisterContainerInstance";
+        if (!register_body(&in, &body)) {
+            struct err e = { 0 };
+
+            err_set(&e, ERR_LIMIT, "the registration is longer than %d bytes", BODY_MAX);
+            failed(r, 1, &e);
+            return;
+        }
+    }
+    args.body = buf_str(&body);
+    r->call =
+        aws_call(c->http, c->credentials, &args, r->create_cluster ? on_cluster : on_instance, r);
+}
+
+static void on_retry(void *user)
+{
+    struct registration *r = user;
+
+    r->waiting = false;
+    submit(r);
+}
+
+/* ---- who this machine is ---- */
+
+static char *document_text(struct str text, const char *what, const struct err *e)
+{
+    if (!e->code)
+        return mem_strndup(text.p, text.n);
+    log_warn("registering without the instance's identity", kv_s("part", what), kv_err(e));
+    return mem_strdup("");
+}
+
+static void on_signature(void *user, struct str text, const struct err *e)
+{
+    struct registration *r = user;
+
+    r->imds_op = NULL;
+    r->signature = document_text(text, "signature", e);
+    submit(r);
+}
+
+static void on_document(void *user, struct str text, const struct err *e)
+{
+    struct registration *r = user;
+
+    r->imds_op = NULL;
+    r->document = document_text(text, "document", e);
+    if (e->code) {
+        submit(r); /* a signature of nothing is of no use */
+        return;
+    }
+    r->imds_op = imds_get(r->imds, "dynamic/instance-identity/signature", on_signature, r);
+}
+
+void registration_start(struct registration *r)
+{
+    struct control *c = r->c;
+    const struct config *cfg = c->config;
+
+    r->give_up_ms = loop_now_ms(c->loop) + c->timing.registration_limit_ms;
+    rng_uuid(&c->rng, r->client_token);
+    attributes_build(&r->attributes, cfg, c->docker_api, !c->instance_arn);
+    if (cfg->external || cfg->imds_disabled) {
+        r->waiting = true; /* the outcome of a start comes on a later turn */
+        timer_arm(r->retry, 0);
+        return;
+    }
+    r->imds = imds_create(c->http,
+                          str_empty(cfg->imds_endpoint) ? IMDS_DEFAULT_BASE : cfg->imds_endpoint);
+    r->imds_op = imds_get(r->imds, "dynamic/instance-identity/document", on_document, r);
+}

@@ -1,0 +1,123 @@
+#include "control/register_body.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+
+static void put_integer(struct jw *w, const char *name, int64_t value)
+{
+    jw_object(w);
+    jw_kstr(w, "name", name);
+    jw_kstr(w, "type", "INTEGER");
+    if (value)
+        jw_kint(w, "integerValue", value);
+    jw_end(w);
+}
+
+static void put_ports(struct jw *w, const char *name, const struct port_list *ports)
+{
+    char text[8];
+
+    jw_object(w);
+    jw_kstr(w, "name", name);
+    jw_kstr(w, "type", "STRINGSET");
+    jw_key(w, "stringSetValue");
+    jw_array(w);
+    for (size_t i = 0; i < ports->n; i++) {
+        snprintf(text, sizeof text, "%u", (unsigned)ports->ports[i]);
+        jw_str(w, text);
+    }
+    jw_end(w);
+    jw_end(w);
+}
+
+bool register_body(const struct register_input *in, struct buf *out)
+{
+    const struct config *cfg = in->config;
+    struct jw w;
+
+    jw_init(&w, out);
+    jw_object(&w);
+    jw_kstr(&w, "cluster", cfg->cluster);
+    jw_kstr_if(&w, "containerInstanceArn", in->instance_arn);
+    jw_key(&w, "attributes");
+    jw_array(&w);
+    for (size_t i = 0; i < in->attributes->n; i++) {
+        jw_object(&w);
+        jw_kstr(&w, "name", in->attributes->items[i].name);
+        if (in->attributes->items[i].value)
+            jw_kstr(&w, "value", in->attributes->items[i].value);
+        jw_end(&w);
+    }
+    jw_end(&w);
+    if (cfg->instance_tags.n) {
+        jw_key(&w, "tags");
+        jw_array(&w);
+        for (size_t i = 0; i < cfg->instance_tags.n; i++) {
+            jw_object(&w);
+            jw_kstr(&w, "key", cfg->instance_tags.items[i].key);
+            jw_kstr(&w, "value", cfg->instance_tags.items[i].value);
+            jw_end(&w);
+        }
+        jw_end(&w);
+    }
+    jw_kstr(&w, "instanceIdentityDocument", in->document);
+    jw_kstr(&w, "instanceIdentityDocumentSignature", in->signature);
+    jw_key(&w, "totalResources");
+    jw_array(&w);
+    put_integer(&w, "CPU", in->cpu_units);
+    put_integer(&w, "MEMORY", in->memory_mib);
+    put_ports(&w, "PORTS", &cfg->reserved_ports);
+    put_ports(&w, "PORTS_UDP", &cfg->reserved_ports_udp);
+    jw_end(&w);
+    jw_kstr(&w, "clientToken", in->client_token);
+    jw_end(&w);
+    return !out->overflowed;
+}
+
+static enum err_code check_echo(const struct jcur *echoed, const struct attributes *sent,
+                                struct err *e)
+{
+    for (size_t i = 0; i < sent->n; i++) {
+        const struct attribute *a = &sent->items[i];
+        const char *got = NULL;
+
+        JCUR_EACH (item, echoed) {
+            if (streq(jcur_str_or(&item, "name", ""), a->name))
+                got = jcur_str_or(&item, "value", "");
+        }
+        if (!got)
+            return err_set(e, ERR_INVALID, "the control plane did not take attribute %s", a->name);
+        if (!streq(got, a->value ? a->value : ""))
+            return err_set(e, ERR_INVALID,
+                           "the control plane changed attribute %s from '%s' to '%s'", a->name,
+                           a->value ? a->value : "", got);
+    }
+    return ERR_OK;
+}
+
+enum err_code register_answer(struct str body, const struct attributes *sent, char **instance_arn,
+                              struct err *e)
+{
+    AUTO(json) struct json_t *v = NULL;
+    struct err je = { 0 };
+    struct jcur root, instance, attributes;
+    const char *arn;
+
+    if (json_parse(body.p ? body.p : "", body.n, &v, &je))
+        return err_set(e, ERR_RETRY, "answer: %s", je.msg);
+    root = jcur_root(v, &je);
+    instance = jcur_obj(&root, "containerInstance");
+    arn = jcur_str(&instance, "containerInstanceArn");
+    attributes = jcur_arr(&instance, "attributes");
+    if (!jcur_ok(&root))
+        return err_set(e, ERR_RETRY, "answer: %s", je.msg);
+    if (!*arn)
+        return err_set(e, ERR_RETRY, "answer: containerInstance.containerInstanceArn is empty");
+    if (check_echo(&attributes, sent, e))
+        return e->code;
+    *instance_arn = mem_strdup(arn);
+    return ERR_OK;
+}

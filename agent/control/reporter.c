@@ -1,0 +1,107 @@
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "control/private.h"
+
+#define BODY_MAX (1024 * 1024)
+
+struct reporter {
+    struct control *c;
+    struct list under_way;
+};
+
+struct report {
+    struct list link;
+    struct reporter *r;
+    uint64_t id;
+    struct aws_call *call;
+    struct timer *early; /* tells of a report that cannot even be sent */
+};
+
+struct reporter *reporter_create(struct control *c)
+{
+    struct reporter *r = NEW(struct reporter);
+
+    r->c = c;
+    list_init(&r->under_way);
+    return r;
+}
+
+static void report_destroy(struct report *p)
+{
+    list_remove(&p->link);
+    aws_call_cancel(p->call);
+    timer_destroy(p->early);
+    free(p);
+}
+
+void reporter_destroy(struct reporter *r)
+{
+    if (!r)
+        return;
+    while (!list_empty(&r->under_way))
+        report_destroy(LIST_ENTRY(r->under_way.next, struct report, link));
+    free(r);
+}
+
+static void on_answer(void *user, struct str body, const char *code, const struct err *e)
+{
+    struct report *p = user;
+    struct control *c = p->r->c;
+    uint64_t id = p->id;
+    bool refused = e->code && streq(code, "InvalidParameterException");
+
+    (void)body;
+    p->call = NULL;
+    report_destroy(p);
+    if (!e->code)
+        control_progress(c);
+    c->ev.reported(c->user, id, !e->code, refused, e->code ? e->msg : "");
+}
+
+static void on_early(void *user)
+{
+    struct report *p = user;
+    struct control *c = p->r->c;
+    uint64_t id = p->id;
+
+    report_destroy(p);
+    c->ev.reported(c->user, id, false, true, "the report is no JSON object that can be sent");
+}
+
+/* The cluster becomes the first member of the object that the core wrote. */
+static bool put_cluster(struct buf *out, struct str body, const char *cluster)
+{
+    struct str rest;
+
+    body = str_trim(body);
+    if (body.n < 2 || body.p[0] != '{')
+        return false;
+    rest = str_trim((struct str){ body.p + 1, body.n - 1 });
+    buf_puts(out, "{\"cluster\":");
+    json_quote(out, str_of(cluster));
+    if (rest.p[0] != '}')
+        buf_putc(out, ',');
+    buf_append(out, rest.p, rest.n);
+    return !out->overflowed;
+}
+
+void reporter_send(struct reporter *r, uint64_t id, struct str body)
+{
+    struct control *c = r->c;
+    struct report *p = NEW(struct report);
+    AUTO(buf) struct buf full = BUF_INIT(BODY_MAX);
+    struct aws_call_args args = { .service = &c->ecs, .operation = "SubmitTaskStateChange" };
+
+    p->r = r;
+    p->id = id;
+    list_push_back(&r->under_way, &p->link);
+    if (!put_cluster(&full, body, c->config->cluster)) {
+        p->early = timer_create(c->loop, on_early, p);
+        timer_arm(p->early, 0);
+        return;
+    }
+    args.body = buf_str(&full);
+    p->call = aws_call(c->http, c->credentials, &args, on_answer, p);
+}
