@@ -31,7 +31,10 @@ struct engine_peers {
     void (*follow)(void *user, const struct task *t, size_t container, const char *docker_id);
     /* Ship the rest of its log; answer with engine_drained. */
     void (*drain)(void *user, uint64_t id, const char *docker_id, int64_t timeout_ms);
-    /* The store cannot be written, with the cause; the agent must end (exit 1). */
+    /* The task is removed, durably: nothing of it needs to be kept. */
+    void (*gone)(void *user, const char *task_arn);
+    /* The store refuses what it is given (a full or failing disk is waited for
+     * instead), with the cause; the agent must end (exit 1). */
     void (*fatal)(void *user, const struct err *e);
 };
 
@@ -42,18 +45,25 @@ struct engine_args {
     const struct config *config;
     struct core_config core;
     const char *record_dir; /* flight record goes there; NULL: none */
+    const char *version;    /* of the agent, for the record's header */
 };
 
 /* Loads what the store holds into the core, subscribes to the engine's events,
- * and begins. ERR_INVALID: a stored task cannot be read (it is named; the others
+ * and begins; no peer is called before the next turn. docker_negotiate must have
+ * succeeded. ERR_INVALID: a stored task cannot be read (it is named; the others
  * are kept and the engine runs: *out is set). */
 MUST_CHECK enum err_code engine_create(const struct engine_args *args,
                                        const struct engine_peers *peers, void *user,
                                        struct engine **out, struct err *e);
-/* Waits for a commit under way, then silence. NULL is fine. */
+/* Waits for a commit under way, applies what waits and commits it, then silence.
+ * Nothing else is carried out: the next start goes on from the store. The docker
+ * client is to be destroyed before the loop runs again. NULL is fine. */
 void engine_destroy(struct engine *en);
 
-/* Facts from the neighbours. Takes the tasks it is given. */
+/* Facts from the neighbours. Takes the tasks it is given. While the store cannot
+ * be written, messages over ENGINE_MAX_MESSAGES are dropped with a warning: they
+ * are not acknowledged, so the control plane sends them again. */
+#define ENGINE_MAX_MESSAGES 64
 void engine_payload(struct engine *en, const char *message_id, int64_t seq,
                     struct core_payload_task *tasks, size_t n);
 void engine_manifest(struct engine *en, const char *message_id, const char *cluster_arn,
@@ -64,7 +74,8 @@ void engine_reported(struct engine *en, uint64_t id, enum core_report_result res
 void engine_control_up(struct engine *en);
 void engine_drained(struct engine *en, uint64_t id);
 
-/* Joins the next transaction: values of other modules (cursors, metadata). */
+/* Joins the next transaction: values of other modules (cursors, metadata). A
+ * cursor alone waits up to a second for company. Keys and values are copied. */
 void engine_save(struct engine *en, enum store_kind kind, const char *key, const char *value);
 void engine_forget(struct engine *en, enum store_kind kind, const char *key);
 

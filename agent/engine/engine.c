@@ -1,0 +1,378 @@
+#include "engine/engine.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+
+#define LAZY_SAVE_MS 1000
+
+static const struct backoff_rule commit_rule = { 1000, 200, 30000, 0 };
+
+static struct core_time time_now(void)
+{
+    return (struct core_time){ clock_mono_ms(), clock_wall_ms() };
+}
+
+/* ---- the queue ---- */
+
+static bool is_message(enum core_event_type type)
+{
+    return type == CORE_EV_PAYLOAD || type == CORE_EV_MANIFEST || type == CORE_EV_STOP_ACK;
+}
+
+void engine_push(struct engine *en, struct queued *q)
+{
+    if (is_message(q->ev.type) && ++en->messages > ENGINE_MAX_MESSAGES) {
+        en->messages--;
+        log_warn("a message of the control plane is dropped, it will be sent again: "
+                 "too many wait for the store");
+        queued_destroy(q);
+        return;
+    }
+    if (q->ev.type == CORE_EV_CONTAINER && ++en->happenings > ENGINE_MAX_HAPPENINGS) {
+        en->happenings--;
+        en->relist = true; /* a list later on tells the outcome */
+        queued_destroy(q);
+        return;
+    }
+    list_push_back(&en->queue, &q->node);
+    turn_end_schedule(en->turn);
+}
+
+static struct queued *pop(struct engine *en)
+{
+    struct queued *q = LIST_ENTRY(en->queue.next, struct queued, node);
+
+    list_remove(&q->node);
+    if (is_message(q->ev.type))
+        en->messages--;
+    else if (q->ev.type == CORE_EV_CONTAINER)
+        en->happenings--;
+    return q;
+}
+
+/* ---- the turn ---- */
+
+static enum store_kind store_kind(enum core_kind kind)
+{
+    switch (kind) {
+    case CORE_KIND_META:
+        return STORE_META;
+    case CORE_KIND_TASK:
+        return STORE_TASK;
+    case CORE_KIND_STATE:
+        break;
+    }
+    return STORE_TASK_STATE;
+}
+
+static void gather_store_actions(struct engine *en, size_t from)
+{
+    for (size_t i = from; i < en->actions.n; i++) {
+        const struct core_action *a = &en->actions.items[i];
+
+        if (a->type != CORE_ACT_PUT && a->type != CORE_ACT_DELETE)
+            continue;
+        if (a->type == CORE_ACT_PUT)
+            store_batch_put(en->batch, store_kind(a->kind), a->key, a->value);
+        else
+            store_batch_delete(en->batch, store_kind(a->kind), a->key);
+        en->due = true;
+    }
+}
+
+/* Steps what waits; the actions are added to those not yet durable. */
+static void step_queue(struct engine *en)
+{
+    struct core_time now = { 0 };
+    size_t from = en->actions.n;
+
+    for (int i = 0; i < ENGINE_MAX_STEPS && !list_empty(&en->queue); i++) {
+        struct queued *q = pop(en);
+
+        now = time_now();
+        if (en->record)
+            recorder_event(en->record, now, &q->ev);
+        core_step(en->core, now, &q->ev, &en->actions);
+        queued_destroy(q);
+    }
+    gather_store_actions(en, from);
+    if (en->record && now.wall_ms)
+        recorder_flush(en->record, en->core, now);
+    if (en->relist && en->happenings < ENGINE_MAX_HAPPENINGS / 2) {
+        en->relist = false;
+        facts_list(en);
+    }
+}
+
+static bool is_cancelled_later(const struct core_actions *all, size_t i)
+{
+    for (size_t k = i + 1; k < all->n; k++) {
+        if (all->items[k].type == CORE_ACT_CANCEL && all->items[k].id == all->items[i].id)
+            return true;
+    }
+    return false;
+}
+
+static void carry_out(struct engine *en)
+{
+    struct core_actions all = en->actions;
+    bool cancels = false;
+
+    en->actions = (struct core_actions){ 0 };
+    for (size_t i = 0; i < all.n; i++)
+        cancels = cancels || all.items[i].type == CORE_ACT_CANCEL;
+    for (size_t i = 0; i < all.n; i++) {
+        const struct core_action *a = &all.items[i];
+
+        if (a->type == CORE_ACT_OP && cancels && is_cancelled_later(&all, i))
+            continue;
+        carry_action(en, a);
+    }
+    core_actions_fini(&all);
+    if (en->offer_restored) {
+        en->offer_restored = false;
+        carry_offer_restored(en);
+    }
+    if (!list_empty(&en->queue))
+        turn_end_schedule(en->turn);
+}
+
+/* Runs on a worker; nothing else touches the store or this batch meanwhile. */
+static void commit_work(void *user)
+{
+    struct engine *en = user;
+
+    en->commit_err = (struct err){ 0 };
+    if (store_commit(en->store, en->committing, &en->commit_err) && !en->commit_err.code)
+        en->commit_err.code = ERR_IO;
+    en->commit_ran = true;
+}
+
+static void commit_failed(struct engine *en)
+{
+    const struct err *e = &en->commit_err;
+
+    if (e->code != ERR_LIMIT && e->code != ERR_IO && e->code != ERR_RETRY) {
+        log_crit("the store refuses the agent's state", kv_err(e));
+        if (en->peers.fatal)
+            en->peers.fatal(en->user, e);
+        return;
+    }
+    if (!en->commit_failing)
+        log_error("the agent's state cannot be saved: nothing new is done until it can, retrying",
+                  kv_err(e));
+    en->commit_failing = true;
+    timer_arm(en->commit_retry, backoff_next(&en->commit_backoff, &commit_rule, &en->rng));
+}
+
+static void wait_for_company(struct engine *en)
+{
+    if (!timer_armed(en->lazy))
+        timer_arm(en->lazy, LAZY_SAVE_MS);
+}
+
+static void commit_done(void *user)
+{
+    struct engine *en = user;
+
+    en->commit = NULL;
+    if (en->commit_err.code) {
+        commit_failed(en);
+        return;
+    }
+    if (en->commit_failing)
+        log_info("the agent's state is saved again");
+    en->commit_failing = false;
+    backoff_reset(&en->commit_backoff);
+    store_batch_destroy(en->committing);
+    en->committing = NULL;
+    carry_out(en);
+    if (en->due)
+        turn_end_schedule(en->turn);
+    else if (store_batch_size(en->batch) > 0)
+        wait_for_company(en);
+}
+
+static void start_commit(void *user)
+{
+    struct engine *en = user;
+
+    en->commit_ran = false;
+    en->commit = loop_work(en->loop, commit_work, commit_done, en);
+}
+
+static void on_turn(void *user)
+{
+    struct engine *en = user;
+
+    if (en->committing)
+        return; /* commit_done schedules the next turn */
+    step_queue(en);
+    if (!en->due) {
+        carry_out(en);
+        return;
+    }
+    en->due = false;
+    timer_disarm(en->lazy);
+    en->committing = en->batch;
+    en->batch = store_batch_create();
+    start_commit(en);
+}
+
+static void on_lazy(void *user)
+{
+    struct engine *en = user;
+
+    en->due = true;
+    turn_end_schedule(en->turn);
+}
+
+/* ---- life ---- */
+
+enum err_code engine_create(const struct engine_args *args, const struct engine_peers *peers,
+                            void *user, struct engine **out, struct err *e)
+{
+    struct engine *en = NEW(struct engine);
+    struct core_time now = time_now();
+    enum err_code code;
+
+    en->loop = args->loop;
+    en->store = args->store;
+    en->docker = args->docker;
+    en->config = args->config;
+    en->peers = *peers;
+    en->user = user;
+    en->core = core_create(&args->core);
+    rng_seed(&en->rng, args->core.seed);
+    list_init(&en->queue);
+    en->batch = store_batch_create();
+    en->turn = turn_end_create(en->loop, on_turn, en);
+    en->commit_retry = timer_create(en->loop, start_commit, en);
+    en->lazy = timer_create(en->loop, on_lazy, en);
+    if (args->record_dir)
+        en->record = recorder_create(args->record_dir, args->version, en->core, now);
+    code = facts_restore(en, e);
+    if (code && code != ERR_INVALID) {
+        engine_destroy(en);
+        return code;
+    }
+    /* Questions have answers from the start; what follows from the events is
+     * carried out in the first turn. */
+    while (!list_empty(&en->queue))
+        step_queue(en);
+    en->offer_restored = true;
+    facts_subscribe(en);
+    turn_end_schedule(en->turn);
+    *out = en;
+    return code;
+}
+
+static void commit_now(struct engine *en, struct store_batch *b)
+{
+    struct err e = { 0 };
+
+    if (b && store_batch_size(b) > 0 && store_commit(en->store, b, &e))
+        log_error("the last changes of the agent's state are not saved", kv_err(&e));
+}
+
+void engine_destroy(struct engine *en)
+{
+    if (!en)
+        return;
+    work_cancel(en->commit);
+    while (!list_empty(&en->queue))
+        step_queue(en);
+    if (en->committing && (!en->commit_ran || en->commit_err.code))
+        commit_now(en, en->committing);
+    commit_now(en, en->batch);
+    store_batch_destroy(en->committing);
+    store_batch_destroy(en->batch);
+    facts_fini(en);
+    carry_fini(en);
+    core_actions_fini(&en->actions);
+    turn_end_destroy(en->turn);
+    timer_destroy(en->commit_retry);
+    timer_destroy(en->lazy);
+    recorder_destroy(en->record);
+    notes_fini(&en->notes);
+    core_destroy(en->core);
+    free(en);
+}
+
+/* ---- facts from the neighbors ---- */
+
+void engine_payload(struct engine *en, const char *message_id, int64_t seq,
+                    struct core_payload_task *tasks, size_t n)
+{
+    engine_push(en, queued_payload(message_id, seq, tasks, n));
+}
+
+void engine_manifest(struct engine *en, const char *message_id, const char *cluster_arn,
+                     int64_t seq, const struct core_manifest_entry *entries, size_t n)
+{
+    engine_push(en, queued_manifest(message_id, cluster_arn, seq, entries, n));
+}
+
+void engine_stop_ack(struct engine *en, const char *message_id, const char *const *arns, size_t n)
+{
+    engine_push(en, queued_stop_ack(message_id, arns, n));
+}
+
+void engine_reported(struct engine *en, uint64_t id, enum core_report_result result,
+                     const char *error)
+{
+    struct queued *q = queued_create(CORE_EV_REPORTED);
+
+    q->ev.u.reported.id = id;
+    q->ev.u.reported.result = result;
+    q->ev.u.reported.error = mem_strdup(error ? error : "");
+    engine_push(en, q);
+}
+
+void engine_control_up(struct engine *en)
+{
+    LIST_FOREACH (it, following, &en->queue) {
+        if (LIST_ENTRY(it, struct queued, node)->ev.type == CORE_EV_CONTROL_UP)
+            return;
+    }
+    engine_push(en, queued_create(CORE_EV_CONTROL_UP));
+}
+
+void engine_save(struct engine *en, enum store_kind kind, const char *key, const char *value)
+{
+    store_batch_put(en->batch, kind, key, value);
+    if (kind == STORE_CURSOR) {
+        wait_for_company(en);
+        return;
+    }
+    en->due = true;
+    turn_end_schedule(en->turn);
+}
+
+void engine_forget(struct engine *en, enum store_kind kind, const char *key)
+{
+    store_batch_delete(en->batch, kind, key);
+    wait_for_company(en);
+}
+
+/* ---- questions ---- */
+
+const struct core *engine_core(const struct engine *en)
+{
+    return en->core;
+}
+
+void engine_each_event(const struct engine *en, engine_event_fn *fn, void *user)
+{
+    notes_each(&en->notes, fn, user);
+}
+
+void engine_observe(struct engine *en, engine_event_fn *fn, void *user)
+{
+    en->notes.observer = fn;
+    en->notes.user = user;
+}

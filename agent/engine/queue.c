@@ -1,0 +1,218 @@
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/internal.h"
+
+struct queued *queued_create(enum core_event_type type)
+{
+    struct queued *q = NEW(struct queued);
+
+    list_init(&q->node);
+    q->ev.type = type;
+    return q;
+}
+
+/* What a record could not tell from absent is never NULL. */
+static char *copy_text(const char *s)
+{
+    return mem_strdup(s ? s : "");
+}
+
+static void drop(const char *owned)
+{
+    free((void *)owned);
+}
+
+static void drop_payload(struct core_event *ev)
+{
+    for (size_t i = 0; i < ev->u.payload.n_tasks; i++) {
+        struct core_payload_task *t = &ev->u.payload.tasks[i];
+
+        task_destroy(t->task);
+        drop(t->arn);
+        drop(t->error);
+    }
+    free(ev->u.payload.tasks);
+    drop(ev->u.payload.message_id);
+}
+
+static void drop_manifest(struct core_event *ev)
+{
+    for (size_t i = 0; i < ev->u.manifest.n_entries; i++)
+        drop(ev->u.manifest.entries[i].arn);
+    free((void *)ev->u.manifest.entries);
+    drop(ev->u.manifest.message_id);
+    drop(ev->u.manifest.cluster_arn);
+}
+
+static void drop_stop_ack(struct core_event *ev)
+{
+    for (size_t i = 0; i < ev->u.stop_ack.n_arns; i++)
+        drop(ev->u.stop_ack.arns[i]);
+    free((void *)ev->u.stop_ack.arns);
+    drop(ev->u.stop_ack.message_id);
+}
+
+static void drop_op(struct core_event *ev)
+{
+    struct ctr_facts *facts = (struct ctr_facts *)ev->u.op.facts;
+
+    drop(ev->u.op.container_id);
+    drop(ev->u.op.image_digest);
+    if (facts)
+        ctr_facts_fini(facts);
+    free(facts);
+}
+
+static void drop_listed(struct core_event *ev)
+{
+    for (size_t i = 0; i < ev->u.listed.n_rows; i++) {
+        drop(ev->u.listed.rows[i].id);
+        drop(ev->u.listed.rows[i].name);
+        drop(ev->u.listed.rows[i].task_arn);
+    }
+    free((void *)ev->u.listed.rows);
+}
+
+void queued_destroy(struct queued *q)
+{
+    if (!q)
+        return;
+    switch (q->ev.type) {
+    case CORE_EV_RESTORED:
+        task_destroy(q->ev.u.restored.task);
+        drop(q->ev.u.restored.state);
+        break;
+    case CORE_EV_PAYLOAD:
+        drop_payload(&q->ev);
+        break;
+    case CORE_EV_MANIFEST:
+        drop_manifest(&q->ev);
+        break;
+    case CORE_EV_STOP_ACK:
+        drop_stop_ack(&q->ev);
+        break;
+    case CORE_EV_OP_DONE:
+        drop_op(&q->ev);
+        break;
+    case CORE_EV_CONTAINER:
+        drop(q->ev.u.container.id);
+        drop(q->ev.u.container.name);
+        drop(q->ev.u.container.task_arn);
+        break;
+    case CORE_EV_LISTED:
+        drop_listed(&q->ev);
+        break;
+    case CORE_EV_REPORTED:
+        drop(q->ev.u.reported.error);
+        break;
+    case CORE_EV_STARTED:
+    case CORE_EV_CONTROL_UP:
+    case CORE_EV_TIMER:
+        break;
+    }
+    free(q);
+}
+
+struct queued *queued_payload(const char *message_id, int64_t seq, struct core_payload_task *tasks,
+                              size_t n)
+{
+    struct queued *q = queued_create(CORE_EV_PAYLOAD);
+    struct core_payload_task *copy = mem_array(n, sizeof *copy);
+
+    for (size_t i = 0; i < n; i++) {
+        copy[i].task = tasks[i].task;
+        copy[i].arn = mem_strdup(tasks[i].arn);
+        copy[i].error = mem_strdup(tasks[i].error);
+        tasks[i].task = NULL;
+    }
+    q->ev.u.payload.message_id = copy_text(message_id);
+    q->ev.u.payload.seq = seq;
+    q->ev.u.payload.tasks = copy;
+    q->ev.u.payload.n_tasks = n;
+    return q;
+}
+
+struct queued *queued_manifest(const char *message_id, const char *cluster_arn, int64_t seq,
+                               const struct core_manifest_entry *entries, size_t n)
+{
+    struct queued *q = queued_create(CORE_EV_MANIFEST);
+    struct core_manifest_entry *copy = mem_array(n, sizeof *copy);
+
+    for (size_t i = 0; i < n; i++) {
+        copy[i].arn = mem_strdup(entries[i].arn);
+        copy[i].desired = entries[i].desired;
+    }
+    q->ev.u.manifest.message_id = copy_text(message_id);
+    q->ev.u.manifest.cluster_arn = copy_text(cluster_arn);
+    q->ev.u.manifest.seq = seq;
+    q->ev.u.manifest.entries = copy;
+    q->ev.u.manifest.n_entries = n;
+    return q;
+}
+
+struct queued *queued_stop_ack(const char *message_id, const char *const *arns, size_t n)
+{
+    struct queued *q = queued_create(CORE_EV_STOP_ACK);
+    const char **copy = mem_array(n, sizeof *copy);
+
+    for (size_t i = 0; i < n; i++)
+        copy[i] = mem_strdup(arns[i]);
+    q->ev.u.stop_ack.message_id = copy_text(message_id);
+    q->ev.u.stop_ack.arns = copy;
+    q->ev.u.stop_ack.n_arns = n;
+    return q;
+}
+
+struct queued *queued_op(uint64_t id, const struct err *e)
+{
+    struct queued *q = queued_create(CORE_EV_OP_DONE);
+
+    q->ev.u.op.id = id;
+    if (e)
+        q->ev.u.op.err = *e;
+    return q;
+}
+
+static enum ctr_status listed_status(const char *state)
+{
+    if (streq(state, "running") || streq(state, "paused") || streq(state, "restarting"))
+        return CTR_RUNNING;
+    return streq(state, "created") ? CTR_CREATED : CTR_STOPPED;
+}
+
+struct queued *queued_listed(const struct docker_listed *rows, size_t n)
+{
+    struct queued *q = queued_create(CORE_EV_LISTED);
+    struct core_listed *copy = mem_array(n, sizeof *copy);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!rows[i].task_arn)
+            continue; /* not ours */
+        copy[kept].id = mem_strdup(rows[i].id);
+        copy[kept].name = copy_text(rows[i].name);
+        copy[kept].task_arn = mem_strdup(rows[i].task_arn);
+        copy[kept++].status = listed_status(rows[i].state ? rows[i].state : "");
+    }
+    q->ev.u.listed.rows = copy;
+    q->ev.u.listed.n_rows = kept;
+    return q;
+}
+
+struct queued *queued_happening(enum core_happening what, const struct docker_event *from)
+{
+    struct queued *q = queued_create(CORE_EV_CONTAINER);
+
+    q->ev.u.container.what = what;
+    q->ev.u.container.id = mem_strdup(from->id);
+    q->ev.u.container.name = copy_text(from->name);
+    q->ev.u.container.task_arn = mem_strdup(from->task_arn);
+    q->ev.u.container.has_exit_code = from->has_exit_code;
+    q->ev.u.container.exit_code = from->exit_code;
+    if (from->action == DOCKER_HEALTHY)
+        q->ev.u.container.health = HEALTH_OK;
+    else if (from->action == DOCKER_UNHEALTHY)
+        q->ev.u.container.health = HEALTH_BAD;
+    return q;
+}

@@ -1,0 +1,620 @@
+/* links: engine */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "component/fake_docker.h"
+#include "engine/engine.h"
+#include "io/http_client.h"
+
+#define GUARD_MS  20000
+#define ARN_START "arn:aws:ecs:us-west-2:123456789012:task/demo/"
+
+/* An agent without control and logs: what the engine asks of them is noted here. */
+struct host {
+    char dir[64];
+    struct fake_docker fake;
+    struct loop *loop;
+    struct timer *guard, *poll;
+    struct http_client *http;
+    struct docker *docker;
+    struct store *store;
+    struct engine *engine;
+    struct config config;
+    bool record;
+
+    bool (*until)(struct host *h);
+    int acks, running, stopped, follows, drains, gone;
+    long commits_at_ack;
+    bool expired;
+};
+
+static void check(struct host *h)
+{
+    if (h->until && h->until(h))
+        loop_stop(h->loop);
+}
+
+static void on_guard(void *user)
+{
+    struct host *h = user;
+
+    h->expired = true;
+    loop_stop(h->loop);
+}
+
+/* For what happens in the fake engine's threads. */
+static void on_poll(void *user)
+{
+    struct host *h = user;
+
+    check(h);
+    timer_arm(h->poll, 5);
+}
+
+static bool run_for(struct host *h, bool (*until)(struct host *h), int64_t ms)
+{
+    h->until = until;
+    h->expired = false;
+    timer_arm(h->guard, ms);
+    timer_arm(h->poll, 0);
+    loop_run(h->loop);
+    timer_disarm(h->guard);
+    timer_disarm(h->poll);
+    h->until = NULL;
+    return !h->expired;
+}
+
+static void run_until(struct host *h, bool (*until)(struct host *h))
+{
+    if (!run_for(h, until, GUARD_MS))
+        fail_msg("what was waited for did not happen");
+}
+
+/* ---- commits, counted where SQLite writes them ---- */
+
+static uint32_t big_endian(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* A frame of the write-ahead log that ends a transaction holds the size of the
+ * database; the others hold 0. */
+static long count_commits(const struct host *h)
+{
+    unsigned char head[32], frame[24];
+    uint32_t page, salt;
+    char path[128];
+    long n = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/berth.db-wal", h->dir);
+    f = fopen(path, "r");
+    if (!f)
+        return 0;
+    if (fread(head, 1, sizeof head, f) != sizeof head) {
+        fclose(f);
+        return 0;
+    }
+    page = big_endian(head + 8);
+    salt = big_endian(head + 16);
+    while (fread(frame, 1, sizeof frame, f) == sizeof frame && big_endian(frame + 8) == salt) {
+        n += big_endian(frame + 4) != 0;
+        fseek(f, (long)page, SEEK_CUR);
+    }
+    fclose(f);
+    return n;
+}
+
+/* ---- the peers ---- */
+
+static void on_ack(void *user, const char *message_id)
+{
+    struct host *h = user;
+
+    (void)message_id;
+    h->acks++;
+    h->commits_at_ack = count_commits(h);
+    check(h);
+}
+
+static void on_report(void *user, uint64_t id, struct str body)
+{
+    struct host *h = user;
+    AUTO(json) struct json_t *doc = NULL;
+    struct err e = { 0 };
+    struct jcur root;
+
+    assert_int_equal(json_parse(body.p, body.n, &doc, &e), ERR_OK);
+    root = jcur_root(doc, &e);
+    h->running += streq(jcur_str(&root, "status"), "RUNNING");
+    h->stopped += streq(jcur_str(&root, "status"), "STOPPED");
+    engine_reported(h->engine, id, CORE_REPORT_ACCEPTED, NULL);
+    check(h);
+}
+
+static void on_follow(void *user, const struct task *t, size_t container, const char *docker_id)
+{
+    struct host *h = user;
+
+    assert_true(container < t->n_containers);
+    assert_int_equal(strlen(docker_id), 64);
+    h->follows++;
+}
+
+static void on_drain(void *user, uint64_t id, const char *docker_id, int64_t timeout_ms)
+{
+    struct host *h = user;
+
+    assert_int_equal(strlen(docker_id), 64);
+    assert_true(timeout_ms > 0);
+    h->drains++;
+    engine_drained(h->engine, id);
+}
+
+static void on_gone_task(void *user, const char *task_arn)
+{
+    struct host *h = user;
+
+    assert_true(str_starts(task_arn, ARN_START));
+    h->gone++;
+    check(h);
+}
+
+static void on_fatal(void *user, const struct err *e)
+{
+    (void)user;
+    fail_msg("fatal: %s", e->msg);
+}
+
+/* ---- set up ---- */
+
+static void on_version(void *user, const struct docker_version *v, const struct err *e)
+{
+    struct host *h = user;
+
+    (void)v;
+    assert_int_equal(e->code, ERR_OK);
+    loop_stop(h->loop);
+}
+
+static void start(struct host *h)
+{
+    static const struct engine_peers peers = {
+        .ack = on_ack,
+        .report = on_report,
+        .follow = on_follow,
+        .drain = on_drain,
+        .gone = on_gone_task,
+        .fatal = on_fatal,
+    };
+    struct http_client_config http = { 0 };
+    struct engine_args args = {
+        .config = &h->config,
+        .core = {
+            .seed = 7,
+            .cpu_units = 4096,
+            .memory_mib = 16384,
+            .stop_timeout_ms = 1000,
+            .create_timeout_ms = 10000,
+            .start_timeout_ms = 10000,
+            .pull_timeout_ms = 10000,
+            .pull_inactivity_ms = 5000,
+            .cleanup_wait_ms = 0,
+            .drain_ms = 1000,
+            .ageing_ms = 60000,
+            .start_parallel = 8,
+            .pull_parallel = 2,
+        },
+        .record_dir = h->record ? h->dir : NULL,
+        .version = "test",
+    };
+    char endpoint[160];
+    struct err e = { 0 };
+
+    h->loop = loop_create();
+    h->guard = timer_create(h->loop, on_guard, h);
+    h->poll = timer_create(h->loop, on_poll, h);
+    h->http = http_client_create(h->loop, &http);
+    snprintf(endpoint, sizeof endpoint, "unix://%s", h->fake.path);
+    assert_int_equal(docker_create(h->http, endpoint, &h->docker, &e), ERR_OK);
+    assert_int_equal(store_open(h->dir, &h->store, &e), ERR_OK);
+    docker_negotiate(h->docker, on_version, h);
+    loop_run(h->loop);
+    args.loop = h->loop;
+    args.store = h->store;
+    args.docker = h->docker;
+    assert_int_equal(engine_create(&args, &peers, h, &h->engine, &e), ERR_OK);
+}
+
+static void stop(struct host *h)
+{
+    engine_destroy(h->engine);
+    docker_destroy(h->docker);
+    http_client_destroy(h->http);
+    timer_destroy(h->guard);
+    timer_destroy(h->poll);
+    store_close(h->store);
+    loop_destroy(h->loop);
+}
+
+static int set_up(void **state)
+{
+    struct host *h = NEW(struct host);
+    char path[128];
+
+    snprintf(h->dir, sizeof h->dir, "/tmp/test_engine.XXXXXX");
+    if (!mkdtemp(h->dir))
+        return -1;
+    h->config.cluster = mem_strdup("demo");
+    h->config.region = mem_strdup("us-west-2");
+    snprintf(path, sizeof path, "%s/docker.sock", h->dir);
+    fake_docker_start(&h->fake, path);
+    log_set_level(LOG_OFF);
+    *state = h;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct host *h = *state;
+    char command[128];
+
+    fake_docker_stop(&h->fake);
+    snprintf(command, sizeof command, "rm -rf %s", h->dir);
+    free(h->config.cluster);
+    free(h->config.region);
+    free(h);
+    return system(command);
+}
+
+static void send_task(struct host *h, int number, const char *desired)
+{
+    struct core_payload_task p = { 0 };
+    struct err e = { 0 };
+    AUTO(str)
+    char *json =
+        mem_printf("{\"arn\":\"" ARN_START "%032d\",\"family\":\"web\",\"version\":\"3\","
+                   "\"desiredStatus\":\"%s\",\"containers\":[{\"name\":\"a\",\"image\":\"busybox\","
+                   "\"essential\":true,\"cpu\":10,\"memory\":16,"
+                   "\"environment\":{\"KEY\":\"secret-value\"}}]}",
+                   number, desired);
+    AUTO(str) char *message = mem_printf("message-%d-%s", number, desired);
+
+    if (task_decode_text(json, strlen(json), &p.task, &e))
+        fail_msg("%s", e.msg);
+    engine_payload(h->engine, message, number, &p, 1);
+    assert_null(p.task);
+}
+
+static bool one_running(struct host *h)
+{
+    return h->running == 1;
+}
+
+static bool one_stopped(struct host *h)
+{
+    return h->stopped == 1;
+}
+
+static bool one_gone(struct host *h)
+{
+    return h->gone == 1;
+}
+
+static bool one_ack(struct host *h)
+{
+    return h->acks == 1;
+}
+
+static bool listed(struct host *h)
+{
+    return fake_docker_count(&h->fake, &h->fake.lists) > 0;
+}
+
+static bool never(struct host *h)
+{
+    (void)h;
+    return false;
+}
+
+/* ---- the tests ---- */
+
+static void count_line(void *user, const char *json_line)
+{
+    int *n = user;
+
+    assert_int_equal(json_line[0], '{');
+    ++*n;
+}
+
+static void runs_a_task_to_its_end(void **state)
+{
+    struct host *h = *state;
+    int lines = 0;
+
+    start(h);
+    send_task(h, 1, "RUNNING");
+    run_until(h, one_running);
+    assert_int_equal(h->acks, 1);
+    assert_int_equal(h->follows, 1);
+    assert_int_equal(h->fake.creates, 1);
+    assert_non_null(strstr(h->fake.containers[0].body, "KEY=secret-value"));
+    assert_non_null(strstr(h->fake.containers[0].body, "com.amazonaws.ecs.cluster"));
+    assert_true(str_starts(h->fake.containers[0].name, "ecs-web-3-a-"));
+    fake_docker_exit(&h->fake, 0, 3);
+    run_until(h, one_stopped);
+    run_until(h, one_gone);
+    assert_int_equal(h->drains, 1);
+    assert_int_equal(h->follows, 1);
+    engine_each_event(h->engine, count_line, &lines);
+    assert_true(lines > 0);
+    stop(h);
+}
+
+static bool all_acks(struct host *h)
+{
+    return h->acks == 50;
+}
+
+static void commits_a_turn_at_once(void **state)
+{
+    struct host *h = *state;
+    long before;
+
+    start(h);
+    run_until(h, listed);
+    before = count_commits(h);
+    for (int i = 1; i <= 50; i++)
+        send_task(h, i, "RUNNING");
+    run_until(h, all_acks);
+    assert_int_equal(h->commits_at_ack, before + 1); /* at the last one */
+    stop(h);
+}
+
+static void drops_messages_over_the_maximum(void **state)
+{
+    struct host *h = *state;
+
+    start(h);
+    run_until(h, listed);
+    for (int i = 1; i <= ENGINE_MAX_MESSAGES + 10; i++)
+        send_task(h, i, "STOPPED");
+    assert_false(run_for(h, never, 300));
+    assert_int_equal(h->acks, ENGINE_MAX_MESSAGES);
+    stop(h);
+}
+
+/* The file size limit stands for a full disk: writes fail, the process lives. */
+static void waits_for_a_store_that_cannot_be_written(void **state)
+{
+    struct host *h = *state;
+    struct rlimit old, none;
+
+    signal(SIGXFSZ, SIG_IGN);
+    start(h);
+    run_until(h, listed);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    none = old;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    send_task(h, 1, "RUNNING");
+    assert_false(run_for(h, one_ack, 1500)); /* the first try and a repetition */
+    assert_int_equal(h->acks, 0);
+    assert_int_equal(fake_docker_count(&h->fake, &h->fake.creates), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    run_until(h, one_ack);
+    run_until(h, one_running);
+    stop(h);
+}
+
+static void adopts_a_running_task(void **state)
+{
+    struct host *h = *state;
+
+    start(h);
+    send_task(h, 1, "RUNNING");
+    run_until(h, one_running);
+    stop(h);
+
+    h->follows = 0;
+    start(h);
+    assert_int_equal(core_task_count(engine_core(h->engine)), 1);
+    run_until(h, listed);
+    fake_docker_exit(&h->fake, 0, 0);
+    run_until(h, one_stopped);
+    assert_int_equal(h->fake.creates, 1);
+    assert_int_equal(h->fake.starts, 1);
+    assert_int_equal(h->running, 1);
+    assert_int_equal(h->follows, 1);
+    stop(h);
+}
+
+static bool one_create(struct host *h)
+{
+    return fake_docker_count(&h->fake, &h->fake.creates) == 1;
+}
+
+static void adopts_a_container_whose_create_was_not_answered(void **state)
+{
+    struct host *h = *state;
+
+    h->fake.mute_creates = true;
+    start(h);
+    send_task(h, 1, "RUNNING");
+    run_until(h, one_create);
+    stop(h);
+
+    h->fake.mute_creates = false;
+    start(h);
+    run_until(h, one_running);
+    assert_int_equal(h->fake.n_containers, 1);
+    assert_int_equal(h->fake.starts, 1);
+    stop(h);
+}
+
+static void saves_what_others_ask_for(void **state)
+{
+    struct host *h = *state;
+    char *value = NULL;
+    struct err e = { 0 };
+
+    start(h);
+    engine_save(h->engine, STORE_META, "key", "value");
+    engine_save(h->engine, STORE_CURSOR, "container", "first");
+    engine_save(h->engine, STORE_CURSOR, "container", "last");
+    stop(h); /* not a turn of the loop has passed */
+    assert_int_equal(store_open(h->dir, &h->store, &e), ERR_OK);
+    assert_int_equal(store_get(h->store, STORE_META, "key", &value, &e), ERR_OK);
+    assert_string_equal(value, "value");
+    free(value);
+    assert_int_equal(store_get(h->store, STORE_CURSOR, "container", &value, &e), ERR_OK);
+    assert_string_equal(value, "last");
+    free(value);
+    store_close(h->store);
+}
+
+/* ---- the flight record ---- */
+
+static void save_of(const struct core *c, struct buf *b)
+{
+    struct jw w;
+
+    jw_init(&w, b);
+    core_save(c, &w);
+    assert_false(b->overflowed);
+}
+
+static struct core *replay(const char *path, size_t *events)
+{
+    struct core *core = NULL;
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n;
+    FILE *f = fopen(path, "r");
+
+    assert_non_null(f);
+    while ((n = getline(&line, &cap, f)) > 0) {
+        AUTO(json) struct json_t *doc = NULL;
+        struct core_event_arena *arena = NULL;
+        struct core_actions actions = { 0 };
+        struct core_time now;
+        struct core_event ev;
+        struct err e = { 0 };
+        struct jcur root, save;
+
+        assert_null(strstr(line, "secret-value"));
+        assert_int_equal(json_parse(line, (size_t)n, &doc, &e), ERR_OK);
+        root = jcur_root(doc, &e);
+        if (!core) {
+            save = jcur_obj(&root, "save");
+            assert_int_equal(core_load(&save, &core, &e), ERR_OK);
+            continue;
+        }
+        if (core_event_read(&root, &now, &ev, &arena, &e))
+            fail_msg("%s", e.msg);
+        core_step(core, now, &ev, &actions);
+        if (ev.type == CORE_EV_RESTORED)
+            task_destroy(ev.u.restored.task);
+        core_actions_fini(&actions);
+        core_event_arena_destroy(arena);
+        ++*events;
+    }
+    free(line);
+    fclose(f);
+    return core;
+}
+
+static void send_large_manifest(struct host *h, int number)
+{
+    enum { ENTRIES = 2000 };
+    struct core_manifest_entry *entries = mem_array(ENTRIES, sizeof *entries);
+    AUTO(str) char *message = mem_printf("manifest-%d", number);
+
+    for (int i = 0; i < ENTRIES; i++) {
+        entries[i].arn = mem_printf(ARN_START "%032d", 1000 + i);
+        entries[i].desired = TASK_STOPPED;
+    }
+    engine_manifest(h->engine, message, "arn:aws:ecs:us-west-2:123456789012:cluster/demo", number,
+                    entries, ENTRIES);
+    for (int i = 0; i < ENTRIES; i++)
+        free((void *)entries[i].arn);
+    free(entries);
+}
+
+static void assert_recorded(const struct host *h, const char *name)
+{
+    char path[128];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s/%s", h->dir, name);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_true(st.st_size > 0 && st.st_size <= 4 << 20);
+}
+
+static void records_what_a_replay_repeats(void **state)
+{
+    struct host *h = *state;
+    struct buf live = BUF_INIT(4 << 20), again = BUF_INIT(4 << 20);
+    struct core *core;
+    size_t events = 0;
+    char path[128];
+
+    h->record = true;
+    start(h);
+    send_task(h, 1, "RUNNING");
+    run_until(h, one_running);
+    for (int i = 0; i < 40; i++) { /* about 8 MiB: rotates */
+        send_large_manifest(h, i + 2);
+        h->acks = 0;
+        run_until(h, one_ack);
+    }
+    save_of(engine_core(h->engine), &live);
+    assert_recorded(h, "flight.jsonl");
+    assert_recorded(h, "flight.1.jsonl");
+    snprintf(path, sizeof path, "%s/flight.jsonl", h->dir);
+    core = replay(path, &events);
+    assert_true(events > 0);
+    save_of(core, &again);
+    assert_string_equal(buf_text(&again), buf_text(&live));
+    core_destroy(core);
+    buf_fini(&live);
+    buf_fini(&again);
+    stop(h);
+
+    start(h); /* the last record is kept as the older one */
+    events = 0;
+    snprintf(path, sizeof path, "%s/flight.1.jsonl", h->dir);
+    core = replay(path, &events);
+    assert_true(events > 0);
+    core_destroy(core);
+    stop(h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(runs_a_task_to_its_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(commits_a_turn_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(drops_messages_over_the_maximum, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(waits_for_a_store_that_cannot_be_written, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(adopts_a_running_task, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(adopts_a_container_whose_create_was_not_answered, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(saves_what_others_ask_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(records_what_a_replay_repeats, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
