@@ -7,7 +7,7 @@
 
 void admit_enqueue(struct core *c, struct core_task *t)
 {
-    if (t->admitted || t->desired == TASK_STOPPED)
+    if (t->admitted || t->desired == TASK_STOPPED || !list_empty(&t->wait_node))
         return;
     list_insert_by_seq(&c->waiting, &t->wait_node, offsetof(struct core_task, wait_node), t->seq);
     c->capacity_changed = true;
@@ -43,7 +43,7 @@ static void admit(struct core *c, struct core_task *t)
 static void never_fits(struct core *c, struct core_task *t, unsigned lacks)
 {
     char text[200];
-    const struct need_port *p = capacity_taken_port(&c->capacity, &t->need);
+    const struct need_port *p = capacity_reserved_port(&c->capacity, &t->need);
 
     /* The reference queues such a task for ever, and every task behind it. */
     if (lacks & LACKS_CPU)

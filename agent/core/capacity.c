@@ -27,6 +27,14 @@ const struct need_port *capacity_taken_port(const struct capacity *c, const stru
     return NULL;
 }
 
+const struct need_port *capacity_reserved_port(const struct capacity *c, const struct need *n)
+{
+    for (size_t i = 0; i < n->n_ports; i++)
+        if (port_set_has(&c->reserved[n->ports[i].proto], n->ports[i].port))
+            return &n->ports[i];
+    return NULL;
+}
+
 unsigned capacity_lacks(const struct capacity *c, const struct need *n)
 {
     unsigned lacks = 0;
@@ -48,9 +56,8 @@ unsigned capacity_never(const struct capacity *c, const struct need *n)
         lacks |= LACKS_CPU;
     if (n->memory_mib > c->memory_total)
         lacks |= LACKS_MEMORY;
-    for (size_t i = 0; i < n->n_ports; i++)
-        if (port_set_has(&c->reserved[n->ports[i].proto], n->ports[i].port))
-            lacks |= LACKS_PORT;
+    if (capacity_reserved_port(c, n))
+        lacks |= LACKS_PORT;
     return lacks;
 }
 

@@ -43,6 +43,8 @@ unsigned capacity_lacks(const struct capacity *c, const struct need *n);
 unsigned capacity_never(const struct capacity *c, const struct need *n);
 /* The first port of the need that is taken (or reserved); NULL if none. */
 const struct need_port *capacity_taken_port(const struct capacity *c, const struct need *n);
+/* The first port of the need that no task ever gets; NULL if none. */
+const struct need_port *capacity_reserved_port(const struct capacity *c, const struct need *n);
 void capacity_take(struct capacity *c, const struct need *n);
 void capacity_release(struct capacity *c, const struct need *n);
 

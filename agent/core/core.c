@@ -335,6 +335,7 @@ const char *core_metadata_id(const struct core *c, const char *arn, size_t conta
 const char *core_find_arn(const struct core *c, const char *text)
 {
     struct core_task *t, *next, *found = find_task(c, text);
+    bool several = false;
 
     if (found)
         return found->arn;
@@ -347,11 +348,10 @@ const char *core_find_arn(const struct core *c, const char *text)
             return t->arn;
         if (!str_starts(id, text))
             continue;
-        if (found)
-            return NULL;
+        several |= found != NULL;
         found = t;
     }
-    return found ? found->arn : NULL;
+    return found && !several ? found->arn : NULL;
 }
 
 size_t core_task_count(const struct core *c)

@@ -68,9 +68,23 @@ static bool cannot_be_met(const struct core_ctr *k, const struct task_dep *dep, 
     return false;
 }
 
+/* Its program has ended, and how. The engine says so before it answers an inspect: it
+ * tidies up the network in between, which dependents need not wait for. The event counts
+ * until that inspect has been answered. */
+static bool ended(const struct core_ctr *d, int *exit_code)
+{
+    bool asked = d->suspect || d->op == CORE_OP_INSPECT;
+
+    *exit_code = d->known == CTR_STOPPED ? d->exit_code : d->event_exit_code;
+    if (d->known == CTR_STOPPED)
+        return d->has_exit_code;
+    return d->event_exit && asked && d->known >= CTR_CREATED && !d->error_name;
+}
+
 static bool met(const struct core_ctr *k, const struct task_dep *dep)
 {
     const struct core_ctr *d = &k->task->ctrs[dep->target];
+    int exit_code;
 
     switch (dep->condition) {
     case DEP_CREATE:
@@ -78,9 +92,9 @@ static bool met(const struct core_ctr *k, const struct task_dep *dep)
     case DEP_START:
         return d->known >= CTR_RUNNING;
     case DEP_COMPLETE:
-        return d->known == CTR_STOPPED && d->has_exit_code;
+        return ended(d, &exit_code);
     case DEP_SUCCESS:
-        return d->known == CTR_STOPPED && d->has_exit_code && d->exit_code == 0;
+        return ended(d, &exit_code) && exit_code == 0;
     case DEP_HEALTHY:
         return d->known == CTR_RUNNING && d->def->health_docker && d->health == HEALTH_OK;
     }

@@ -80,13 +80,18 @@ void task_forget(struct core *c, struct core_task *t)
     free(t);
 }
 
+/* For those that have none yet. */
 static void choose_names(struct core *c, struct core_task *t)
 {
     for (size_t i = 0; i < t->n_ctrs; i++) {
         struct core_ctr *k = &t->ctrs[i];
 
-        k->docker_name = task_docker_name(t->def, k->def, rng_next(&c->rng));
-        rng_uuid(&c->rng, k->metadata_id);
+        if (str_empty(k->docker_name)) {
+            free(k->docker_name);
+            k->docker_name = task_docker_name(t->def, k->def, rng_next(&c->rng));
+        }
+        if (!k->metadata_id[0])
+            rng_uuid(&c->rng, k->metadata_id);
     }
 }
 
@@ -264,13 +269,19 @@ void intake_stop_ack(struct core *c, const struct core_event *ev)
 void intake_restored(struct core *c, struct core_event *ev)
 {
     struct task *def = ev->u.restored.task;
-    struct core_task *t = task_add(c, def, def->arn);
+    struct core_task *t = find_task(c, def->arn);
     struct json_t *doc = NULL;
     struct err e = { 0 };
     struct jcur root;
     bool readable = false;
 
     ev->u.restored.task = NULL;
+    if (t) {
+        core_note(c, true, t, NULL, "it is stored twice; the second row is ignored");
+        task_destroy(def);
+        return;
+    }
+    t = task_add(c, def, def->arn);
     if (ev->u.restored.state &&
         !json_parse(ev->u.restored.state, strlen(ev->u.restored.state), &doc, &e)) {
         root = jcur_root(doc, &e);
@@ -283,8 +294,7 @@ void intake_restored(struct core *c, struct core_event *ev)
         core_note(c, true, t, NULL, "its stored state is lost or unreadable (%s); stopping it",
                   e.code ? e.msg : "missing");
         choose_names(c, t);
-        t->desired = TASK_STOPPED;
-        task_changed(c, t);
+        task_stop(c, t, "TaskStateError: the agent lost what it had stored of this task");
     }
     json_free(doc);
 }

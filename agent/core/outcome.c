@@ -75,12 +75,14 @@ static void give_up_pulling(struct core *c, struct core_ctr *k)
 
 static void pull_failed(struct core *c, struct core_ctr *k, const struct err *e)
 {
+    int64_t took = c->now.mono_ms - k->op_since;
     char after[CLOCK_ISO_SIZE];
 
     k->pulls++;
     k->pull_final = would_fail_again(e) || e->code == ERR_TIMEOUT;
     free(k->pull_error);
-    clock_go_duration(c->now.mono_ms - k->op_since, after);
+    /* A timer is always a little late; what is told is the bound. */
+    clock_go_duration(took < c->cfg.pull_timeout_ms ? took : c->cfg.pull_timeout_ms, after);
     if (e->code == ERR_TIMEOUT)
         k->pull_error = mem_printf(
             "DockerTimeoutError: Could not transition to pulled; timed out after waiting %s",
@@ -198,7 +200,8 @@ static void on_inspected(struct core *c, struct core_ctr *k, const struct core_e
 {
     const struct err *e = &ev->u.op.err;
 
-    if (e->code == ERR_OK) {
+    /* Only a record that was edited has neither facts nor an error. */
+    if (e->code == ERR_OK && ev->u.op.facts) {
         if (k->known >= CTR_RUNNING || ev->u.op.facts->status >= CTR_RUNNING)
             ctr_worked(k);
         ctr_apply_facts(c, k, ev->u.op.facts);

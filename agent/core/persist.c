@@ -8,7 +8,7 @@
 #include "core/state.h"
 
 #define STATE_VERSION 1
-#define ANY_INT       INT64_MIN, INT64_MAX
+#define TRIES_MAX     (1 << 30)
 
 /* ---- out ---- */
 
@@ -138,32 +138,39 @@ static void read_bindings(struct core_ctr *k, const struct jcur *c)
 
 static void read_ctr_volatile(struct core *c, struct core_ctr *k, const struct jcur *j)
 {
+    enum core_op queued;
+
     k->health = (enum ctr_health)jcur_int(j, "health", HEALTH_UNKNOWN, HEALTH_BAD);
     k->suspect = jcur_bool_or(j, "suspect", false);
     k->drained = jcur_bool_or(j, "drained", false);
     k->event_exit = jcur_bool_or(j, "event_exit", false);
     k->event_exit_code = (int)jcur_int(j, "event_exit_code", INT32_MIN, INT32_MAX);
     k->image = (enum image_step)jcur_int(j, "image", IMAGE_BEGIN, IMAGE_PULLED);
-    k->pulls = (int)jcur_int(j, "pulls", 0, INT32_MAX);
+    k->pulls = (int)jcur_int(j, "pulls", 0, TRIES_MAX);
     k->pull_error = jcur_strdup_or(j, "pull_error", NULL);
     k->pull_final = jcur_bool_or(j, "pull_final", false);
-    k->op_since = jcur_int(j, "op_since", ANY_INT);
-    k->slot_until = jcur_int(j, "slot_until", ANY_INT);
+    k->op_since = jcur_int(j, "op_since", SANE_INT);
+    k->slot_until = jcur_int(j, "slot_until", SANE_INT);
     k->claimed = (enum ctr_status)jcur_int(j, "claimed", CTR_NONE, CTR_STOPPED);
-    k->tries = (int)jcur_int(j, "tries", 0, INT32_MAX);
-    k->backoff.next_ms = jcur_int(j, "backoff", ANY_INT);
-    k->retry_at = jcur_int(j, "retry_at", ANY_INT);
-    k->since = jcur_int(j, "since", ANY_INT);
-    k->started_mono = jcur_int(j, "started_mono", ANY_INT);
+    k->tries = (int)jcur_int(j, "tries", 0, TRIES_MAX);
+    k->backoff.next_ms = jcur_int(j, "backoff", SANE_INT);
+    k->retry_at = jcur_int(j, "retry_at", SANE_INT);
+    k->since = jcur_int(j, "since", SANE_INT);
+    k->started_mono = jcur_int(j, "started_mono", SANE_INT);
     k->op = (enum core_op)jcur_int(j, "op", CORE_OP_NONE, CORE_OP_REMOVE);
     k->op_id = (uint64_t)jcur_int(j, "op_id", 0, INT64_MAX);
+    queued = (enum core_op)jcur_int(j, "queued", CORE_OP_NONE, CORE_OP_REMOVE);
+    if (!k->op_id != !k->op || (k->op && queued))
+        jcur_fail(j, "expected one operation at most, with its id");
+    if (!jcur_ok(j))
+        return;
     if (k->op_id)
         HASH_ADD(op_hh, c->ops, op_id, sizeof k->op_id, k);
     if (k->slot_until && op_lane(k->op) >= 0)
         c->lanes[op_lane(k->op)].used++;
     else
         k->slot_until = 0;
-    switch ((enum core_op)jcur_int(j, "queued", CORE_OP_NONE, CORE_OP_REMOVE)) {
+    switch (queued) {
     case CORE_OP_PULL:
         op_request(c, k, CORE_OP_PULL);
         break;
@@ -201,9 +208,9 @@ static void read_ctr(struct core *c, struct core_ctr *k, const struct jcur *j, b
     k->exit_code = (int)jcur_int_or(j, "exit_code", INT32_MIN, INT32_MAX, 0);
     k->error_name = jcur_strdup_or(j, "error_name", NULL);
     k->error_text = mem_strdup(jcur_str_or(j, "error_text", k->error_name ? "" : NULL));
-    k->created_wall = jcur_int(j, "created", ANY_INT);
-    k->started_wall = jcur_int(j, "started", ANY_INT);
-    k->finished_wall = jcur_int(j, "finished", ANY_INT);
+    k->created_wall = jcur_int(j, "created", SANE_INT);
+    k->started_wall = jcur_int(j, "started", SANE_INT);
+    k->finished_wall = jcur_int(j, "finished", SANE_INT);
     k->digest = jcur_strdup_or(j, "digest", NULL);
     read_bindings(k, j);
     if (full)
@@ -222,13 +229,13 @@ static void read_task_volatile(struct core *c, struct core_task *t, const struct
     bool in_backoff = jcur_bool_or(j, "in_backoff", false);
 
     t->seq = (uint64_t)jcur_int(j, "seq", 0, INT64_MAX);
-    t->arrived = jcur_int(j, "arrived_mono", ANY_INT);
-    t->stopped_at = jcur_int(j, "stopped_mono", ANY_INT);
+    t->arrived = jcur_int(j, "arrived_mono", SANE_INT);
+    t->stopped_at = jcur_int(j, "stopped_mono", SANE_INT);
     t->report_id = (uint64_t)jcur_int(j, "report_id", 0, INT64_MAX);
     t->claimed = (enum task_status)jcur_int(j, "claimed", TASK_NONE, TASK_STOPPED);
-    t->report_at = jcur_int(j, "report_at", ANY_INT);
-    t->report_retry_at = jcur_int(j, "report_retry_at", ANY_INT);
-    t->report_backoff.next_ms = jcur_int(j, "report_backoff", ANY_INT);
+    t->report_at = jcur_int(j, "report_at", SANE_INT);
+    t->report_retry_at = jcur_int(j, "report_retry_at", SANE_INT);
+    t->report_backoff.next_ms = jcur_int(j, "report_backoff", SANE_INT);
     if (jcur_bool_or(j, "holds", false))
         admit_hold(c, t);
     if (waits)
@@ -243,7 +250,7 @@ static void read_task_volatile(struct core *c, struct core_task *t, const struct
             break;
         }
     }
-    task_wake_at(c, t, jcur_int(j, "wake_at", ANY_INT));
+    task_wake_at(c, t, jcur_int(j, "wake_at", SANE_INT));
 }
 
 enum err_code task_read_state(struct core *c, struct core_task *t, const struct jcur *saved,
@@ -259,12 +266,12 @@ enum err_code task_read_state(struct core *c, struct core_task *t, const struct 
     t->sent = (enum task_status)jcur_int(saved, "sent", TASK_NONE, TASK_STOPPED);
     t->admitted = jcur_bool_or(saved, "admitted", false);
     t->reason = jcur_strdup_or(saved, "reason", NULL);
-    t->pull_started = jcur_int(saved, "pull_started", ANY_INT);
-    t->pull_stopped = jcur_int(saved, "pull_stopped", ANY_INT);
-    t->execution_stopped = jcur_int(saved, "execution_stopped", ANY_INT);
-    t->stopped_wall = jcur_int(saved, "stopped", ANY_INT);
-    t->arrived_wall = jcur_int(saved, "arrived", ANY_INT);
-    t->cleanup_delay = jcur_int(saved, "cleanup_delay", 0, INT64_MAX);
+    t->pull_started = jcur_int(saved, "pull_started", SANE_INT);
+    t->pull_stopped = jcur_int(saved, "pull_stopped", SANE_INT);
+    t->execution_stopped = jcur_int(saved, "execution_stopped", SANE_INT);
+    t->stopped_wall = jcur_int(saved, "stopped", SANE_INT);
+    t->arrived_wall = jcur_int(saved, "arrived", SANE_INT);
+    t->cleanup_delay = jcur_int(saved, "cleanup_delay", 0, SANE_MAX);
     if (full) {
         read_task_volatile(c, t, saved);
     } else if (t->stopped_wall) {
@@ -322,19 +329,19 @@ static void write_config(const struct core *c, struct jw *w)
 static struct core_config read_config(const struct jcur *j)
 {
     return (struct core_config){
-        .cpu_units = jcur_int(j, "cpu_units", ANY_INT),
-        .memory_mib = jcur_int(j, "memory_mib", ANY_INT),
+        .cpu_units = jcur_int(j, "cpu_units", SANE_INT),
+        .memory_mib = jcur_int(j, "memory_mib", SANE_INT),
         .pull_behavior = (enum pull_behavior)jcur_int(j, "pull_behavior", 0, PULL_PREFER_CACHED),
         .pull_upfront = jcur_bool_or(j, "pull_upfront", false),
-        .stop_timeout_ms = jcur_int(j, "stop_timeout_ms", ANY_INT),
-        .create_timeout_ms = jcur_int(j, "create_timeout_ms", ANY_INT),
-        .start_timeout_ms = jcur_int(j, "start_timeout_ms", ANY_INT),
-        .pull_timeout_ms = jcur_int(j, "pull_timeout_ms", ANY_INT),
-        .pull_inactivity_ms = jcur_int(j, "pull_inactivity_ms", ANY_INT),
-        .cleanup_wait_ms = jcur_int(j, "cleanup_wait_ms", ANY_INT),
-        .cleanup_jitter_ms = jcur_int(j, "cleanup_jitter_ms", ANY_INT),
-        .drain_ms = jcur_int(j, "drain_ms", ANY_INT),
-        .ageing_ms = jcur_int(j, "ageing_ms", 1, INT64_MAX),
+        .stop_timeout_ms = jcur_int(j, "stop_timeout_ms", SANE_INT),
+        .create_timeout_ms = jcur_int(j, "create_timeout_ms", SANE_INT),
+        .start_timeout_ms = jcur_int(j, "start_timeout_ms", SANE_INT),
+        .pull_timeout_ms = jcur_int(j, "pull_timeout_ms", SANE_INT),
+        .pull_inactivity_ms = jcur_int(j, "pull_inactivity_ms", SANE_INT),
+        .cleanup_wait_ms = jcur_int(j, "cleanup_wait_ms", SANE_INT),
+        .cleanup_jitter_ms = jcur_int(j, "cleanup_jitter_ms", SANE_INT),
+        .drain_ms = jcur_int(j, "drain_ms", SANE_INT),
+        .ageing_ms = jcur_int(j, "ageing_ms", 1, SANE_MAX),
         .start_parallel = (int)jcur_int(j, "start_parallel", 1, INT32_MAX),
         .pull_parallel = (int)jcur_int(j, "pull_parallel", 1, INT32_MAX),
         .exclude_ipv6_binding = jcur_bool_or(j, "exclude_ipv6_binding", true),
@@ -398,8 +405,10 @@ static void load_task(struct core *c, const struct jcur *j)
     struct task *task = NULL;
     struct core_task *t;
 
-    if (jcur_present(&def) && task_decode(def.val, &task, j->err))
+    if (jcur_present(&def) && jcur_ok(j) && task_decode(def.val, &task, j->err)) {
+        err_wrap(j->err, "tasks[%zu].task", j->idx);
         return;
+    }
     if (find_task(c, jcur_str(j, "arn"))) {
         jcur_fail(j, "the same task twice");
         task_destroy(task);
@@ -429,12 +438,12 @@ enum err_code core_load(const struct jcur *saved, struct core **out, struct err 
         if (jcur_ok(saved))
             load_task(c, &item);
     }
-    c->next_seq = (uint64_t)jcur_int(saved, "next_seq", 1, INT64_MAX);
-    c->next_id = (uint64_t)jcur_int(saved, "next_id", 1, INT64_MAX);
-    c->manifest_seq = jcur_int(saved, "manifest_seq", ANY_INT);
+    c->next_seq = (uint64_t)jcur_int(saved, "next_seq", 1, SANE_MAX);
+    c->next_id = (uint64_t)jcur_int(saved, "next_id", 1, SANE_MAX);
+    c->manifest_seq = jcur_int(saved, "manifest_seq", INT64_MIN, INT64_MAX);
     c->manifest_id = jcur_strdup_or(saved, "manifest_id", NULL);
     c->started = jcur_bool_or(saved, "started", false);
-    c->timer_at = jcur_int(saved, "timer_at", ANY_INT);
+    c->timer_at = jcur_int(saved, "timer_at", SANE_INT);
     c->capacity_changed = false;
     if (!jcur_ok(saved)) {
         core_destroy(c);

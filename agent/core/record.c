@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "core/core.h"
+#include "core/state.h"
 
 static const char *const event_names[] = {
     [CORE_EV_RESTORED] = "restored",   [CORE_EV_STARTED] = "started",
@@ -246,8 +246,10 @@ static void read_payload(const struct jcur *c, struct core_event *ev, struct cor
 
         p->arn = jcur_str_or(&item, "arn", NULL);
         p->error = jcur_str_or(&item, "error", NULL);
-        if (jcur_present(&task) && jcur_ok(c) && task_decode(task.val, &p->task, c->err))
+        if (jcur_present(&task) && jcur_ok(c) && task_decode(task.val, &p->task, c->err)) {
+            err_wrap(c->err, "tasks[%zu].task", item_i);
             return;
+        }
     }
     ev->u.payload.tasks = a->tasks;
     ev->u.payload.n_tasks = a->n_tasks;
@@ -258,8 +260,8 @@ static void read_restored(const struct jcur *c, struct core_event *ev)
     struct jcur task = jcur_obj(c, "task");
 
     ev->u.restored.state = jcur_str_or(c, "state", NULL);
-    if (task_decode(task.val, &ev->u.restored.task, c->err))
-        ev->u.restored.task = NULL;
+    if (jcur_ok(c) && task_decode(task.val, &ev->u.restored.task, c->err))
+        err_wrap(c->err, "task");
 }
 
 static void read_manifest(const struct jcur *c, struct core_event *ev, struct core_event_arena *a)
@@ -296,14 +298,14 @@ static void read_facts(const struct jcur *c, struct ctr_facts *f)
     struct jcur all = jcur_arr(c, "bindings"), code = jcur_get(c, "exit_code");
 
     snprintf(f->id, sizeof f->id, "%s", jcur_str(c, "id"));
-    f->status = (enum ctr_status)jcur_int(c, "status", CTR_NONE, CTR_STOPPED);
+    f->status = (enum ctr_status)jcur_int(c, "status", CTR_CREATED, CTR_STOPPED);
     f->has_exit_code = jcur_present(&code);
     f->exit_code = (int)jcur_int_or(c, "exit_code", INT32_MIN, INT32_MAX, 0);
     f->oom_killed = jcur_bool_or(c, "oom", false);
     snprintf(f->error, sizeof f->error, "%s", jcur_str(c, "error"));
-    f->created_ms = jcur_int(c, "created", INT64_MIN, INT64_MAX);
-    f->started_ms = jcur_int(c, "started", INT64_MIN, INT64_MAX);
-    f->finished_ms = jcur_int(c, "finished", INT64_MIN, INT64_MAX);
+    f->created_ms = jcur_int(c, "created", SANE_INT);
+    f->started_ms = jcur_int(c, "started", SANE_INT);
+    f->finished_ms = jcur_int(c, "finished", SANE_INT);
     f->health = (enum ctr_health)jcur_int(c, "health", HEALTH_UNKNOWN, HEALTH_BAD);
     f->bindings = mem_array(jcur_len(&all), sizeof *f->bindings);
     JCUR_EACH (item, &all) {
@@ -360,15 +362,8 @@ static void read_listed(const struct jcur *c, struct core_event *ev, struct core
     ev->u.listed.n_rows = jcur_len(&all);
 }
 
-enum err_code core_event_read(const struct jcur *c, struct core_time *now, struct core_event *ev,
-                              struct core_event_arena **arena, struct err *e)
+static void read_body(const struct jcur *c, struct core_event *ev, struct core_event_arena *a)
 {
-    struct core_event_arena *a = NEW(struct core_event_arena);
-
-    *ev = (struct core_event){ 0 };
-    now->mono_ms = jcur_int(c, "mono", INT64_MIN, INT64_MAX);
-    now->wall_ms = jcur_int(c, "wall", INT64_MIN, INT64_MAX);
-    ev->type = (enum core_event_type)index_of(c, "event", event_names, COUNT_OF(event_names));
     switch (ev->type) {
     case CORE_EV_RESTORED:
         read_restored(c, ev);
@@ -404,6 +399,19 @@ enum err_code core_event_read(const struct jcur *c, struct core_time *now, struc
     case CORE_EV_TIMER:
         break;
     }
+}
+
+enum err_code core_event_read(const struct jcur *c, struct core_time *now, struct core_event *ev,
+                              struct core_event_arena **arena, struct err *e)
+{
+    struct core_event_arena *a = NEW(struct core_event_arena);
+
+    *ev = (struct core_event){ 0 };
+    now->mono_ms = jcur_int(c, "mono", SANE_INT);
+    now->wall_ms = jcur_int(c, "wall", SANE_INT);
+    ev->type = (enum core_event_type)index_of(c, "event", event_names, COUNT_OF(event_names));
+    if (jcur_ok(c))
+        read_body(c, ev, a);
     if (!jcur_ok(c)) {
         if (ev->type == CORE_EV_RESTORED)
             task_destroy(ev->u.restored.task);

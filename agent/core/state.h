@@ -21,6 +21,11 @@
 #include "core/capacity.h"
 #include "core/core.h"
 
+/* The numbers that are read from a record or the store, as a pair of bounds. Times
+ * are added to each other, so they stay far from the limits of the type. */
+#define SANE_MAX ((int64_t)1 << 53)
+#define SANE_INT -SANE_MAX, SANE_MAX
+
 enum image_step { IMAGE_BEGIN, IMAGE_ABSENT, IMAGE_PULLED };
 
 struct core_ctr {
