@@ -38,15 +38,20 @@ struct logs_args {
 };
 
 struct logs *logs_create(const struct logs_args *args);
-void logs_destroy(struct logs *l); /* cancels; NULL is fine */
+/* Cancels; asks once more for the cursors of what is confirmed to be stored, drops
+ * none. NULL is fine. */
+void logs_destroy(struct logs *l);
 
-/* Follows a container's log from its cursor, or from its start. A container
- * whose driver is not awslogs, or that is followed already, changes nothing.
- * `t` is borrowed for the call. */
+/* Follows a container's log from its cursor, or from its start, until it has
+ * ended; asked again, goes on where it was (the container runs again). A container
+ * whose driver is not awslogs, or that is followed already, changes nothing. `t`
+ * is borrowed for the call. Bad log options are logged, and nothing is shipped. */
 void logs_follow(struct logs *l, const struct task *t, size_t container, const char *docker_id);
 
 /* The container has ended: ship the rest, then call `done` (once, later), at the
- * latest after timeout_ms. A container that is not followed is done at once. */
+ * latest after timeout_ms. A container that is not followed is done at once. The
+ * cursor is dropped in every case, just before `done`. `complete` is false when
+ * time was up, or when the log vanished with its container before its end. */
 typedef void logs_drained_fn(void *user, bool complete);
 void logs_drain(struct logs *l, const char *docker_id, int64_t timeout_ms, logs_drained_fn *done,
                 void *user);

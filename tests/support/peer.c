@@ -34,7 +34,7 @@ struct peer {
     void *arg;
     sem_t go;
     struct buf in; /* read and not yet looked at */
-    struct buf head;
+    struct buf head, body;
     char url[512];
     char failure[512];
 };
@@ -91,6 +91,7 @@ static struct peer *start(int fd, peer_script *script, void *arg)
     p->arg = arg;
     buf_init(&p->in, (size_t)256 * 1024 * 1024);
     buf_init(&p->head, 65536);
+    buf_init(&p->body, (size_t)16 * 1024 * 1024);
     if (fd < 0 || listen(fd, 64) || sem_init(&p->go, 0, 0))
         abort();
     return p;
@@ -138,6 +139,7 @@ const char *peer_stop(struct peer *p)
     sem_destroy(&p->go);
     buf_fini(&p->in);
     buf_fini(&p->head);
+    buf_fini(&p->body);
     free(p);
     return failure[0] ? failure : NULL;
 }
@@ -247,6 +249,19 @@ static bool have(struct peer *p, size_t n, const char *what)
             return false;
     }
     return true;
+}
+
+struct str peer_body(struct peer *p)
+{
+    const char *at = strcasestr(buf_text(&p->head), "\r\nContent-Length:");
+    size_t n = at ? strtoul(at + 17, NULL, 10) : 0;
+
+    buf_reset(&p->body);
+    if (have(p, n, "body")) {
+        buf_append(&p->body, buf_text(&p->in), n);
+        buf_consume(&p->in, n);
+    }
+    return buf_str(&p->body);
 }
 
 void peer_expect_bytes(struct peer *p, const void *data, size_t n)

@@ -37,6 +37,8 @@ void peer_wait(struct peer *p);        /* until peer_go */
 void peer_expect(struct peer *p, const char *text);
 /* Reads a request's head; kept until the next one. */
 const char *peer_head(struct peer *p);
+/* Reads the body that the head announced (Content-Length); kept until the next one. */
+struct str peer_body(struct peer *p);
 void peer_expect_bytes(struct peer *p, const void *data, size_t n); /* exactly these next */
 void peer_expect_eof(struct peer *p);
 void peer_send(struct peer *p, const char *text);

@@ -14,8 +14,8 @@
 struct world {
     struct loop *loop;
     struct http_client *http;
-    struct timer *watchdog;
-    struct timer *later;
+    struct loop_timer *watchdog;
+    struct loop_timer *later;
     struct peer *peer;
     struct ws *ws;
     struct ws_request rq;
@@ -49,8 +49,8 @@ static inline int setup(void **state)
     unsetenv("no_proxy");
     w->loop = loop_create();
     w->http = http_client_create(w->loop, &cfg);
-    w->watchdog = timer_create(w->loop, on_watchdog, w);
-    timer_arm(w->watchdog, 20000);
+    w->watchdog = loop_timer_create(w->loop, on_watchdog, w);
+    loop_timer_arm(w->watchdog, 20000);
     buf_init(&w->trace, (size_t)64 * 1024 * 1024);
     buf_init(&w->body, 4096);
     *state = w;
@@ -65,8 +65,8 @@ static inline int teardown(void **state)
     ws_destroy(w->ws);
     trouble = w->peer ? peer_stop(w->peer) : NULL;
     http_client_destroy(w->http);
-    timer_destroy(w->later);
-    timer_destroy(w->watchdog);
+    loop_timer_destroy(w->later);
+    loop_timer_destroy(w->watchdog);
     loop_destroy(w->loop);
     buf_fini(&w->trace);
     buf_fini(&w->body);
@@ -137,7 +137,7 @@ static inline void stop(void *user)
 static inline void settle(struct world *w, int64_t ms)
 {
     if (!w->later)
-        w->later = timer_create(w->loop, stop, w);
-    timer_arm(w->later, ms);
+        w->later = loop_timer_create(w->loop, stop, w);
+    loop_timer_arm(w->later, ms);
     loop_run(w->loop);
 }

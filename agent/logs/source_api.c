@@ -1,0 +1,170 @@
+#include <stdlib.h>
+
+#include "base/backoff.h"
+#include "base/mem.h"
+#include "logs/source.h"
+
+#define INSPECT_MS 30000
+
+static const struct backoff_rule again_rule = { 200, 200, 5000, 20 };
+
+enum phase {
+    AT_REST,
+    FOLLOWING,
+    ASKING,    /* the stream ended: does the container run? */
+    FINISHING, /* it does not: read what the stream may have left out */
+    WAITING,   /* to follow again */
+};
+
+struct api_source {
+    struct source base;
+    struct docker *docker;
+    char *id;
+    struct docker_op *op;
+    struct loop_timer *timer;
+    struct backoff backoff;
+    struct rng rng;
+    struct replay replay;
+    enum phase phase;
+    bool paused;
+    bool again; /* follow once more after the end */
+};
+
+static void rest(struct api_source *s, const struct err *e)
+{
+    s->phase = AT_REST;
+    s->base.events.ended(s->base.user, e);
+}
+
+static void wait_for_next(struct api_source *s)
+{
+    s->phase = WAITING;
+    loop_timer_arm(s->timer, backoff_next(&s->backoff, &again_rule, &s->rng));
+}
+
+static void fail(struct api_source *s, const struct err *e)
+{
+    if (e->code == ERR_NOT_FOUND) {
+        rest(s, e);
+        return;
+    }
+    wait_for_next(s);
+    s->base.events.trouble(s->base.user, e);
+}
+
+static void on_frame(void *user, int stream, int64_t when_ns, struct str text)
+{
+    struct api_source *s = user;
+    struct mark mark;
+
+    if (!replay_accept(&s->replay, stream, when_ns, &mark))
+        return;
+    backoff_reset(&s->backoff);
+    s->base.events.frame(s->base.user, stream, when_ns, text, &mark);
+}
+
+static void read_log(struct api_source *s, enum phase phase);
+
+static void on_inspected(void *user, const struct ctr_facts *f, const struct err *e)
+{
+    struct api_source *s = user;
+
+    s->op = NULL;
+    if (e->code)
+        fail(s, e);
+    else if (f->status == CTR_RUNNING)
+        wait_for_next(s);
+    else
+        read_log(s, FINISHING);
+}
+
+static void on_read(void *user, const struct err *e)
+{
+    struct api_source *s = user;
+
+    s->op = NULL;
+    if (e->code) {
+        fail(s, e);
+    } else if (s->phase == FOLLOWING) {
+        /* The end of a stream proves nothing: the engine ends it also when it loses
+         * its way in a rotation, and it may leave out the last text. */
+        s->phase = ASKING;
+        s->op = docker_inspect(s->docker, s->id, INSPECT_MS, on_inspected, s);
+    } else if (s->again) {
+        read_log(s, FOLLOWING);
+    } else {
+        rest(s, e);
+    }
+}
+
+static void read_log(struct api_source *s, enum phase phase)
+{
+    static const struct docker_log_sink sink = { .frame = on_frame };
+
+    s->phase = phase;
+    if (phase == FOLLOWING)
+        s->again = false;
+    replay_restart(&s->replay);
+    s->op = docker_logs(s->docker, s->id, cursor_since_ns(&s->replay.read), phase == FOLLOWING,
+                        &sink, on_read, s);
+    if (s->paused)
+        docker_logs_pause(s->op, true);
+}
+
+static void on_timer(void *user)
+{
+    read_log(user, FOLLOWING);
+}
+
+static void api_follow(struct source *base)
+{
+    struct api_source *s = (struct api_source *)base;
+
+    if (s->phase == AT_REST)
+        read_log(s, FOLLOWING);
+    else if (s->phase == ASKING || s->phase == FINISHING)
+        s->again = true;
+}
+
+static void api_pause(struct source *base, bool paused)
+{
+    struct api_source *s = (struct api_source *)base;
+
+    s->paused = paused;
+    if (s->op && s->phase != ASKING)
+        docker_logs_pause(s->op, paused);
+}
+
+static void api_hurry(struct source *base)
+{
+    struct api_source *s = (struct api_source *)base;
+
+    if (s->phase == WAITING)
+        loop_timer_arm(s->timer, 0);
+}
+
+static void api_destroy(struct source *base)
+{
+    struct api_source *s = (struct api_source *)base;
+
+    docker_cancel(s->op);
+    loop_timer_destroy(s->timer);
+    free(s->id);
+    free(s);
+}
+
+struct source *source_api_create(struct loop *loop, struct docker *docker, const char *id,
+                                 const struct cursor *from, uint64_t seed,
+                                 const struct source_events *events, void *user)
+{
+    static const struct source_kind kind = { api_follow, api_pause, api_hurry, api_destroy };
+    struct api_source *s = NEW(struct api_source);
+
+    s->base = (struct source){ .kind = &kind, .events = *events, .user = user };
+    s->docker = docker;
+    s->id = mem_strdup(id);
+    s->timer = loop_timer_create(loop, on_timer, s);
+    rng_seed(&s->rng, seed);
+    replay_init(&s->replay, from);
+    return &s->base;
+}
