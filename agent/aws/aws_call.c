@@ -17,7 +17,7 @@ struct aws_call {
     struct credentials *cred;
     struct credentials_op *cred_op;
     struct http_op *http_op;
-    struct timer *start; /* begins, and tells early trouble, on a fresh stack */
+    struct loop_timer *start; /* begins, and tells early trouble, on a fresh stack */
     struct err early;
 
     char *endpoint, *region, *service, *target;
@@ -39,7 +39,7 @@ void aws_call_cancel(struct aws_call *c)
         return;
     credentials_cancel(c->cred_op);
     http_cancel(c->http_op);
-    timer_destroy(c->start);
+    loop_timer_destroy(c->start);
     secret_free(c->access_key);
     secret_free(c->secret_key);
     secret_free(c->session_token);
@@ -65,7 +65,7 @@ static void finish(struct aws_call *c, struct str body, const char *error_code, 
 static void fail_later(struct aws_call *c, const struct err *e)
 {
     c->early = *e;
-    timer_arm(c->start, 0);
+    loop_timer_arm(c->start, 0);
 }
 
 static void on_answer(void *user, const struct http_response *r, const struct err *e);
@@ -150,7 +150,7 @@ static void on_answer(void *user, const struct http_response *r, const struct er
     if (aws_answer_expired(&answer) && !c->own_keys && !c->repeated) {
         c->repeated = true;
         credentials_invalidate(c->cred);
-        timer_arm(c->start, 0);
+        loop_timer_arm(c->start, 0);
         return;
     }
     finish(c, r->body, answer.code, &answer.err);
@@ -179,13 +179,13 @@ struct aws_call *aws_call(struct http_client *http, struct credentials *cred,
     }
     c->done = done;
     c->user = user;
-    c->start = timer_create(http_client_loop(http), on_start, c);
+    c->start = loop_timer_create(http_client_loop(http), on_start, c);
     if (args->body.n <= BODY_MAX) {
         c->body = mem_strndup(args->body.p ? args->body.p : "", args->body.n);
         c->body_len = args->body.n;
     } else {
         err_set(&c->early, ERR_LIMIT, "a request of %zu bytes is too long", args->body.n);
     }
-    timer_arm(c->start, 0);
+    loop_timer_arm(c->start, 0);
     return c;
 }

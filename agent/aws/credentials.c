@@ -21,7 +21,7 @@ struct credentials {
     credentials_env_fn *env;
     void *env_user;
     char *imds_base;
-    struct timer *deliver; /* gives the outcome to the waiters, on a fresh stack */
+    struct loop_timer *deliver; /* gives the outcome to the waiters, on a fresh stack */
     struct list waiters;
 
     bool have;
@@ -65,7 +65,7 @@ static void fetched(struct credentials *c, struct cred_set *set, int64_t refresh
     c->have = true;
     c->refresh_ms = refresh_ms;
     c->step = FETCH_NONE;
-    timer_arm(c->deliver, 0);
+    loop_timer_arm(c->deliver, 0);
 }
 
 static void not_fetched(struct credentials *c, const struct err *imds_err)
@@ -77,7 +77,7 @@ static void not_fetched(struct credentials *c, const struct err *imds_err)
         err_set(&c->last_err, ERR_DENIED,
                 "no AWS credentials: environment: %.100s; file: %.300s; instance metadata: %.400s",
                 c->env_err.msg, c->file_err.msg, imds_err->msg);
-    timer_arm(c->deliver, 0);
+    loop_timer_arm(c->deliver, 0);
 }
 
 /* ---- the sources in their order ---- */
@@ -210,7 +210,7 @@ struct credentials *credentials_create(struct http_client *http, credentials_env
     c->env = env;
     c->env_user = env_user;
     c->imds_base = mem_strdup(imds_base);
-    c->deliver = timer_create(http_client_loop(http), on_deliver, c);
+    c->deliver = loop_timer_create(http_client_loop(http), on_deliver, c);
     list_init(&c->waiters);
     return c;
 }
@@ -225,7 +225,7 @@ void credentials_destroy(struct credentials *c)
     }
     work_cancel(c->file_work);
     creds_imds_cancel(c->imds);
-    timer_destroy(c->deliver);
+    loop_timer_destroy(c->deliver);
     LIST_FOREACH (it, following, &c->waiters)
         free(LIST_ENTRY(it, struct credentials_op, link));
     cred_set_fini(&c->set);
@@ -245,8 +245,8 @@ struct credentials_op *credentials_get(struct credentials *c, credentials_fn *do
     list_push_back(&c->waiters, &op->link);
     if (c->step == FETCH_NONE) {
         if (fresh(c))
-            timer_arm(c->deliver, 0);
-        else if (!timer_armed(c->deliver))
+            loop_timer_arm(c->deliver, 0);
+        else if (!loop_timer_armed(c->deliver))
             begin(c);
     }
     return op;

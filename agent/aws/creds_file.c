@@ -55,7 +55,7 @@ static void take_setting(struct str line, struct cred_set *set)
     const char *eq = memchr(line.p, '=', line.n);
     struct str name, value;
 
-    if (!eq)
+    if (!eq || memchr(line.p, 0, line.n)) /* no key holds a NUL */
         return;
     name = str_trim((struct str){ line.p, (size_t)(eq - line.p) });
     value = str_trim((struct str){ eq + 1, line.n - (size_t)(eq - line.p) - 1 });

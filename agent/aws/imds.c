@@ -26,7 +26,7 @@ struct imds {
 struct imds_op {
     struct imds *m;
     struct http_op *http;
-    struct timer *retry;
+    struct loop_timer *retry;
     char *path;
     int attempt;
     bool renewed; /* a 401 was answered with a new token already */
@@ -68,7 +68,7 @@ void imds_cancel(struct imds_op *op)
     if (!op)
         return;
     http_cancel(op->http);
-    timer_destroy(op->retry);
+    loop_timer_destroy(op->retry);
     free(op->path);
     free(op);
 }
@@ -90,7 +90,7 @@ static void fail(struct imds_op *op, enum err_code code, const char *text)
     struct err e = { 0 };
 
     if ((code == ERR_RETRY || code == ERR_TIMEOUT) && ++op->attempt < ATTEMPTS) {
-        timer_arm(op->retry, RETRY_MS << op->attempt);
+        loop_timer_arm(op->retry, RETRY_MS << op->attempt);
         return;
     }
     err_set(&e, code, "instance metadata %s: %s", op->path, text);
@@ -208,7 +208,7 @@ struct imds_op *imds_get(struct imds *m, const char *path, imds_done_fn *done, v
     op->path = mem_strdup(path);
     op->done = done;
     op->user = user;
-    op->retry = timer_create(http_client_loop(m->http), on_retry, op);
+    op->retry = loop_timer_create(http_client_loop(m->http), on_retry, op);
     ask(op);
     return op;
 }

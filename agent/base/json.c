@@ -177,10 +177,9 @@ bool jcur_member(const struct jcur *c, size_t i, struct jcur *out)
 
     if (!it)
         return false;
-    *out = (struct jcur){ .val = json_object_iter_value(it),
-                          .up = c,
-                          .key = json_object_iter_key(it),
-                          .err = c->err };
+    *out = (struct jcur){
+        .val = json_object_iter_value(it), .up = c, .key = json_object_iter_key(it), .err = c->err
+    };
     return true;
 }
 

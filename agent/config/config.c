@@ -223,16 +223,14 @@ struct config *config_build_as(const char *file, size_t file_len, config_env_fn 
     for (size_t i = 0; i < vars_n; i++) {
         const struct var *v = &vars[i];
         bool is_family = v->offset == offsetof(struct config, detailed_os_family);
-        bool is_cluster = v->offset == offsetof(struct config, cluster);
 
         set_field(c, v, &s.of[i], is_family && os_family ? os_family : v->def, out_problems);
-        if (is_cluster)
-            c->cluster_unset = !s.of[i].text || !str_trim(str_of(s.of[i].text)).n;
         free(s.of[i].text);
     }
     free(s.of);
     check_region(c, env, user, out_problems);
     c->imds_disabled |= c->external;
+    c->cluster_default = streq(c->cluster, "default");
     return c;
 }
 

@@ -33,8 +33,10 @@ struct string_map {
 };
 
 struct config {
-    char *cluster;      /* "default" when unset */
-    bool cluster_unset; /* then the default cluster may be created */
+    char *cluster; /* "default" when unset */
+    /* Unset, or named so: then it may be created. (The reference creates it only when
+     * it is unset, and ends with an error on ECS_CLUSTER=default.) */
+    bool cluster_default;
     char *backend_host; /* NULL: by region; scheme added */
     char *region;
     char *docker_endpoint; /* unix:///var/run/docker.sock */

@@ -33,7 +33,7 @@ struct acs {
     struct credentials_op *keys;
     struct ws *ws;
     char *url;
-    struct timer *wait, *silence, *age, *healthy;
+    struct loop_timer *wait, *silence, *age, *healthy;
     struct backoff backoff;
     int64_t tried_ms, opened_ms; /* on the loop's clock */
     int64_t since_wall_ms;       /* of the present connected or unconnected time */
@@ -52,10 +52,10 @@ struct acs *acs_create(struct control *c)
 
     a->c = c;
     a->messages = acs_messages_create(c);
-    a->wait = timer_create(c->loop, on_wait, a);
-    a->silence = timer_create(c->loop, on_silence, a);
-    a->age = timer_create(c->loop, on_age, a);
-    a->healthy = timer_create(c->loop, on_healthy, a);
+    a->wait = loop_timer_create(c->loop, on_wait, a);
+    a->silence = loop_timer_create(c->loop, on_silence, a);
+    a->age = loop_timer_create(c->loop, on_age, a);
+    a->healthy = loop_timer_create(c->loop, on_healthy, a);
     a->since_wall_ms = clock_wall_ms();
     return a;
 }
@@ -69,9 +69,9 @@ static void disconnect(struct acs *a)
     a->discover = NULL;
     a->keys = NULL;
     a->ws = NULL;
-    timer_disarm(a->silence);
-    timer_disarm(a->age);
-    timer_disarm(a->healthy);
+    loop_timer_disarm(a->silence);
+    loop_timer_disarm(a->age);
+    loop_timer_disarm(a->healthy);
 }
 
 void acs_destroy(struct acs *a)
@@ -79,10 +79,10 @@ void acs_destroy(struct acs *a)
     if (!a)
         return;
     disconnect(a);
-    timer_destroy(a->wait);
-    timer_destroy(a->silence);
-    timer_destroy(a->age);
-    timer_destroy(a->healthy);
+    loop_timer_destroy(a->wait);
+    loop_timer_destroy(a->silence);
+    loop_timer_destroy(a->age);
+    loop_timer_destroy(a->healthy);
     acs_messages_destroy(a->messages);
     free(a->url);
     free(a);
@@ -127,7 +127,7 @@ static void ended(struct acs *a, int code, const struct err *e)
         log_warn("no session with the control plane; trying again", kv_s("reason", e->msg),
                  kv_i("in_ms", delay));
     a->state = next == ACS_INACTIVE ? ACS_WAITING_INACTIVE : ACS_WAITING;
-    timer_arm(a->wait, delay);
+    loop_timer_arm(a->wait, delay);
     if (was_open) {
         a->since_wall_ms = clock_wall_ms();
         c->ev.connected(c->user, false);
@@ -182,7 +182,7 @@ void acs_heard(struct acs *a)
     const struct control_timing *t = &a->c->timing;
 
     if (a->ws)
-        timer_arm(a->silence, control_jitter(a->c, t->silence_ms, t->silence_jitter_ms));
+        loop_timer_arm(a->silence, control_jitter(a->c, t->silence_ms, t->silence_jitter_ms));
 }
 
 static void on_opened(void *user)
@@ -197,8 +197,8 @@ static void on_opened(void *user)
     a->since_wall_ms = clock_wall_ms();
     a->last = (struct err){ 0 };
     acs_heard(a);
-    timer_arm(a->age, control_jitter(c, t->max_age_ms, t->age_jitter_ms));
-    timer_arm(a->healthy, control_jitter(c, t->healthy_ms, t->healthy_jitter_ms));
+    loop_timer_arm(a->age, control_jitter(c, t->max_age_ms, t->age_jitter_ms));
+    loop_timer_arm(a->healthy, control_jitter(c, t->healthy_ms, t->healthy_jitter_ms));
     log_info("session with the control plane is open");
     control_progress(c);
     c->ev.connected(c->user, true);
@@ -315,7 +315,7 @@ void acs_wake(struct acs *a)
 
     /* However good the news: never twice within the floor. */
     if (a->state == ACS_WAITING)
-        timer_arm(a->wait, since < floor ? floor - since : 0);
+        loop_timer_arm(a->wait, since < floor ? floor - since : 0);
 }
 
 void acs_write_status(const struct acs *a, struct jw *w)

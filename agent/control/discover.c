@@ -10,7 +10,7 @@
 struct discover {
     struct control *c;
     struct aws_call *call;
-    struct timer *deliver; /* on a fresh stack */
+    struct loop_timer *deliver; /* on a fresh stack */
     struct list waiters;
     char *acs; /* the cached endpoint; NULL: never known */
     int64_t fetched_ms;
@@ -36,7 +36,7 @@ static void on_deliver(void *user)
     copy = *op;
     discover_cancel(op);
     if (!list_empty(&d->waiters))
-        timer_arm(d->deliver, 0);
+        loop_timer_arm(d->deliver, 0);
     if (d->acs)
         copy.done(copy.user, d->acs, &none);
     else
@@ -48,7 +48,7 @@ struct discover *discover_create(struct control *c)
     struct discover *d = NEW(struct discover);
 
     d->c = c;
-    d->deliver = timer_create(c->loop, on_deliver, d);
+    d->deliver = loop_timer_create(c->loop, on_deliver, d);
     list_init(&d->waiters);
     return d;
 }
@@ -58,7 +58,7 @@ void discover_destroy(struct discover *d)
     if (!d)
         return;
     aws_call_cancel(d->call);
-    timer_destroy(d->deliver);
+    loop_timer_destroy(d->deliver);
     LIST_FOREACH (it, following, &d->waiters)
         free(LIST_ENTRY(it, struct discover_op, link));
     free(d->acs);
@@ -101,7 +101,7 @@ static void on_answer(void *user, struct str body, const char *code, const struc
         log_warn("the poll endpoint could not be asked for; the known one is used again",
                  kv_err(&d->last), kv_s("endpoint", d->acs));
     }
-    timer_arm(d->deliver, 0);
+    loop_timer_arm(d->deliver, 0);
 }
 
 static void ask(struct discover *d)
@@ -130,7 +130,7 @@ struct discover_op *discover_get(struct discover *d, discover_fn *done, void *us
     if (d->call)
         return op;
     if (d->acs && clock_mono_ms() - d->fetched_ms < d->c->timing.discover_keep_ms)
-        timer_arm(d->deliver, 0);
+        loop_timer_arm(d->deliver, 0);
     else
         ask(d);
     return op;

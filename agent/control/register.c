@@ -14,7 +14,7 @@ struct registration {
     struct imds *imds;
     struct imds_op *imds_op;
     struct aws_call *call;
-    struct timer *retry;
+    struct loop_timer *retry;
     bool waiting;
     bool wakeable; /* the wait is for a connection, not the service's wish */
     struct backoff patience, unreachable;
@@ -31,7 +31,7 @@ struct registration *registration_create(struct control *c)
     struct registration *r = NEW(struct registration);
 
     r->c = c;
-    r->retry = timer_create(c->loop, on_retry, r);
+    r->retry = loop_timer_create(c->loop, on_retry, r);
     return r;
 }
 
@@ -42,7 +42,7 @@ void registration_destroy(struct registration *r)
     imds_cancel(r->imds_op);
     imds_destroy(r->imds);
     aws_call_cancel(r->call);
-    timer_destroy(r->retry);
+    loop_timer_destroy(r->retry);
     attributes_fini(&r->attributes);
     free(r->document);
     free(r->signature);
@@ -71,13 +71,13 @@ static void wait_and_retry(struct registration *r, bool reachable, const struct 
     log_warn("registration did not succeed yet; trying again", kv_err(e), kv_i("in_ms", delay));
     r->waiting = true;
     r->wakeable = !reachable;
-    timer_arm(r->retry, delay);
+    loop_timer_arm(r->retry, delay);
 }
 
 void registration_wake(struct registration *r)
 {
     if (r->waiting && r->wakeable)
-        timer_arm(r->retry, 0);
+        loop_timer_arm(r->retry, 0);
 }
 
 static bool is_terminal(const char *code, const struct err *e)
@@ -95,7 +95,7 @@ static void submit(struct registration *r);
 
 static void not_done(struct registration *r, const char *code, const struct err *e)
 {
-    if (!r->create_cluster && r->c->config->cluster_unset && lacks_cluster(code, e)) {
+    if (!r->create_cluster && r->c->config->cluster_default && lacks_cluster(code, e)) {
         log_info("the default cluster does not exist; creating it",
                  kv_s("cluster", r->c->config->cluster));
         r->create_cluster = true;
@@ -238,7 +238,7 @@ void registration_start(struct registration *r)
     attributes_build(&r->attributes, cfg, c->docker_api, !c->instance_arn);
     if (cfg->external || cfg->imds_disabled) {
         r->waiting = true; /* the outcome of a start comes on a later turn */
-        timer_arm(r->retry, 0);
+        loop_timer_arm(r->retry, 0);
         return;
     }
     r->imds = imds_create(c->http,

@@ -16,7 +16,7 @@ struct report {
     struct reporter *r;
     uint64_t id;
     struct aws_call *call;
-    struct timer *early; /* tells of a report that cannot even be sent */
+    struct loop_timer *early; /* tells of a report that cannot even be sent */
 };
 
 struct reporter *reporter_create(struct control *c)
@@ -32,7 +32,7 @@ static void report_destroy(struct report *p)
 {
     list_remove(&p->link);
     aws_call_cancel(p->call);
-    timer_destroy(p->early);
+    loop_timer_destroy(p->early);
     free(p);
 }
 
@@ -98,8 +98,8 @@ void reporter_send(struct reporter *r, uint64_t id, struct str body)
     p->id = id;
     list_push_back(&r->under_way, &p->link);
     if (!put_cluster(&full, body, c->config->cluster)) {
-        p->early = timer_create(c->loop, on_early, p);
-        timer_arm(p->early, 0);
+        p->early = loop_timer_create(c->loop, on_early, p);
+        loop_timer_arm(p->early, 0);
         return;
     }
     args.body = buf_str(&full);

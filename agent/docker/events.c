@@ -20,7 +20,7 @@ struct docker_events {
     void *user;
     struct backoff backoff;
     struct rng rng;
-    struct timer *reopen;
+    struct loop_timer *reopen;
 };
 
 /* One stream. Outlives the subscription only while it is busy, and is dead then. */
@@ -90,7 +90,7 @@ static bool answer_lost(struct docker_op *op, struct str body, const struct err 
     if (!out.code)
         err_set(&out, ERR_RETRY, "the Docker Engine ended the event stream");
     /* Before the callback, which may destroy the subscription. */
-    timer_arm(ev->reopen, backoff_next(&ev->backoff, &reopen_rule, &ev->rng));
+    loop_timer_arm(ev->reopen, backoff_next(&ev->backoff, &reopen_rule, &ev->rng));
     ev->sink.lost(ev->user, &out);
     return true;
 }
@@ -133,7 +133,7 @@ void docker_subscribe(struct docker *d, const struct docker_event_sink *sink, vo
     ev->sink = *sink;
     ev->user = user;
     rng_seed(&ev->rng, rng_entropy());
-    ev->reopen = timer_create(d->loop, open_stream, ev);
+    ev->reopen = loop_timer_create(d->loop, open_stream, ev);
     open_stream(ev);
 }
 
@@ -141,6 +141,6 @@ void docker_events_destroy(struct docker_events *ev)
 {
     if (!ev)
         return;
-    timer_destroy(ev->reopen);
+    loop_timer_destroy(ev->reopen);
     free(ev);
 }

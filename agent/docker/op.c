@@ -60,7 +60,7 @@ static void retire(struct docker_op *op)
     list_remove(&op->node);
     http_cancel(op->http);
     op->http = NULL;
-    timer_destroy(op->timer);
+    loop_timer_destroy(op->timer);
     op->timer = NULL;
 }
 
@@ -148,8 +148,8 @@ void docker_op_send(struct docker_op *op, struct docker_call *c)
                 CALL_PATH_MAX);
     if (c->bad.code) {
         op->bad = c->bad;
-        op->timer = timer_create(d->loop, on_fail_later, op);
-        timer_arm(op->timer, 0);
+        op->timer = loop_timer_create(d->loop, on_fail_later, op);
+        loop_timer_arm(op->timer, 0);
         buf_fini(&c->path);
         return;
     }

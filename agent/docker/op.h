@@ -46,7 +46,7 @@ struct docker_op {
     struct docker *d;
     struct list node;
     struct http_op *http;
-    struct timer *timer; /* only to fail later */
+    struct loop_timer *timer; /* only to fail later */
     struct err bad;
     docker_answer_fn *answer;
     void (*fini)(struct docker_op *op); /* of the surrounding struct; may be NULL */

@@ -311,11 +311,11 @@ static void on_alarm(void *user)
 static void set_alarm(struct engine *en, int64_t at_ms)
 {
     if (!en->alarm)
-        en->alarm = timer_create(en->loop, on_alarm, en);
+        en->alarm = loop_timer_create(en->loop, on_alarm, en);
     if (at_ms < 0)
-        timer_disarm(en->alarm);
+        loop_timer_disarm(en->alarm);
     else
-        timer_arm(en->alarm, at_ms - clock_mono_ms());
+        loop_timer_arm(en->alarm, at_ms - clock_mono_ms());
 }
 
 void carry_action(struct engine *en, const struct core_action *a)
@@ -367,5 +367,5 @@ void carry_fini(struct engine *en)
     HASH_ITER (hh, en->followed, f, following)
         forget_log(en, f->id);
     images_fini(&en->images);
-    timer_destroy(en->alarm);
+    loop_timer_destroy(en->alarm);
 }

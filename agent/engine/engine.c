@@ -166,13 +166,13 @@ static void commit_failed(struct engine *en)
         log_error("the agent's state cannot be saved: nothing new is done until it can, retrying",
                   kv_err(e));
     en->commit_failing = true;
-    timer_arm(en->commit_retry, backoff_next(&en->commit_backoff, &commit_rule, &en->rng));
+    loop_timer_arm(en->commit_retry, backoff_next(&en->commit_backoff, &commit_rule, &en->rng));
 }
 
 static void wait_for_company(struct engine *en)
 {
-    if (!timer_armed(en->lazy))
-        timer_arm(en->lazy, LAZY_SAVE_MS);
+    if (!loop_timer_armed(en->lazy))
+        loop_timer_arm(en->lazy, LAZY_SAVE_MS);
 }
 
 static void commit_done(void *user)
@@ -217,7 +217,7 @@ static void on_turn(void *user)
         return;
     }
     en->due = false;
-    timer_disarm(en->lazy);
+    loop_timer_disarm(en->lazy);
     en->committing = en->batch;
     en->batch = store_batch_create();
     start_commit(en);
@@ -251,8 +251,8 @@ enum err_code engine_create(const struct engine_args *args, const struct engine_
     list_init(&en->queue);
     en->batch = store_batch_create();
     en->turn = turn_end_create(en->loop, on_turn, en);
-    en->commit_retry = timer_create(en->loop, start_commit, en);
-    en->lazy = timer_create(en->loop, on_lazy, en);
+    en->commit_retry = loop_timer_create(en->loop, start_commit, en);
+    en->lazy = loop_timer_create(en->loop, on_lazy, en);
     if (args->record_dir)
         en->record = recorder_create(args->record_dir, args->version, en->core, now);
     code = facts_restore(en, e);
@@ -295,8 +295,8 @@ void engine_destroy(struct engine *en)
     carry_fini(en);
     core_actions_fini(&en->actions);
     turn_end_destroy(en->turn);
-    timer_destroy(en->commit_retry);
-    timer_destroy(en->lazy);
+    loop_timer_destroy(en->commit_retry);
+    loop_timer_destroy(en->lazy);
     recorder_destroy(en->record);
     notes_fini(&en->notes);
     core_destroy(en->core);

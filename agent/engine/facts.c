@@ -108,7 +108,7 @@ static void on_listed(void *user, const struct docker_listed *rows, size_t n, co
     en->listing = NULL;
     if (e->code) {
         log_warn("the containers cannot be listed, retrying", kv_err(e));
-        timer_arm(en->list_retry, backoff_next(&en->list_backoff, &list_rule, &en->rng));
+        loop_timer_arm(en->list_retry, backoff_next(&en->list_backoff, &list_rule, &en->rng));
         return;
     }
     backoff_reset(&en->list_backoff);
@@ -119,7 +119,7 @@ void facts_list(struct engine *en)
 {
     if (en->listing)
         return;
-    timer_disarm(en->list_retry);
+    loop_timer_disarm(en->list_retry);
     en->listing = docker_list(en->docker, LIST_TIMEOUT_MS, on_listed, en);
 }
 
@@ -186,7 +186,7 @@ void facts_subscribe(struct engine *en)
 {
     static const struct docker_event_sink sink = { on_opened, on_event, on_lost };
 
-    en->list_retry = timer_create(en->loop, on_list_retry, en);
+    en->list_retry = loop_timer_create(en->loop, on_list_retry, en);
     docker_subscribe(en->docker, &sink, en);
 }
 
@@ -194,7 +194,7 @@ void facts_fini(struct engine *en)
 {
     docker_cancel(en->listing);
     docker_cancel(en->negotiating);
-    timer_destroy(en->list_retry);
+    loop_timer_destroy(en->list_retry);
     LIST_FOREACH (it, following, &en->queue) {
         list_remove(it);
         queued_destroy(LIST_ENTRY(it, struct queued, node));

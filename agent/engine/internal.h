@@ -112,21 +112,21 @@ struct engine {
     struct work *commit;
     bool commit_ran; /* the worker has finished with `commit_err` */
     struct err commit_err;
-    struct timer *commit_retry;
+    struct loop_timer *commit_retry;
     struct backoff commit_backoff;
     bool commit_failing;
-    struct timer *lazy; /* cursors without company */
+    struct loop_timer *lazy; /* cursors without company */
     bool offer_restored;
 
     /* carry.c */
     struct carried *ops; /* by id */
     struct followed *followed;
     struct images images;
-    struct timer *alarm; /* the core's */
+    struct loop_timer *alarm; /* the core's */
 
     /* facts.c */
     struct docker_op *listing, *negotiating;
-    struct timer *list_retry;
+    struct loop_timer *list_retry;
     struct backoff list_backoff;
     bool was_lost;
 

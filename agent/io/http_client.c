@@ -27,7 +27,7 @@ struct http_client {
     struct multi *multi;
     struct http_policy *policy;
     char *user_agent;
-    struct timer *soon;
+    struct loop_timer *soon;
     struct list failed, starting, running, dying;
     long n_running;
     CURL *spare[SPARE_HANDLES];
@@ -53,7 +53,7 @@ struct http_op {
     bool head_done;
     bool paused;
     bool resume;
-    struct timer *idle;
+    struct loop_timer *idle;
     int64_t idle_ms;
     int64_t last_byte_ms;
     curl_off_t uploaded;
@@ -87,7 +87,7 @@ static void headers_free(struct curl_slist *list)
 static void op_free(struct http_op *op)
 {
     list_remove(&op->node);
-    timer_destroy(op->idle);
+    loop_timer_destroy(op->idle);
     headers_free(op->headers);
     wipe(&op->rq_body);
     wipe(&op->body);
@@ -262,7 +262,7 @@ static void on_idle(void *user)
     }
     left = op->last_byte_ms + op->idle_ms - now;
     if (left > 0) {
-        timer_arm(op->idle, left);
+        loop_timer_arm(op->idle, left);
         return;
     }
     op_fail(op, ERR_TIMEOUT, "no byte came for too long");
@@ -391,8 +391,8 @@ static void op_start(struct http_op *op)
         abort(); /* only out of memory, or used wrongly */
     if (op->idle_ms > 0) {
         op->last_byte_ms = loop_now_ms(c->loop);
-        op->idle = timer_create(c->loop, on_idle, op);
-        timer_arm(op->idle, op->idle_ms);
+        op->idle = loop_timer_create(c->loop, on_idle, op);
+        loop_timer_arm(op->idle, op->idle_ms);
     }
 }
 
@@ -417,7 +417,7 @@ struct http_op *http_send(struct http_client *c, const struct http_request *rq, 
         op_fail(op, e.code, e.msg);
         op->state = OP_FAILED;
         list_push_back(&c->failed, &op->node);
-        timer_arm(c->soon, 0);
+        loop_timer_arm(c->soon, 0);
     } else if (multi_inside(c->multi)) {
         op->state = OP_STARTING;
         list_push_back(&c->starting, &op->node);
@@ -438,7 +438,7 @@ void http_cancel(struct http_op *op)
         list_push_back(&op->client->dying, &op->node);
         op->state = OP_DYING;
         if (op->idle)
-            timer_disarm(op->idle);
+            loop_timer_disarm(op->idle);
         return;
     }
     op_detach(op);
@@ -453,7 +453,7 @@ void http_pause(struct http_op *op, bool paused)
     op->paused = paused;
     op->resume = !paused;
     if (op->resume)
-        timer_arm(op->client->soon, 0);
+        loop_timer_arm(op->client->soon, 0);
 }
 
 static struct http_op *next_to_resume(struct http_client *c)
@@ -520,7 +520,7 @@ static void on_multi_closed(void *user)
     free_dying(c);
     while (c->n_spare > 0)
         curl_easy_cleanup(c->spare[--c->n_spare]);
-    timer_destroy(c->soon);
+    loop_timer_destroy(c->soon);
     http_policy_destroy(c->policy);
     free(c->user_agent);
     free(c);
@@ -541,7 +541,7 @@ struct http_client *http_client_create(struct loop *l, const struct http_client_
     c->user_agent = mem_strdup(cfg->user_agent);
     c->policy = http_policy_create(cfg->insecure_tls);
     c->multi = multi_create(l, &events, c);
-    c->soon = timer_create(l, on_soon, c);
+    c->soon = loop_timer_create(l, on_soon, c);
     list_init(&c->failed);
     list_init(&c->starting);
     list_init(&c->running);
@@ -562,7 +562,7 @@ void http_client_destroy(struct http_client *c)
     cancel_all(&c->failed);
     cancel_all(&c->starting);
     cancel_all(&c->running);
-    timer_disarm(c->soon);
+    loop_timer_disarm(c->soon);
     multi_close(c->multi);
 }
 

@@ -14,12 +14,12 @@ struct loop {
     uv_loop_t uv;
     uv_check_t check; /* also what keeps uv_run going while nothing else is there */
     uv_idle_t idle;
-    struct list soon;    /* struct timer.soon */
+    struct list soon;    /* struct loop_timer.soon */
     struct list ends;    /* struct turn_end.node */
     struct list signals; /* struct signal_watch.node */
 };
 
-struct timer {
+struct loop_timer {
     uv_timer_t uv;
     struct loop *loop;
     struct list soon;
@@ -76,7 +76,7 @@ static void on_check(uv_check_t *h)
      * callback that always asks again does not starve the sockets. */
     move_all(&l->soon, &batch);
     while (!list_empty(&batch)) {
-        struct timer *t = LIST_ENTRY(batch.next, struct timer, soon);
+        struct loop_timer *t = LIST_ENTRY(batch.next, struct loop_timer, soon);
 
         list_remove(&t->soon);
         t->fn(t->user);
@@ -167,9 +167,9 @@ struct uv_loop_s *loop_uv(struct loop *l)
 
 /* ---- timers ---- */
 
-struct timer *timer_create(struct loop *l, loop_fn *fn, void *user)
+struct loop_timer *loop_timer_create(struct loop *l, loop_fn *fn, void *user)
 {
-    struct timer *t = NEW(struct timer);
+    struct loop_timer *t = NEW(struct loop_timer);
 
     must(uv_timer_init(&l->uv, &t->uv));
     t->uv.data = t;
@@ -182,14 +182,14 @@ struct timer *timer_create(struct loop *l, loop_fn *fn, void *user)
 
 static void on_timer(uv_timer_t *h)
 {
-    struct timer *t = h->data;
+    struct loop_timer *t = h->data;
 
     t->fn(t->user);
 }
 
-void timer_arm(struct timer *t, int64_t delay_ms)
+void loop_timer_arm(struct loop_timer *t, int64_t delay_ms)
 {
-    timer_disarm(t);
+    loop_timer_disarm(t);
     if (delay_ms > 0) {
         must(uv_timer_start(&t->uv, on_timer, (uint64_t)delay_ms, 0));
         return;
@@ -198,13 +198,13 @@ void timer_arm(struct timer *t, int64_t delay_ms)
     run_soon(t->loop);
 }
 
-void timer_disarm(struct timer *t)
+void loop_timer_disarm(struct loop_timer *t)
 {
     uv_timer_stop(&t->uv);
     list_remove(&t->soon);
 }
 
-bool timer_armed(const struct timer *t)
+bool loop_timer_armed(const struct loop_timer *t)
 {
     return uv_is_active((const uv_handle_t *)&t->uv) || !list_empty(&t->soon);
 }
@@ -214,11 +214,11 @@ static void on_timer_closed(uv_handle_t *h)
     free(h->data);
 }
 
-void timer_destroy(struct timer *t)
+void loop_timer_destroy(struct loop_timer *t)
 {
     if (!t)
         return;
-    timer_disarm(t);
+    loop_timer_disarm(t);
     uv_close((uv_handle_t *)&t->uv, on_timer_closed);
 }
 

@@ -7,12 +7,11 @@
  * the callback never runs again and its `user` is never touched. */
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "base/err.h"
 
 struct loop;
-struct timer;
+struct loop_timer;
 struct work;
 typedef void loop_fn(void *user);
 
@@ -22,14 +21,13 @@ void loop_run(struct loop *l);     /* until loop_stop */
 void loop_stop(struct loop *l);
 int64_t loop_now_ms(struct loop *l); /* monotonic, as of this turn */
 
-/* A one-shot timer that can be armed again. POSIX has a timer_create too, which
- * nobody here uses: ours takes its name, not its symbol. */
-#define timer_create loop_timer_create
-struct timer *timer_create(struct loop *l, loop_fn *fn, void *user);
-void timer_arm(struct timer *t, int64_t delay_ms); /* replaces an earlier arming; < 0 counts as 0 */
-void timer_disarm(struct timer *t);
-bool timer_armed(const struct timer *t);
-void timer_destroy(struct timer *t); /* NULL is fine */
+/* A one-shot timer that can be armed again. */
+struct loop_timer *loop_timer_create(struct loop *l, loop_fn *fn, void *user);
+/* Replaces an earlier arming; < 0 counts as 0. */
+void loop_timer_arm(struct loop_timer *t, int64_t delay_ms);
+void loop_timer_disarm(struct loop_timer *t);
+bool loop_timer_armed(const struct loop_timer *t);
+void loop_timer_destroy(struct loop_timer *t); /* NULL is fine */
 
 /* Runs `fn` once at the end of a coming turn, after every callback of that turn:
  * what gathers events into one transaction hangs here. Scheduling an already

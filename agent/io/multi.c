@@ -8,7 +8,7 @@
 struct multi {
     struct loop *loop;
     CURLM *curl;
-    struct timer *timer;
+    struct loop_timer *timer;
     struct list socks;
     struct multi_events ev;
     void *user;
@@ -44,7 +44,7 @@ static void multi_free(struct multi *m)
     curl_multi_cleanup(m->curl);
     LIST_FOREACH (node, following, &m->socks)
         sock_close(LIST_ENTRY(node, struct sock, node));
-    timer_destroy(m->timer);
+    loop_timer_destroy(m->timer);
     free(m);
 }
 
@@ -164,9 +164,9 @@ static int on_curl_timer(CURLM *curl, long timeout_ms, void *user)
 
     (void)curl;
     if (timeout_ms < 0)
-        timer_disarm(m->timer);
+        loop_timer_disarm(m->timer);
     else
-        timer_arm(m->timer, timeout_ms);
+        loop_timer_arm(m->timer, timeout_ms);
     return 0;
 }
 
@@ -178,7 +178,7 @@ struct multi *multi_create(struct loop *l, const struct multi_events *ev, void *
     m->ev = *ev;
     m->user = user;
     list_init(&m->socks);
-    m->timer = timer_create(l, on_timeout, m);
+    m->timer = loop_timer_create(l, on_timeout, m);
     m->curl = curl_multi_init();
     if (!m->curl)
         abort();

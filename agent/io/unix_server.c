@@ -36,7 +36,7 @@ struct unix_client {
     uv_shutdown_t shutdown;
     struct list node;
     struct unix_server *server;
-    struct timer *patience;
+    struct loop_timer *patience;
     struct buf line;
     bool asked;
     bool ended;
@@ -68,7 +68,7 @@ static void client_close(struct unix_client *c)
     c->closing = true;
     list_remove(&c->node);
     c->server->n_clients--;
-    timer_destroy(c->patience);
+    loop_timer_destroy(c->patience);
     uv_close((uv_handle_t *)&c->pipe, on_client_closed);
 }
 
@@ -116,7 +116,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *data)
     if (!end)
         return;
     c->asked = true;
-    timer_disarm(c->patience);
+    loop_timer_disarm(c->patience);
     c->server->fn(c->server->user, c, buf_str(&c->line));
 }
 
@@ -170,7 +170,7 @@ void unix_client_end(struct unix_client *c)
         return;
     c->ended = true;
     c->shutdown.data = c;
-    timer_arm(c->patience, PATIENCE_MS);
+    loop_timer_arm(c->patience, PATIENCE_MS);
     if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->pipe, on_shutdown))
         client_close(c);
 }
@@ -207,7 +207,7 @@ static void on_connection(uv_stream_t *listener, int status)
         abort();
     c->pipe.data = c;
     c->server = s;
-    c->patience = timer_create(s->loop, on_patience, c);
+    c->patience = loop_timer_create(s->loop, on_patience, c);
     buf_init(&c->line, REQUEST_MAX);
     list_push_back(&s->clients, &c->node);
     s->n_clients++;
@@ -216,7 +216,7 @@ static void on_connection(uv_stream_t *listener, int status)
         client_close(c);
         return;
     }
-    timer_arm(c->patience, PATIENCE_MS);
+    loop_timer_arm(c->patience, PATIENCE_MS);
 }
 
 /* ---- the server ---- */

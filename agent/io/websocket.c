@@ -41,8 +41,8 @@ struct ws {
     CURL *easy;
     curl_socket_t fd;
     uv_poll_t *poll;
-    struct timer *soon;
-    struct timer *deadline;
+    struct loop_timer *soon;
+    struct loop_timer *deadline;
     int64_t handshake_timeout_ms;
     char key[WS_KEY_SIZE];
     char curl_msg[CURL_ERROR_SIZE];
@@ -78,8 +78,8 @@ static void on_poll_closed(uv_handle_t *h)
 static void tear_down(struct ws *w)
 {
     w->state = WS_STATE_ENDED;
-    timer_destroy(w->soon);
-    timer_destroy(w->deadline);
+    loop_timer_destroy(w->soon);
+    loop_timer_destroy(w->deadline);
     w->soon = w->deadline = NULL;
     if (w->poll)
         uv_close((uv_handle_t *)w->poll, on_poll_closed);
@@ -346,8 +346,8 @@ static void end_if_over(struct ws *w)
     bool refused = !told && !over && !wslay_event_get_read_enabled(w->frames);
 
     if ((told || refused) && !all_written(w)) {
-        if (!timer_armed(w->deadline))
-            timer_arm(w->deadline, LAST_WORD_MS);
+        if (!loop_timer_armed(w->deadline))
+            loop_timer_arm(w->deadline, LAST_WORD_MS);
         return;
     }
     if (told) {
@@ -378,7 +378,7 @@ static void run_frames(struct ws *w)
     if (w->state == WS_STATE_UP && w->write_broken)
         read_frames(w);
     if (w->state == WS_STATE_UP && w->budget == 0)
-        timer_arm(w->soon, 0);
+        loop_timer_arm(w->soon, 0);
     if (w->state == WS_STATE_UP)
         end_if_over(w);
 }
@@ -391,7 +391,7 @@ static void conclude_handshake(struct ws *w, bool no_more)
     case WS_MORE:
         return;
     case WS_OPEN:
-        timer_disarm(w->deadline);
+        loop_timer_disarm(w->deadline);
         w->answer_at = a.head_len;
         w->state = WS_STATE_UP;
         frames_init(w);
@@ -515,7 +515,7 @@ static void on_connected(void *user, CURL *easy, CURLcode rc)
     if (rc == CURLE_OK) {
         w->poll->data = w;
         w->state = WS_STATE_SHAKING;
-        timer_arm(w->deadline, w->handshake_timeout_ms);
+        loop_timer_arm(w->deadline, w->handshake_timeout_ms);
         drive(w);
     } else {
         err_set(&w->err, http_err_of_curl(rc), "%s",
@@ -558,8 +558,8 @@ struct ws *ws_connect(struct http_client *c, const struct ws_request *rq,
     w->max_queue = rq->max_queue ? rq->max_queue : MAX_QUEUE_DEFAULT;
     w->handshake_timeout_ms =
         rq->handshake_timeout_ms > 0 ? rq->handshake_timeout_ms : TIMEOUT_DEFAULT_MS;
-    w->soon = timer_create(w->loop, on_soon, w);
-    w->deadline = timer_create(w->loop, on_deadline, w);
+    w->soon = loop_timer_create(w->loop, on_soon, w);
+    w->deadline = loop_timer_create(w->loop, on_deadline, w);
     buf_init(&w->request, WS_HEAD_MAX);
     buf_init(&w->answer, WS_HEAD_MAX + 2 * IN_SIZE);
     random_bytes(random, sizeof random);
@@ -567,7 +567,7 @@ struct ws *ws_connect(struct http_client *c, const struct ws_request *rq,
 
     if (url_parse(rq->url, &u, &w->err) || url_may_speak(&u, &w->err) ||
         ws_handshake_write(&u, rq->headers, rq->n_headers, w->key, &w->request, &w->err))
-        timer_arm(w->soon, 0);
+        loop_timer_arm(w->soon, 0);
     else
         connect_to(w, c, &u,
                    rq->connect_timeout_ms > 0 ? rq->connect_timeout_ms : TIMEOUT_DEFAULT_MS);
@@ -594,7 +594,7 @@ enum err_code ws_send(struct ws *w, struct str text, struct err *e)
     if (rc)
         return err_set(e, ERR_CONFLICT, "the websocket is closing");
     /* Written at the end of this turn, together with what else is sent in it. */
-    timer_arm(w->soon, 0);
+    loop_timer_arm(w->soon, 0);
     return ERR_OK;
 }
 
@@ -604,10 +604,10 @@ void ws_close(struct ws *w, int code, const char *reason)
 
     if (w->state == WS_STATE_UP) {
         wslay_event_queue_close(w->frames, (uint16_t)code, (const uint8_t *)reason, n);
-        timer_arm(w->soon, 0);
+        loop_timer_arm(w->soon, 0);
     } else if (w->state == WS_STATE_CONNECTING || w->state == WS_STATE_SHAKING) {
         err_set(&w->err, ERR_CONFLICT, "closed before it was open");
         w->state = WS_STATE_FAILED;
-        timer_arm(w->soon, 0);
+        loop_timer_arm(w->soon, 0);
     }
 }

@@ -35,7 +35,7 @@ struct fixture {
     struct config config;
     struct control_timing timing;
     struct control *control;
-    struct timer *guard, *poll;
+    struct loop_timer *guard, *poll;
     struct peer *api, *session;
     char *register_answer; /* echoes every attribute */
 
@@ -212,7 +212,7 @@ static void set_up(struct fixture *f)
     f->http = http_client_create(f->loop, &(struct http_client_config){ 0 });
     f->credentials = credentials_create(f->http, look_up, NULL, NULL);
     f->roles = roles_create();
-    f->guard = timer_create(f->loop, on_guard, f);
+    f->guard = loop_timer_create(f->loop, on_guard, f);
 }
 
 static void start(struct fixture *f, peer_script *api, peer_script *session)
@@ -247,7 +247,7 @@ static void start(struct fixture *f, peer_script *api, peer_script *session)
     f->control = control_create(&args, &events, f);
     control_set_timing(f->control, &f->timing);
     control_start(f->control);
-    timer_arm(f->guard, GUARD_MS);
+    loop_timer_arm(f->guard, GUARD_MS);
 }
 
 static void run(struct fixture *f)
@@ -271,8 +271,8 @@ static void tear_down(struct fixture *f)
     credentials_destroy(f->credentials);
     roles_destroy(f->roles);
     http_client_destroy(f->http);
-    timer_destroy(f->guard);
-    timer_destroy(f->poll);
+    loop_timer_destroy(f->guard);
+    loop_timer_destroy(f->poll);
     loop_destroy(f->loop);
     free(f->config.backend_host);
     free(f->register_answer);
@@ -555,7 +555,7 @@ static void test_default_cluster_is_created(void **state)
 
     (void)state;
     set_up(&f);
-    f.config.cluster_unset = true;
+    f.config.cluster_default = true;
     f.stop_at_registered = true;
     start(&f, no_cluster_yet, NULL);
     run(&f);
@@ -747,7 +747,7 @@ static void stop_when_unusable(void *user)
     if (status_says(f, "DiscoverPollEndpoint: endpoint: ") && status_says(f, "192.0.2.1"))
         loop_stop(f->loop);
     else
-        timer_arm(f->poll, 5);
+        loop_timer_arm(f->poll, 5);
 }
 
 static void test_unusable_endpoints(void **state)
@@ -758,8 +758,8 @@ static void test_unusable_endpoints(void **state)
     set_up(&f);
     f.timing.session = (struct backoff_rule){ 20, 100, 20, 0 };
     start(&f, nowhere, NULL);
-    f.poll = timer_create(f.loop, stop_when_unusable, &f);
-    timer_arm(f.poll, 0);
+    f.poll = loop_timer_create(f.loop, stop_when_unusable, &f);
+    loop_timer_arm(f.poll, 0);
     run(&f);
     assert_int_equal(f.opened, 0);
     tear_down(&f);
@@ -787,13 +787,13 @@ static void on_poll(void *user)
     if (status_says(f, "_error\":\""))
         control_report(f->control, 7, str_of("{\"task\":\"" T1 "\"}"));
     else
-        timer_arm(f->poll, 5);
+        loop_timer_arm(f->poll, 5);
 }
 
 static void report_after_trouble(struct fixture *f)
 {
-    f->poll = timer_create(f->loop, on_poll, f);
-    timer_arm(f->poll, 0);
+    f->poll = loop_timer_create(f->loop, on_poll, f);
+    loop_timer_arm(f->poll, 0);
 }
 
 static void serve_report(struct peer *p)

@@ -26,7 +26,7 @@ struct fixture {
     struct credentials *credentials;
     struct imds *imds;
     struct peer *peer;
-    struct timer *guard;
+    struct loop_timer *guard;
     const char *file; /* AWS_SHARED_CREDENTIALS_FILE */
     int n_done, stop_at;
     char got[2048];
@@ -55,8 +55,8 @@ static void set_up(struct fixture *f, peer_script *script)
     f->peer = peer_start(script, f);
     f->credentials = credentials_create(f->http, look_up, f, peer_url(f->peer, "http", ""));
     f->imds = imds_create(f->http, peer_url(f->peer, "http", "/"));
-    f->guard = timer_create(f->loop, on_guard, f);
-    timer_arm(f->guard, 25000);
+    f->guard = loop_timer_create(f->loop, on_guard, f);
+    loop_timer_arm(f->guard, 25000);
 }
 
 static void tear_down(struct fixture *f)
@@ -65,7 +65,7 @@ static void tear_down(struct fixture *f)
 
     credentials_destroy(f->credentials);
     imds_destroy(f->imds);
-    timer_destroy(f->guard);
+    loop_timer_destroy(f->guard);
     http_client_destroy(f->http);
     loop_destroy(f->loop);
     if ((bad = peer_stop(f->peer)))
@@ -274,16 +274,16 @@ static void stop_soon(void *user)
 static void test_cancel_and_destroy_are_silent(void **state)
 {
     struct fixture f;
-    struct timer *t;
+    struct loop_timer *t;
 
     (void)state;
     set_up(&f, stuck);
     credentials_cancel(credentials_get(f.credentials, never, &f));
     credentials_get(f.credentials, never, &f);
-    t = timer_create(f.loop, stop_soon, &f);
-    timer_arm(t, 50);
+    t = loop_timer_create(f.loop, stop_soon, &f);
+    loop_timer_arm(t, 50);
     loop_run(f.loop);
-    timer_destroy(t);
+    loop_timer_destroy(t);
     tear_down(&f);
 }
 

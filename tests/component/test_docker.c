@@ -26,7 +26,7 @@ static struct fix {
     struct loop *loop;
     struct http_client *http;
     struct docker *d;
-    struct timer *watchdog;
+    struct loop_timer *watchdog;
     const char *why_skipped; /* NULL: there is an engine */
     char endpoint[200];
     char unique[40];
@@ -59,9 +59,9 @@ static void on_late(void *user)
 static void run(void)
 {
     fx.late = false;
-    timer_arm(fx.watchdog, WATCHDOG_MS);
+    loop_timer_arm(fx.watchdog, WATCHDOG_MS);
     loop_run(fx.loop);
-    timer_disarm(fx.watchdog);
+    loop_timer_disarm(fx.watchdog);
 }
 
 /* An assertion must not jump out of the loop. */
@@ -250,7 +250,7 @@ static int group_setup(void **state)
     (void)state;
     fx.loop = loop_create();
     fx.http = http_client_create(fx.loop, &(struct http_client_config){ 0 });
-    fx.watchdog = timer_create(fx.loop, on_late, NULL);
+    fx.watchdog = loop_timer_create(fx.loop, on_late, NULL);
     for (size_t i = 0; i < COUNT_OF(fx.text); i++)
         buf_init(&fx.text[i], 1 << 20);
     buf_init(&fx.events, 1 << 16);
@@ -272,7 +272,7 @@ static int group_teardown(void **state)
         http_call("DELETE", path, (struct str){ 0 });
     ctr_facts_fini(&fx.facts);
     docker_destroy(fx.d);
-    timer_destroy(fx.watchdog);
+    loop_timer_destroy(fx.watchdog);
     http_client_destroy(fx.http);
     loop_destroy(fx.loop);
     for (size_t i = 0; i < COUNT_OF(fx.text); i++)

@@ -55,7 +55,7 @@ struct fix {
     struct loop *loop;
     struct http_client *http;
     struct docker *d;
-    struct timer *watchdog;
+    struct loop_timer *watchdog;
     struct script script;
     struct peer *peer;
     char dir[64], path[96], endpoint[128];
@@ -111,7 +111,7 @@ static int setup(void **state)
     buf_init(&f->seen, 1 << 20);
     f->loop = loop_create();
     f->http = http_client_create(f->loop, &(struct http_client_config){ 0 });
-    f->watchdog = timer_create(f->loop, on_late, f);
+    f->watchdog = loop_timer_create(f->loop, on_late, f);
     snprintf(f->dir, sizeof f->dir, "/tmp/docker-peer-XXXXXX");
     if (!mkdtemp(f->dir))
         return -1;
@@ -128,7 +128,7 @@ static int teardown(void **state)
     docker_destroy(f->d);
     if (f->peer)
         peer_stop(f->peer);
-    timer_destroy(f->watchdog);
+    loop_timer_destroy(f->watchdog);
     http_client_destroy(f->http);
     loop_destroy(f->loop);
     unlink(f->path);
@@ -140,9 +140,9 @@ static int teardown(void **state)
 
 static void run(struct fix *f)
 {
-    timer_arm(f->watchdog, WATCHDOG_MS);
+    loop_timer_arm(f->watchdog, WATCHDOG_MS);
     loop_run(f->loop);
-    timer_disarm(f->watchdog);
+    loop_timer_disarm(f->watchdog);
     assert_false(f->late);
     assert_false(f->inconsistent);
 }

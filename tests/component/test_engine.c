@@ -24,7 +24,7 @@ struct host {
     char dir[64];
     struct fake_docker fake;
     struct loop *loop;
-    struct timer *guard, *poll;
+    struct loop_timer *guard, *poll;
     struct http_client *http;
     struct docker *docker;
     struct store *store;
@@ -58,18 +58,18 @@ static void on_poll(void *user)
     struct host *h = user;
 
     check(h);
-    timer_arm(h->poll, 5);
+    loop_timer_arm(h->poll, 5);
 }
 
 static bool run_for(struct host *h, bool (*until)(struct host *h), int64_t ms)
 {
     h->until = until;
     h->expired = false;
-    timer_arm(h->guard, ms);
-    timer_arm(h->poll, 0);
+    loop_timer_arm(h->guard, ms);
+    loop_timer_arm(h->poll, 0);
     loop_run(h->loop);
-    timer_disarm(h->guard);
-    timer_disarm(h->poll);
+    loop_timer_disarm(h->guard);
+    loop_timer_disarm(h->poll);
     h->until = NULL;
     return !h->expired;
 }
@@ -222,8 +222,8 @@ static void start(struct host *h)
     struct err e = { 0 };
 
     h->loop = loop_create();
-    h->guard = timer_create(h->loop, on_guard, h);
-    h->poll = timer_create(h->loop, on_poll, h);
+    h->guard = loop_timer_create(h->loop, on_guard, h);
+    h->poll = loop_timer_create(h->loop, on_poll, h);
     h->http = http_client_create(h->loop, &http);
     snprintf(endpoint, sizeof endpoint, "unix://%s", h->fake.path);
     assert_int_equal(docker_create(h->http, endpoint, &h->docker, &e), ERR_OK);
@@ -241,8 +241,8 @@ static void stop(struct host *h)
     engine_destroy(h->engine);
     docker_destroy(h->docker);
     http_client_destroy(h->http);
-    timer_destroy(h->guard);
-    timer_destroy(h->poll);
+    loop_timer_destroy(h->guard);
+    loop_timer_destroy(h->poll);
     store_close(h->store);
     loop_destroy(h->loop);
 }

@@ -13,7 +13,7 @@
 
 struct world {
     struct loop *loop;
-    struct timer *watchdog, *a, *b;
+    struct loop_timer *watchdog, *a, *b;
     struct turn_end *end, *end2;
     struct work *work;
     char trace[64];
@@ -44,8 +44,8 @@ static int setup(void **state)
     struct world *w = NEW(struct world);
 
     w->loop = loop_create();
-    w->watchdog = timer_create(w->loop, on_watchdog, w);
-    timer_arm(w->watchdog, 20000);
+    w->watchdog = loop_timer_create(w->loop, on_watchdog, w);
+    loop_timer_arm(w->watchdog, 20000);
     *state = w;
     return 0;
 }
@@ -54,9 +54,9 @@ static int teardown(void **state)
 {
     struct world *w = *state;
 
-    timer_destroy(w->watchdog);
-    timer_destroy(w->a);
-    timer_destroy(w->b);
+    loop_timer_destroy(w->watchdog);
+    loop_timer_destroy(w->a);
+    loop_timer_destroy(w->b);
     turn_end_destroy(w->end);
     turn_end_destroy(w->end2);
     loop_destroy(w->loop);
@@ -84,12 +84,12 @@ static void test_timer_waits(void **state)
     struct world *w = *state;
     int64_t start = loop_now_ms(w->loop);
 
-    w->a = timer_create(w->loop, a_then_stop, w);
-    assert_false(timer_armed(w->a));
-    timer_arm(w->a, 30);
-    assert_true(timer_armed(w->a));
+    w->a = loop_timer_create(w->loop, a_then_stop, w);
+    assert_false(loop_timer_armed(w->a));
+    loop_timer_arm(w->a, 30);
+    assert_true(loop_timer_armed(w->a));
     loop_run(w->loop);
-    assert_false(timer_armed(w->a));
+    assert_false(loop_timer_armed(w->a));
     assert_string_equal(w->trace, "a");
     assert_true(w->seen_ms - start >= 30);
 }
@@ -98,11 +98,11 @@ static void test_timer_at_once_has_a_fresh_stack(void **state)
 {
     struct world *w = *state;
 
-    w->a = timer_create(w->loop, a_then_stop, w);
+    w->a = loop_timer_create(w->loop, a_then_stop, w);
     w->in_call = true;
-    timer_arm(w->a, -5);
+    loop_timer_arm(w->a, -5);
     w->in_call = false;
-    assert_true(timer_armed(w->a));
+    assert_true(loop_timer_armed(w->a));
     loop_run(w->loop);
     assert_string_equal(w->trace, "a");
 }
@@ -111,10 +111,10 @@ static void test_timer_rearmed_fires_once(void **state)
 {
     struct world *w = *state;
 
-    w->a = timer_create(w->loop, a_then_stop, w);
-    timer_arm(w->a, 0);
-    timer_arm(w->a, 10000);
-    timer_arm(w->a, 1);
+    w->a = loop_timer_create(w->loop, a_then_stop, w);
+    loop_timer_arm(w->a, 0);
+    loop_timer_arm(w->a, 10000);
+    loop_timer_arm(w->a, 1);
     loop_run(w->loop);
     assert_string_equal(w->trace, "a");
 }
@@ -124,7 +124,7 @@ static void disarm_b(void *user)
     struct world *w = user;
 
     note(w, 'a');
-    timer_destroy(w->b);
+    loop_timer_destroy(w->b);
     w->b = NULL;
 }
 
@@ -137,10 +137,10 @@ static void test_timer_destroyed_by_its_neighbour(void **state)
 {
     struct world *w = *state;
 
-    w->a = timer_create(w->loop, disarm_b, w);
-    w->b = timer_create(w->loop, note_b, w);
-    timer_arm(w->a, 0);
-    timer_arm(w->b, 0);
+    w->a = loop_timer_create(w->loop, disarm_b, w);
+    w->b = loop_timer_create(w->loop, note_b, w);
+    loop_timer_arm(w->a, 0);
+    loop_timer_arm(w->b, 0);
     w->end = turn_end_create(w->loop, stop, w);
     turn_end_schedule(w->end);
     loop_run(w->loop);
@@ -152,7 +152,7 @@ static void rearm_a(void *user)
     struct world *w = user;
 
     if (++w->calls < 1000)
-        timer_arm(w->a, 0);
+        loop_timer_arm(w->a, 0);
     else
         loop_stop(w->loop);
 }
@@ -162,11 +162,11 @@ static void test_timer_does_not_starve(void **state)
 {
     struct world *w = *state;
 
-    w->a = timer_create(w->loop, rearm_a, w);
-    w->b = timer_create(w->loop, stop, w);
+    w->a = loop_timer_create(w->loop, rearm_a, w);
+    w->b = loop_timer_create(w->loop, stop, w);
     w->calls = -1000000000;
-    timer_arm(w->a, 0);
-    timer_arm(w->b, 5);
+    loop_timer_arm(w->a, 0);
+    loop_timer_arm(w->b, 5);
     loop_run(w->loop);
     assert_true(w->calls > -1000000000);
 }
@@ -192,10 +192,10 @@ static void test_turn_end_comes_after_the_turn(void **state)
 
     /* Both timers are due in the same turn. */
     w->end = turn_end_create(w->loop, end_then_stop, w);
-    w->a = timer_create(w->loop, schedule_twice, w);
-    w->b = timer_create(w->loop, note_b, w);
-    timer_arm(w->a, 0);
-    timer_arm(w->b, 0);
+    w->a = loop_timer_create(w->loop, schedule_twice, w);
+    w->b = loop_timer_create(w->loop, note_b, w);
+    loop_timer_arm(w->a, 0);
+    loop_timer_arm(w->b, 0);
     loop_run(w->loop);
     assert_string_equal(w->trace, "abe");
 }
@@ -206,8 +206,8 @@ static void test_turn_end_after_a_real_timer(void **state)
     int64_t start = clock_mono_ms();
 
     w->end = turn_end_create(w->loop, end_then_stop, w);
-    w->a = timer_create(w->loop, schedule_twice, w);
-    timer_arm(w->a, 5);
+    w->a = loop_timer_create(w->loop, schedule_twice, w);
+    loop_timer_arm(w->a, 5);
     loop_run(w->loop);
     assert_string_equal(w->trace, "ae");
     assert_true(clock_mono_ms() - start < 10000); /* not only with the next event */
@@ -263,8 +263,8 @@ static void test_loop_sleeps_when_nothing_is_scheduled(void **state)
     uv_prepare_start(&turns, count_turn);
     w->end = turn_end_create(w->loop, note_b, w);
     turn_end_schedule(w->end);
-    w->a = timer_create(w->loop, a_then_stop, w);
-    timer_arm(w->a, 100);
+    w->a = loop_timer_create(w->loop, a_then_stop, w);
+    loop_timer_arm(w->a, 100);
     loop_run(w->loop);
     uv_close((uv_handle_t *)&turns, NULL);
     assert_string_equal(w->trace, "ba");
@@ -330,8 +330,8 @@ static void test_work_cancel_waits_and_is_silent(void **state)
     work_cancel(w->work);
     assert_int_equal(atomic_load(&w->ran), 2);
     pthread_join(helper, NULL);
-    w->a = timer_create(w->loop, stop, w);
-    timer_arm(w->a, 10);
+    w->a = loop_timer_create(w->loop, stop, w);
+    loop_timer_arm(w->a, 10);
     loop_run(w->loop);
     assert_string_equal(w->trace, "");
 }
@@ -365,8 +365,8 @@ static void test_signal_reaches_the_last_handler(void **state)
 
     loop_on_signal(w->loop, SIGUSR1, note_b, w);
     loop_on_signal(w->loop, SIGUSR1, a_then_stop, w);
-    w->a = timer_create(w->loop, raise_it, w);
-    timer_arm(w->a, 0);
+    w->a = loop_timer_create(w->loop, raise_it, w);
+    loop_timer_arm(w->a, 0);
     loop_run(w->loop);
     assert_string_equal(w->trace, "a");
 }

@@ -16,8 +16,8 @@
 
 struct world {
     struct loop *loop;
-    struct timer *watchdog;
-    struct timer *later;
+    struct loop_timer *watchdog;
+    struct loop_timer *later;
     struct unix_server *server;
     struct unix_client *client;
     char dir[64], path[96];
@@ -47,8 +47,8 @@ static int setup(void **state)
         return -1;
     snprintf(w->path, sizeof w->path, "%s/run/berth.sock", w->dir);
     w->loop = loop_create();
-    w->watchdog = timer_create(w->loop, on_watchdog, w);
-    timer_arm(w->watchdog, 20000);
+    w->watchdog = loop_timer_create(w->loop, on_watchdog, w);
+    loop_timer_arm(w->watchdog, 20000);
     buf_init(&w->requests, 1 << 20);
     buf_init(&w->answer, 1 << 22);
     *state = w;
@@ -61,8 +61,8 @@ static int teardown(void **state)
     int rc;
 
     unix_server_destroy(w->server);
-    timer_destroy(w->watchdog);
-    timer_destroy(w->later);
+    loop_timer_destroy(w->watchdog);
+    loop_timer_destroy(w->later);
     loop_destroy(w->loop);
     buf_fini(&w->requests);
     buf_fini(&w->answer);
@@ -267,8 +267,8 @@ static void test_answer_later(void **state)
     loop_run(w->loop);
     assert_true(unix_client_send(w->client, str_of("done\n")));
     unix_client_end(w->client);
-    w->later = timer_create(w->loop, stop, w);
-    timer_arm(w->later, 10);
+    w->later = loop_timer_create(w->loop, stop, w);
+    loop_timer_arm(w->later, 10);
     loop_run(w->loop);
     assert_int_equal(recv(fd, text, sizeof text - 1, MSG_WAITALL), 5);
     assert_string_equal(text, "done\n");
@@ -350,16 +350,16 @@ static void test_clients_are_bounded(void **state)
     char byte;
 
     listen_with(w, answer_later);
-    w->later = timer_create(w->loop, stop, w);
+    w->later = loop_timer_create(w->loop, stop, w);
     for (size_t i = 0; i < COUNT_OF(fds); i++) {
         fds[i] = dial(w);
-        timer_arm(w->later, 1);
+        loop_timer_arm(w->later, 1);
         loop_run(w->loop); /* the queue of the listener is short */
     }
     assert_int_equal(recv(fds[64], &byte, 1, 0), 0);
     assert_int_equal(recv(fds[63], &byte, 1, MSG_DONTWAIT), -1);
     close(fds[0]);
-    timer_arm(w->later, 1);
+    loop_timer_arm(w->later, 1);
     loop_run(w->loop);
     fds[0] = dial(w);
     put(fds[0], "again\n");

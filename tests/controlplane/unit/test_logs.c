@@ -187,7 +187,8 @@ static void read_reply(const struct buf *out, struct got *g)
     root = jcur_root(doc, &e);
     events = jcur_arr(&root, "events");
     JCUR_EACH (ev, &events)
-        strcat(g->texts, jcur_str(&ev, "message"));
+        snprintf(g->texts + strlen(g->texts), sizeof g->texts - strlen(g->texts), "%s",
+                 jcur_str(&ev, "message"));
     snprintf(g->forward, sizeof g->forward, "%s", jcur_str_or(&root, "nextForwardToken", ""));
     snprintf(g->backward, sizeof g->backward, "%s", jcur_str_or(&root, "nextBackwardToken", ""));
     snprintf(g->next, sizeof g->next, "%s", jcur_str_or(&root, "nextToken", ""));

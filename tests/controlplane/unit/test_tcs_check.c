@@ -53,8 +53,8 @@ static struct tcs_session session(void)
 {
     struct tcs_session ss = { 0 };
 
-    strcpy(ss.cluster, "demo");
-    strcpy(ss.instance, CI);
+    snprintf(ss.cluster, sizeof ss.cluster, "demo");
+    snprintf(ss.instance, sizeof ss.instance, CI);
     return ss;
 }
 
@@ -116,7 +116,7 @@ static void of_another_instance_or_time(void **state)
     (void)state;
     assert_int_equal(tcs_check(&ss, str_of(STATUS("OK")), NOW + 301 * 1000, &kind, &e),
                      ERR_INVALID);
-    strcpy(ss.cluster, "other");
+    snprintf(ss.cluster, sizeof ss.cluster, "other");
     assert_int_equal(tcs_check(&ss, str_of(STATUS("OK")), NOW, &kind, &e), ERR_INVALID);
     assert_non_null(strstr(e.msg, "cluster"));
 }

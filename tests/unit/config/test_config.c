@@ -10,7 +10,7 @@ static void assert_defaults(const struct config *c)
     static const char *const drivers[] = { "json-file", "syslog", "awslogs", "fluentd", "none" };
 
     assert_string_equal(c->cluster, "default");
-    assert_true(c->cluster_unset);
+    assert_true(c->cluster_default);
     assert_string_equal(c->docker_endpoint, "unix:///var/run/docker.sock");
     assert_string_equal(c->data_dir, "/var/lib/ecs/data");
     assert_int_equal(c->reserved_ports.n, COUNT_OF(ports));
@@ -313,7 +313,7 @@ static void test_precedence(void **state)
 
     (void)state;
     assert_string_equal(b.c->cluster, "from-env");
-    assert_false(b.c->cluster_unset);
+    assert_false(b.c->cluster_default);
     assert_string_equal(b.c->log_level, "debug");            /* nothing was said */
     assert_string_equal(b.c->data_dir, "/var/lib/ecs/data"); /* nonsense does not fall through */
     assert_string_equal(b.c->detailed_os_family, "");        /* here nothing is a value */
@@ -330,10 +330,10 @@ static void test_cluster_may_be_named_default(void **state)
 
     (void)state;
     assert_string_equal(b.c->cluster, "default");
-    assert_true(b.c->cluster_unset);
+    assert_true(b.c->cluster_default);
     built_fini(&b);
     b = build("ECS_CLUSTER=default", region_only);
-    assert_false(b.c->cluster_unset);
+    assert_true(b.c->cluster_default);
     built_fini(&b);
 }
 

@@ -1,0 +1,359 @@
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/agent.h"
+
+#define AGEING_MS (5 * 60 * 1000)
+#define DRAIN_MS  (30 * 1000)
+
+/* ---- control -> engine ---- */
+
+static void on_registered(void *user, const char *instance_arn)
+{
+    struct agent *a = user;
+
+    mem_replace(&a->instance_arn, instance_arn);
+    engine_save(a->engine, STORE_META, "container-instance-arn", instance_arn);
+    engine_save(a->engine, STORE_META, "cluster", a->config->cluster);
+}
+
+static void on_failed(void *user, int exit_code, const struct err *e)
+{
+    (void)e; /* control has logged it */
+    agent_stop(user, exit_code);
+}
+
+static void on_connected(void *user, bool connected)
+{
+    struct agent *a = user;
+
+    if (connected)
+        engine_control_up(a->engine);
+}
+
+static void on_payload(void *user, const char *message_id, int64_t seq,
+                       struct control_payload_task *tasks, size_t n)
+{
+    struct agent *a = user;
+    struct core_payload_task *to = mem_array(n, sizeof *to);
+
+    for (size_t i = 0; i < n; i++) {
+        to[i] = (struct core_payload_task){ tasks[i].task, tasks[i].arn, tasks[i].error };
+        tasks[i].task = NULL;
+    }
+    engine_payload(a->engine, message_id, seq, to, n);
+    free(to);
+}
+
+static void on_manifest(void *user, const char *message_id, const char *cluster_arn, int64_t seq,
+                        const struct control_manifest_entry *entries, size_t n)
+{
+    struct agent *a = user;
+    struct core_manifest_entry *to = mem_array(n, sizeof *to);
+
+    for (size_t i = 0; i < n; i++)
+        to[i] = (struct core_manifest_entry){ entries[i].arn, entries[i].desired };
+    engine_manifest(a->engine, message_id, cluster_arn, seq, to, n);
+    free(to);
+}
+
+static void on_stop_ack(void *user, const char *message_id, const char *const *arns, size_t n)
+{
+    struct agent *a = user;
+
+    engine_stop_ack(a->engine, message_id, arns, n);
+}
+
+static void on_reported(void *user, uint64_t id, bool accepted, bool refused, const char *error)
+{
+    struct agent *a = user;
+
+    engine_reported(a->engine, id,
+                    accepted  ? CORE_REPORT_ACCEPTED
+                    : refused ? CORE_REPORT_REFUSED
+                              : CORE_REPORT_FAILED,
+                    error);
+}
+
+static void on_up(void *user)
+{
+    struct agent *a = user;
+
+    engine_control_up(a->engine);
+}
+
+static bool on_knows_task(void *user, const char *arn)
+{
+    struct agent *a = user;
+
+    return core_task(engine_core(a->engine), arn) != NULL;
+}
+
+/* ---- engine -> control, logs ---- */
+
+static void do_ack(void *user, const char *message_id)
+{
+    struct agent *a = user;
+
+    control_ack(a->control, message_id);
+}
+
+static void do_stop_verify(void *user, const char *message_id, const char *cluster_arn,
+                           const char *const *arns, size_t n)
+{
+    struct agent *a = user;
+
+    control_stop_verify(a->control, message_id, cluster_arn, arns, n);
+}
+
+static void do_report(void *user, uint64_t id, struct str body)
+{
+    struct agent *a = user;
+
+    control_report(a->control, id, body);
+}
+
+static void do_follow(void *user, const struct task *t, size_t container, const char *docker_id)
+{
+    struct agent *a = user;
+
+    logs_follow(a->logs, t, container, docker_id);
+}
+
+struct drain {
+    struct list node;
+    struct agent *agent;
+    uint64_t id;
+};
+
+static void on_drained(void *user, bool complete)
+{
+    struct drain *d = user;
+    struct agent *a = d->agent;
+    uint64_t id = d->id;
+
+    (void)complete; /* the shipper has said what is left behind */
+    list_remove(&d->node);
+    free(d);
+    engine_drained(a->engine, id);
+}
+
+static void do_drain(void *user, uint64_t id, const char *docker_id, int64_t timeout_ms)
+{
+    struct agent *a = user;
+    struct drain *d = NEW(struct drain);
+
+    d->agent = a;
+    d->id = id;
+    list_push_back(&a->draining, &d->node);
+    logs_drain(a->logs, docker_id, timeout_ms, on_drained, d);
+}
+
+static void do_gone(void *user, const char *task_arn)
+{
+    struct agent *a = user;
+
+    roles_drop_task(a->roles, task_arn);
+}
+
+static void do_fatal(void *user, const struct err *e)
+{
+    (void)e; /* the engine has logged it */
+    agent_stop(user, CLI_ERROR);
+}
+
+/* ---- logs <-> store: a commit may be under way when a cursor is asked for, so all
+ * are kept here, in memory ---- */
+
+static void set_cursor(struct agent *a, const char *container_id, const char *value)
+{
+    struct cursor *c;
+
+    HASH_FIND_STR(a->cursors, container_id, c);
+    if (!c) {
+        c = NEW(struct cursor);
+        c->container_id = mem_strdup(container_id);
+        HASH_ADD_KEYPTR(hh, a->cursors, c->container_id, strlen(c->container_id), c);
+    }
+    mem_replace(&c->value, value);
+}
+
+static enum err_code load_row(void *user, const char *key, const char *value, struct err *e)
+{
+    (void)e;
+    set_cursor(user, key, value);
+    return ERR_OK;
+}
+
+enum err_code wiring_load_cursors(struct agent *a, struct err *e)
+{
+    return store_each(a->store, STORE_CURSOR, load_row, a, e);
+}
+
+static void save_cursor(void *user, const char *container_id, const char *value)
+{
+    struct agent *a = user;
+
+    set_cursor(a, container_id, value);
+    if (a->engine)
+        engine_save(a->engine, STORE_CURSOR, container_id, value);
+}
+
+static void drop_cursor(void *user, const char *container_id)
+{
+    struct agent *a = user;
+    struct cursor *c;
+
+    HASH_FIND_STR(a->cursors, container_id, c);
+    if (c) {
+        HASH_DEL(a->cursors, c);
+        free(c->container_id);
+        free(c->value);
+        free(c);
+    }
+    if (a->engine)
+        engine_forget(a->engine, STORE_CURSOR, container_id);
+}
+
+static char *load_cursor(void *user, const char *container_id)
+{
+    struct agent *a = user;
+    struct cursor *c;
+
+    HASH_FIND_STR(a->cursors, container_id, c);
+    return c ? mem_strdup(c->value) : NULL;
+}
+
+/* ---- building ---- */
+
+static int at_least_2(int n)
+{
+    return n < 2 ? 2 : n;
+}
+
+static struct core_config core_config(const struct agent *a)
+{
+    const struct config *c = a->config;
+
+    return (struct core_config){
+        .seed = a->seed,
+        .cpu_units = a->host.cpu_units,
+        .memory_mib = a->host.memory_mib - c->reserved_memory_mib,
+        .reserved_tcp = c->reserved_ports.ports,
+        .n_reserved_tcp = c->reserved_ports.n,
+        .reserved_udp = c->reserved_ports_udp.ports,
+        .n_reserved_udp = c->reserved_ports_udp.n,
+        .pull_behavior = c->pull_behavior,
+        .pull_upfront = c->pull_upfront,
+        .stop_timeout_ms = c->stop_timeout_ms,
+        .create_timeout_ms = c->create_timeout_ms,
+        .start_timeout_ms = c->start_timeout_ms,
+        .pull_timeout_ms = c->pull_timeout_ms,
+        .pull_inactivity_ms = c->pull_inactivity_ms,
+        .cleanup_wait_ms = c->task_cleanup_wait_ms,
+        .cleanup_jitter_ms = c->task_cleanup_jitter_ms,
+        .drain_ms = DRAIN_MS,
+        .ageing_ms = AGEING_MS,
+        .start_parallel =
+            c->start_parallel > 0 ? (int)c->start_parallel : at_least_2(a->host.cores + 1),
+        .pull_parallel = at_least_2(a->host.cores),
+        .exclude_ipv6_binding = c->exclude_ipv6_binding,
+    };
+}
+
+static void start_control(struct agent *a)
+{
+    static const struct control_events events = {
+        .registered = on_registered,
+        .failed = on_failed,
+        .connected = on_connected,
+        .payload = on_payload,
+        .manifest = on_manifest,
+        .stop_ack = on_stop_ack,
+        .reported = on_reported,
+        .up = on_up,
+        .knows_task = on_knows_task,
+    };
+    const struct control_args args = {
+        .loop = a->loop,
+        .http = a->http,
+        .credentials = a->credentials,
+        .roles = a->roles,
+        .config = a->config,
+        .instance_arn = a->instance_arn,
+        .docker_version = a->docker_version.version,
+        .docker_api = a->docker_version.api_version,
+        .agent_version = CLI_REFERENCE_VERSION,
+        .agent_hash = BERTH_COMMIT,
+        .resources = { a->host.cpu_units, a->host.memory_mib - a->config->reserved_memory_mib },
+        .seed = rng_next(&a->rng),
+    };
+
+    a->control = control_create(&args, &events, a);
+    control_start(a->control);
+}
+
+static void start_logs(struct agent *a)
+{
+    const struct logs_args args = {
+        .loop = a->loop,
+        .http = a->http,
+        .credentials = a->credentials,
+        .roles = a->roles,
+        .docker = a->docker,
+        .config = a->config,
+        .seed = rng_next(&a->rng),
+        .save_cursor = save_cursor,
+        .drop_cursor = drop_cursor,
+        .load_cursor = load_cursor,
+        .user = a,
+    };
+
+    a->logs = logs_create(&args);
+}
+
+enum err_code wiring_start(struct agent *a, struct err *e)
+{
+    static const struct engine_peers peers = {
+        .ack = do_ack,
+        .stop_verify = do_stop_verify,
+        .report = do_report,
+        .follow = do_follow,
+        .drain = do_drain,
+        .gone = do_gone,
+        .fatal = do_fatal,
+    };
+    const struct engine_args args = {
+        .loop = a->loop,
+        .store = a->store,
+        .docker = a->docker,
+        .config = a->config,
+        .core = core_config(a),
+        .record_dir = a->config->data_dir,
+        .version = BERTH_VERSION,
+    };
+    enum err_code code;
+
+    /* First, because the network is slow; its news comes on later turns, when the
+     * engine is there. */
+    start_control(a);
+    start_logs(a);
+    code = engine_create(&args, &peers, a, &a->engine, e);
+    if (code != ERR_INVALID || !a->engine)
+        return code;
+    log_warn("some stored tasks are lost, going on without them", kv_err(e));
+    return ERR_OK;
+}
+
+void wiring_stop(struct agent *a)
+{
+    control_destroy(a->control);
+    a->control = NULL;
+    logs_destroy(a->logs);
+    a->logs = NULL;
+    LIST_FOREACH (it, following, &a->draining) {
+        list_remove(it);
+        free(LIST_ENTRY(it, struct drain, node));
+    }
+    engine_destroy(a->engine);
+    a->engine = NULL;
+}

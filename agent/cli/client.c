@@ -1,0 +1,119 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "io/unix_server.h"
+
+#define DEFAULT_SOCKET "/run/berth/berth.sock"
+
+void cli_client_init(struct cli_client *c, const char *socket, bool json)
+{
+    const char *env = getenv("BERTH_SOCKET");
+
+    c->socket = socket ? socket : (!str_empty(env) ? env : DEFAULT_SOCKET);
+    c->json = json || !isatty(STDOUT_FILENO);
+}
+
+struct asking {
+    const struct cli_client *client;
+    cli_answer_fn *fn;
+    void *user;
+    int code;
+};
+
+static void on_line(void *user, struct str text)
+{
+    struct asking *a = user;
+    AUTO(json) struct json_t *doc = NULL;
+    struct err e = { 0 };
+    struct jcur c;
+    const char *error;
+
+    if (json_parse(text.p, text.n, &doc, &e)) {
+        fprintf(stderr, "berth: the agent's answer cannot be read: %s\n", e.msg);
+        a->code = CLI_ERROR;
+        return;
+    }
+    c = jcur_root(doc, &e);
+    error = jcur_type(&c) == JSON_OBJ ? jcur_str_or(&c, "error", NULL) : NULL;
+    if (error) {
+        fputs("berth: ", stderr);
+        cli_put(stderr, error);
+        fputc('\n', stderr);
+        a->code = CLI_ERROR;
+    } else if (jcur_type(&c) == JSON_OBJ && jcur_bool_or(&c, "end", false)) {
+        return; /* of a list */
+    } else if (a->client->json) {
+        fwrite(text.p, 1, text.n, stdout);
+        fputc('\n', stdout);
+        fflush(stdout);
+    } else {
+        a->fn(a->user, &c);
+    }
+}
+
+static int explain(const char *socket, const struct err *e)
+{
+    if (e->code == ERR_NOT_FOUND)
+        fprintf(stderr,
+                "berth: no agent listens on %s; is ecs.service running? (systemctl status ecs)\n",
+                socket);
+    else if (e->code == ERR_DENIED)
+        fprintf(stderr, "berth: %s: only root and the agent's user may ask it; try with sudo\n",
+                socket);
+    else
+        fprintf(stderr, "berth: %s: %s\n", socket, e->msg);
+    return CLI_ERROR;
+}
+
+int cli_ask(const struct cli_client *c, const char *command, const char *task, bool follow,
+            cli_answer_fn *fn, void *user)
+{
+    struct asking a = { c, fn, user, CLI_OK };
+    struct buf request = BUF_INIT(64 * 1024);
+    struct err e = { 0 };
+    struct jw w;
+
+    jw_init(&w, &request);
+    jw_object(&w);
+    jw_kstr(&w, "command", command);
+    jw_kstr_if(&w, "task", task);
+    if (follow)
+        jw_kbool(&w, "follow", true);
+    jw_end(&w);
+    if (request.overflowed) {
+        fputs("berth: the request is too long\n", stderr);
+        a.code = CLI_USAGE;
+    } else if (unix_ask(c->socket, buf_str(&request), on_line, &a, &e)) {
+        a.code = explain(c->socket, &e);
+    }
+    buf_fini(&request);
+    return a.code;
+}
+
+void cli_age(int64_t ms, char out[CLI_AGE_SIZE])
+{
+    int64_t s = ms < 0 ? 0 : ms / 1000;
+
+    if (s < 60)
+        snprintf(out, CLI_AGE_SIZE, "%" PRId64 "s", s);
+    else if (s < 3600)
+        snprintf(out, CLI_AGE_SIZE, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(out, CLI_AGE_SIZE, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
+    else
+        snprintf(out, CLI_AGE_SIZE, "%" PRId64 "d%02" PRId64 "h", s / 86400, s / 3600 % 24);
+}
+
+const char *cli_short_id(const char *arn_or_id, char out[9])
+{
+    snprintf(out, 9, "%.8s", str_after_last(arn_or_id, '/'));
+    return out;
+}
+
+void cli_put(FILE *to, const char *text)
+{
+    for (; *text; text++)
+        fputc((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text, to);
+}

@@ -1,0 +1,106 @@
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define NEAR_MAX  2
+#define NAME_MAX_ 32
+
+static const struct cli_option *find(const struct cli_option *options, size_t n, struct str name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (str_is(name, options[i].name))
+            return &options[i];
+    }
+    return NULL;
+}
+
+static int complain(const char *command, int bad, const char *what, const char *about)
+{
+    fprintf(stderr, "berth %s: %s '%s'\nberth %s: see \"berth %s --help\"\n", command, what, about,
+            command, command);
+    return bad;
+}
+
+int cli_options(const struct cli_option *options, size_t n, const char *help, int bad, int max_args,
+                int *argc, char **argv)
+{
+    int kept = 1;
+
+    for (int i = 1; i < *argc; i++) {
+        const char *arg = argv[i];
+        const char *name = arg + (arg[0] == '-') + (arg[0] == '-' && arg[1] == '-');
+        const char *eq = strchr(name, '=');
+        const struct cli_option *o;
+
+        if (arg[0] != '-' || !arg[1]) {
+            argv[kept++] = argv[i];
+            continue;
+        }
+        if (streq(name, "help") || streq(name, "h")) {
+            fputs(help, stdout);
+            return CLI_OK;
+        }
+        o = find(options, n, (struct str){ name, eq ? (size_t)(eq - name) : strlen(name) });
+        if (!o)
+            return complain(argv[0], bad, "there is no option", arg);
+        if (o->flag && eq)
+            return complain(argv[0], bad, "no value is expected by", arg);
+        if (o->flag) {
+            *o->flag = true;
+            continue;
+        }
+        if (!eq && i + 1 >= *argc)
+            return complain(argv[0], bad, "a value is missing after", arg);
+        *o->value = eq ? eq + 1 : argv[++i];
+    }
+    if (kept - 1 > max_args)
+        return complain(argv[0], bad, "unexpected argument", argv[max_args + 1]);
+    *argc = kept;
+    argv[kept] = NULL;
+    return -1;
+}
+
+/* Edit distance of two short words, transpositions counting as one. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+    size_t d[NAME_MAX_ + 1][NAME_MAX_ + 1];
+
+    if (n > NAME_MAX_ || m > NAME_MAX_)
+        return NAME_MAX_;
+    for (size_t i = 0; i <= n; i++)
+        d[i][0] = i;
+    for (size_t k = 0; k <= m; k++)
+        d[0][k] = k;
+    for (size_t i = 1; i <= n; i++) {
+        for (size_t k = 1; k <= m; k++) {
+            size_t best = d[i - 1][k - 1] + (a[i - 1] != b[k - 1]);
+
+            best = d[i - 1][k] + 1 < best ? d[i - 1][k] + 1 : best;
+            best = d[i][k - 1] + 1 < best ? d[i][k - 1] + 1 : best;
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] &&
+                d[i - 2][k - 2] + 1 < best)
+                best = d[i - 2][k - 2] + 1;
+            d[i][k] = best;
+        }
+    }
+    return d[n][m];
+}
+
+const char *cli_nearest(const char *text, const char *const *candidates, size_t n)
+{
+    const char *near = NULL;
+    size_t best = NEAR_MAX + 1;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t far = distance(text, candidates[i]);
+
+        if (strlen(text) >= 3 && str_starts(candidates[i], text))
+            far = 0;
+        if (far < best) {
+            best = far;
+            near = candidates[i];
+        }
+    }
+    return near;
+}

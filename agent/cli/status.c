@@ -1,0 +1,145 @@
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "cli/cli.h"
+
+static const char help[] =
+    "usage: berth status [--json] [--socket PATH]\n\n"
+    "Says how the running agent is: its connection to the control plane, the capacity of\n"
+    "this instance, its tasks by status, what is not reported yet, and the log shipper.\n"
+    "JSON when standard output is not a terminal.\n\n"
+    "  --socket PATH  where the agent listens; default BERTH_SOCKET, else\n"
+    "                 /run/berth/berth.sock\n";
+
+static void row(const char *label, const char *text)
+{
+    printf("%-15s ", label);
+    cli_put(stdout, text);
+    putchar('\n');
+}
+
+static void print_agent(const struct jcur *c)
+{
+    struct jcur agent = jcur_obj(c, "agent"), docker = jcur_obj(c, "docker");
+    const char *version = jcur_str_or(&docker, "version", NULL);
+    char age[CLI_AGE_SIZE];
+
+    cli_age(jcur_int_or(&agent, "uptime_ms", 0, INT64_MAX, 0), age);
+    printf("%-15s berth %s (%s), process %" PRId64 ", up %s, %s\n", "Agent",
+           jcur_str_or(&agent, "version", "?"), jcur_str_or(&agent, "commit", "?"),
+           jcur_int_or(&agent, "pid", 0, INT32_MAX, 0), age, jcur_str_or(&agent, "state", "?"));
+    row("Cluster", jcur_str_or(c, "cluster", "?"));
+    row("Instance", jcur_str_or(c, "instance_arn", "not registered yet"));
+    if (version)
+        printf("%-15s %s, API %s\n", "Docker", version, jcur_str_or(&docker, "api", "?"));
+    else
+        row("Docker", "does not answer");
+}
+
+static void print_connection(const struct jcur *control)
+{
+    struct jcur acs = jcur_obj(control, "acs");
+    const char *error = jcur_str_or(&acs, "last_error", NULL);
+    int64_t since = jcur_int_or(&acs, "since_ms", 0, INT64_MAX, 0);
+    char text[CLOCK_ISO_SIZE];
+
+    if (jcur_bool_or(&acs, "connected", false)) {
+        clock_iso(since, text);
+        printf("%-15s connected%s%s\n", "Control plane", since ? " since " : "", since ? text : "");
+        return;
+    }
+    printf("%-15s not connected", "Control plane");
+    if (error) {
+        fputs(": ", stdout);
+        cli_put(stdout, error);
+    }
+    putchar('\n');
+}
+
+static void print_resource(const struct jcur *core, const char *label, const char *key,
+                           const char *unit)
+{
+    struct jcur r = jcur_obj(core, key);
+
+    printf("%-15s %" PRId64 " of %" PRId64 " %s used\n", label,
+           jcur_int_or(&r, "used", INT64_MIN, INT64_MAX, 0),
+           jcur_int_or(&r, "total", INT64_MIN, INT64_MAX, 0), unit);
+}
+
+static void print_numbers(const struct jcur *object)
+{
+    const char *before = "";
+    struct jcur m;
+
+    for (size_t i = 0; jcur_member(object, i, &m); i++) {
+        if (jcur_type(&m) == JSON_INT) {
+            printf("%s%" PRId64 " %s", before, jcur_as_int(&m, INT64_MIN, INT64_MAX), m.key);
+            before = ", ";
+        } else if (jcur_type(&m) == JSON_OBJ) {
+            struct jcur inner;
+
+            for (size_t k = 0; jcur_member(&m, k, &inner); k++) {
+                if (jcur_type(&inner) != JSON_INT)
+                    continue;
+                printf("%s%" PRId64 " %s %s", before, jcur_as_int(&inner, INT64_MIN, INT64_MAX),
+                       m.key, inner.key);
+                before = ", ";
+            }
+        }
+    }
+    if (!*before)
+        fputs("-", stdout);
+    putchar('\n');
+}
+
+static void print_core(const struct jcur *c)
+{
+    struct jcur core = jcur_obj(c, "core"), tasks = jcur_obj(&core, "tasks");
+    struct jcur logs = jcur_obj(c, "logs"), m;
+    const char *before = "";
+
+    if (!jcur_present(&core))
+        return;
+    print_resource(&core, "CPU", "cpu_units", "units");
+    print_resource(&core, "Memory", "memory_mib", "MiB");
+    printf("%-15s ", "Tasks");
+    for (size_t i = 0; jcur_member(&tasks, i, &m); i++) {
+        int64_t n = jcur_as_int(&m, 0, INT64_MAX);
+
+        if (!n)
+            continue;
+        printf("%s%" PRId64 " %s", before, n, m.key);
+        before = ", ";
+    }
+    puts(*before ? "" : "none");
+    printf("%-15s %" PRId64 " tasks wait for room, %" PRId64 " reports unsent\n", "Waiting",
+           jcur_int_or(&core, "tasks_waiting_for_room", 0, INT64_MAX, 0),
+           jcur_int_or(&core, "reports_unsent", 0, INT64_MAX, 0));
+    printf("%-15s ", "Logs");
+    print_numbers(&logs);
+}
+
+static void print_status(void *user, const struct jcur *c)
+{
+    struct jcur control = jcur_obj(c, "control");
+
+    (void)user;
+    print_agent(c);
+    if (jcur_present(&control))
+        print_connection(&control);
+    print_core(c);
+}
+
+int cli_status(int argc, char **argv)
+{
+    struct cli_client client;
+    const char *socket = NULL;
+    bool json = false;
+    const struct cli_option options[] = { { "json", &json, NULL }, { "socket", NULL, &socket } };
+    int code = cli_options(options, COUNT_OF(options), help, CLI_USAGE, 0, &argc, argv);
+
+    if (code >= 0)
+        return code;
+    cli_client_init(&client, socket, json);
+    return cli_ask(&client, "status", NULL, false, print_status, NULL);
+}

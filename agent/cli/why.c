@@ -1,0 +1,56 @@
+#include "cli/cli.h"
+
+static const char help[] =
+    "usage: berth why [--json] [--socket PATH] TASK\n\n"
+    "Says what a task waits for, and since when. TASK is its ARN, its id, or the first\n"
+    "characters of the id. JSON when standard output is not a terminal.\n\n"
+    "  --socket PATH  where the agent listens; default BERTH_SOCKET, else\n"
+    "                 /run/berth/berth.sock\n";
+
+static void print_why(void *user, const struct jcur *c)
+{
+    struct jcur task = jcur_obj(c, "task"), waits = jcur_arr(c, "waits");
+    const char *reason = jcur_str_or(&task, "reason", NULL);
+    char age[CLI_AGE_SIZE];
+
+    (void)user;
+    fputs("Task ", stdout);
+    cli_put(stdout, jcur_str_or(&task, "id", "?"));
+    printf(" (%s:%s) is %s and should be %s.\n", jcur_str_or(&task, "family", "?"),
+           jcur_str_or(&task, "version", "?"), jcur_str_or(&task, "status", "?"),
+           jcur_str_or(&task, "desired", "?"));
+    if (reason) {
+        fputs("Reason: ", stdout);
+        cli_put(stdout, reason);
+        putchar('\n');
+    }
+    if (jcur_len(&waits) == 0)
+        puts("It waits for nothing.");
+    JCUR_EACH (w, &waits) {
+        const char *container = jcur_str_or(&w, "container", NULL);
+
+        cli_age(jcur_int_or(&w, "for_ms", 0, INT64_MAX, 0), age);
+        cli_put(stdout, container ? container : "The task");
+        fputs(" waits for ", stdout);
+        cli_put(stdout, jcur_str_or(&w, "waits_for", "?"));
+        printf(" (for %s)\n", age);
+    }
+}
+
+int cli_why(int argc, char **argv)
+{
+    struct cli_client client;
+    const char *socket = NULL;
+    bool json = false;
+    const struct cli_option options[] = { { "json", &json, NULL }, { "socket", NULL, &socket } };
+    int code = cli_options(options, COUNT_OF(options), help, CLI_USAGE, 1, &argc, argv);
+
+    if (code >= 0)
+        return code;
+    if (argc < 2) {
+        fputs("berth why: which task? \"berth tasks\" lists them\n", stderr);
+        return CLI_USAGE;
+    }
+    cli_client_init(&client, socket, json);
+    return cli_ask(&client, "why", argv[1], false, print_why, NULL);
+}
