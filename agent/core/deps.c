@@ -70,7 +70,7 @@ static bool cannot_be_met(const struct core_ctr *k, const struct task_dep *dep, 
 
 /* Its program has ended, and how. The engine says so before it answers an inspect: it
  * tidies up the network in between, which dependents need not wait for. The event counts
- * until that inspect has been answered. */
+ * until that inspect is answered; an essential container's end stops the task instead. */
 static bool ended(const struct core_ctr *d, int *exit_code)
 {
     bool asked = d->suspect || d->op == CORE_OP_INSPECT;
@@ -78,7 +78,8 @@ static bool ended(const struct core_ctr *d, int *exit_code)
     *exit_code = d->known == CTR_STOPPED ? d->exit_code : d->event_exit_code;
     if (d->known == CTR_STOPPED)
         return d->has_exit_code;
-    return d->event_exit && asked && d->known >= CTR_CREATED && !d->error_name;
+    return d->event_exit && asked && d->known >= CTR_CREATED && !d->error_name &&
+           !d->def->essential;
 }
 
 static bool met(const struct core_ctr *k, const struct task_dep *dep)

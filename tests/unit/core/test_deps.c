@@ -88,6 +88,39 @@ static void test_every_condition(void **state)
     }
 }
 
+/* The engine answers an inspect only after it has tidied up; the event that says that the
+ * program ended is enough for those who wait for that, and only for them. */
+static void test_die_event_is_enough(void **state)
+{
+    static const struct {
+        const char *condition, *dep; /* its definition */
+        int exit_code;
+        bool at_once;
+    } rows[] = {
+        { "COMPLETE", SIDE("dep", ""), 7, true },
+        { "SUCCESS", SIDE("dep", ""), 0, true },
+        { "SUCCESS", SIDE("dep", ""), 7, false },
+        { "COMPLETE", C("dep", ""), 0, false }, /* essential: the task will stop */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct drive d;
+        char text[600];
+
+        drive_begin(&d);
+        snprintf(text, sizeof text, TASK("t1", C("a", AFTER("dep", "%s")) ",%s"), rows[i].condition,
+                 rows[i].dep);
+        send_task(&d, text);
+        bring(&d, "t1/dep", CTR_RUNNING);
+        box_end(&d, box_of(&d, "t1/dep"), rows[i].exit_code);
+        happens(&d, CORE_HAP_DIED, "t1/dep");
+        assert_int_equal(op_at(&d, "t1/a") == CORE_OP_PULL, rows[i].at_once);
+        expect_op(&d, CORE_OP_INSPECT, "t1/dep");
+        drive_end(&d);
+    }
+}
+
 /* ---- edges that are not written as dependsOn ---- */
 
 static void test_implied_edges(void **state)
@@ -283,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_condition),
+        cmocka_unit_test(test_die_event_is_enough),
         cmocka_unit_test(test_implied_edges),
         cmocka_unit_test(test_chain),
         cmocka_unit_test(test_independent_ones_stop_together),

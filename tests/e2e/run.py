@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Runs one end-to-end scenario: run.py BUILD_DIRECTORY NAME
+
+NAME may also be `image` and `image_removed`, which make and remove the test image,
+and `list`. Exit code 77: it cannot run here, and says why.
+"""
+import pathlib
+import sys
+import time
+import traceback
+
+import docker_api
+import harness
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def scenarios():
+    found = {}
+    for path in sorted(HERE.glob("scenarios_*.py")):
+        module = __import__(path.stem)
+        for name, function in vars(module).items():
+            if name.startswith("e2e_"):
+                found[name[len("e2e_"):]] = function
+    return found
+
+
+def run(build, name):
+    known = scenarios()
+    if name not in known:
+        print(f"run.py: there is no scenario '{name}'", file=sys.stderr)
+        return 2
+    docker = docker_api.Docker()
+    docker.ensure_image()
+    began = time.monotonic()
+    try:
+        known[name](harness.Test(build, name))
+    except harness.Skip as e:
+        print(f"skipped: {e}")
+        return 77
+    except Exception:  # pylint: disable=broad-except; the traceback is the report
+        traceback.print_exc(file=sys.stdout)
+        print(f"FAILED {name} after {time.monotonic() - began:.1f} s")
+        return 1
+    print(f"ok {name} ({time.monotonic() - began:.1f} s)")
+    return 0
+
+
+def main(argv):
+    if len(argv) == 3 and argv[2] == "list":
+        print("\n".join(sorted(scenarios())))
+        return 0
+    if len(argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    docker = docker_api.Docker()
+    if not docker.answers():
+        print(f"skipped: no Docker Engine at unix://{docker.path}")
+        return 77
+    if argv[2] == "image":
+        docker.ensure_image()
+        return 0
+    if argv[2] == "image_removed":
+        docker.remove_image()
+        return 0
+    return run(argv[1], argv[2])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
