@@ -83,6 +83,10 @@ static void set_code(struct aws_answer *out, const char *text)
         n -= (size_t)(hash + 1 - text);
         text = hash + 1;
     }
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] <= ' ' || text[i] > '~')
+            return; /* no name at all */
+    }
     if (n < sizeof out->code) {
         memcpy(out->code, text, n);
         out->code[n] = '\0';

@@ -67,6 +67,9 @@ int cli_ask(const struct cli_client *c, const char *command, const char *task, b
 
 #define CLI_AGE_SIZE 24
 void cli_age(int64_t ms, char out[CLI_AGE_SIZE]); /* "3h12m" */
+/* The status of a task (an object of the agent's answer), WAITING for one that has no
+ * room yet and PENDING for one on its way. */
+const char *cli_task_status(const struct jcur *task);
 const char *cli_short_id(const char *arn_or_id, char out[9]);
 /* Printable: control characters of names and texts become '?'. */
 void cli_put(FILE *to, const char *text);

@@ -106,6 +106,15 @@ void cli_age(int64_t ms, char out[CLI_AGE_SIZE])
         snprintf(out, CLI_AGE_SIZE, "%" PRId64 "d%02" PRId64 "h", s / 86400, s / 3600 % 24);
 }
 
+const char *cli_task_status(const struct jcur *task)
+{
+    const char *status = jcur_str_or(task, "status", "?");
+
+    if (streq(status, "RUNNING") || streq(status, "STOPPED"))
+        return status;
+    return jcur_bool_or(task, "admitted", true) ? "PENDING" : "WAITING";
+}
+
 const char *cli_short_id(const char *arn_or_id, char out[9])
 {
     snprintf(out, 9, "%.8s", str_after_last(arn_or_id, '/'));

@@ -66,30 +66,27 @@ static void print_resource(const struct jcur *core, const char *label, const cha
            jcur_int_or(&r, "total", INT64_MIN, INT64_MAX, 0), unit);
 }
 
-static void print_numbers(const struct jcur *object)
+static int64_t total(const struct jcur *object)
 {
-    const char *before = "";
     struct jcur m;
+    int64_t sum = 0;
 
-    for (size_t i = 0; jcur_member(object, i, &m); i++) {
-        if (jcur_type(&m) == JSON_INT) {
-            printf("%s%" PRId64 " %s", before, jcur_as_int(&m, INT64_MIN, INT64_MAX), m.key);
-            before = ", ";
-        } else if (jcur_type(&m) == JSON_OBJ) {
-            struct jcur inner;
+    for (size_t i = 0; jcur_member(object, i, &m); i++)
+        sum += jcur_as_int(&m, 0, INT64_MAX);
+    return sum;
+}
 
-            for (size_t k = 0; jcur_member(&m, k, &inner); k++) {
-                if (jcur_type(&inner) != JSON_INT)
-                    continue;
-                printf("%s%" PRId64 " %s %s", before, jcur_as_int(&inner, INT64_MIN, INT64_MAX),
-                       m.key, inner.key);
-                before = ", ";
-            }
-        }
-    }
-    if (!*before)
-        fputs("-", stdout);
-    putchar('\n');
+/* The causes of what was dropped and the rest of the numbers are in --json. */
+static void print_logs(const struct jcur *logs)
+{
+    struct jcur dropped = jcur_obj(logs, "dropped");
+
+    printf("%-15s %" PRId64 " streams, %" PRId64 " events sent, %" PRId64 " waiting, %" PRId64
+           " dropped, %" PRId64 " puts failed\n",
+           "Logs", jcur_int_or(logs, "streams", 0, INT64_MAX, 0),
+           jcur_int_or(logs, "sent_events", 0, INT64_MAX, 0),
+           jcur_int_or(logs, "waiting_events", 0, INT64_MAX, 0), total(&dropped),
+           jcur_int_or(logs, "puts_failed", 0, INT64_MAX, 0));
 }
 
 static void print_core(const struct jcur *c)
@@ -115,8 +112,7 @@ static void print_core(const struct jcur *c)
     printf("%-15s %" PRId64 " tasks wait for room, %" PRId64 " reports unsent\n", "Waiting",
            jcur_int_or(&core, "tasks_waiting_for_room", 0, INT64_MAX, 0),
            jcur_int_or(&core, "reports_unsent", 0, INT64_MAX, 0));
-    printf("%-15s ", "Logs");
-    print_numbers(&logs);
+    print_logs(&logs);
 }
 
 static void print_status(void *user, const struct jcur *c)

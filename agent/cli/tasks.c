@@ -49,16 +49,6 @@ static void ports_cell(const struct jcur *task, struct buf *b)
     }
 }
 
-/* What a person wants to know of a task that does not run yet. */
-static const char *status_cell(const struct jcur *task)
-{
-    const char *status = jcur_str_or(task, "status", "?");
-
-    if (streq(status, "RUNNING") || streq(status, "STOPPED"))
-        return status;
-    return jcur_bool_or(task, "admitted", true) ? "PENDING" : "WAITING";
-}
-
 static void buf_cell(struct cli_table *t, struct buf *b)
 {
     cli_table_cell(t, b->len ? buf_text(b) : "-");
@@ -74,7 +64,7 @@ static void add_task(void *user, const struct jcur *task)
     cli_table_cell(t, cli_short_id(jcur_str_or(task, "id", "?"), id));
     buf_printf(&b, "%s:%s", jcur_str_or(task, "family", "?"), jcur_str_or(task, "version", "?"));
     buf_cell(t, &b);
-    cli_table_cell(t, status_cell(task));
+    cli_table_cell(t, cli_task_status(task));
     cli_table_cell(t, jcur_str_or(task, "desired", "?"));
     containers_cell(task, &b);
     buf_cell(t, &b);

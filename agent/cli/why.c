@@ -17,7 +17,7 @@ static void print_why(void *user, const struct jcur *c)
     fputs("Task ", stdout);
     cli_put(stdout, jcur_str_or(&task, "id", "?"));
     printf(" (%s:%s) is %s and should be %s.\n", jcur_str_or(&task, "family", "?"),
-           jcur_str_or(&task, "version", "?"), jcur_str_or(&task, "status", "?"),
+           jcur_str_or(&task, "version", "?"), cli_task_status(&task),
            jcur_str_or(&task, "desired", "?"));
     if (reason) {
         fputs("Reason: ", stdout);

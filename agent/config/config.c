@@ -75,7 +75,7 @@ static void unknown_name(struct config_problems *p, int line, struct str name)
     if (!(name.n > 4 && memcmp(name.p, "ECS_", 4) == 0) &&
         !(name.n > 6 && memcmp(name.p, "BERTH_", 6) == 0))
         return;
-    near = vars_nearest(name);
+    near = p->n > PROBLEMS_MAX ? NULL : vars_nearest(name); /* a search; nobody will see it */
     if (near)
         config_problem_add(p, false, line, "%.*s: unknown, did you mean %s?", shown(name), name.p,
                            near);

@@ -44,7 +44,6 @@ void core_destroy(struct core *c)
 
     if (!c)
         return;
-    HASH_CLEAR(op_hh, c->ops);
     HASH_ITER (hh, c->tasks, t, next)
         task_forget(c, t);
     free(c->heap);

@@ -69,8 +69,11 @@ void task_forget(struct core *c, struct core_task *t)
     list_remove(&t->report_node);
     list_remove(&t->backoff_node);
     HASH_DEL(c->tasks, t);
-    for (size_t i = 0; i < t->n_ctrs; i++)
+    for (size_t i = 0; i < t->n_ctrs; i++) {
+        if (t->ctrs[i].op_id) /* only when a record says so, or everything ends */
+            op_finished(c, &t->ctrs[i]);
         ctr_fini(&t->ctrs[i]);
+    }
     free(t->ctrs);
     free(t->need.ports);
     free(t->arn);

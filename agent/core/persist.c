@@ -162,8 +162,10 @@ static void read_ctr_volatile(struct core *c, struct core_ctr *k, const struct j
     queued = (enum core_op)jcur_int(j, "queued", CORE_OP_NONE, CORE_OP_REMOVE);
     if (!k->op_id != !k->op || (k->op && queued))
         jcur_fail(j, "expected one operation at most, with its id");
-    if (!jcur_ok(j))
+    if (!jcur_ok(j)) {
+        k->op_id = 0; /* it is not in the table */
         return;
+    }
     if (k->op_id)
         HASH_ADD(op_hh, c->ops, op_id, sizeof k->op_id, k);
     if (k->slot_until && op_lane(k->op) >= 0)
@@ -294,9 +296,12 @@ static void write_ports(struct jw *w, const char *key, const struct port_set *s)
 {
     jw_key(w, key);
     jw_array(w);
-    for (unsigned p = 1; p < 65536; p++)
-        if (port_set_has(s, (uint16_t)p))
+    for (unsigned p = 1; p < 65536; p++) {
+        if (!s->bits[p / 64])
+            p |= 63; /* on to the next word */
+        else if (port_set_has(s, (uint16_t)p))
             jw_int(w, p);
+    }
     jw_end(w);
 }
 
@@ -409,8 +414,11 @@ static void load_task(struct core *c, const struct jcur *j)
         err_wrap(j->err, "tasks[%zu].task", j->idx);
         return;
     }
-    if (find_task(c, jcur_str(j, "arn"))) {
+    if (task && !streq(task->arn, jcur_str(j, "arn")))
+        jcur_fail(j, "expected the arn of its task");
+    if (find_task(c, jcur_str(j, "arn")))
         jcur_fail(j, "the same task twice");
+    if (!jcur_ok(j)) {
         task_destroy(task);
         return;
     }

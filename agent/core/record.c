@@ -303,9 +303,9 @@ static void read_facts(const struct jcur *c, struct ctr_facts *f)
     f->exit_code = (int)jcur_int_or(c, "exit_code", INT32_MIN, INT32_MAX, 0);
     f->oom_killed = jcur_bool_or(c, "oom", false);
     snprintf(f->error, sizeof f->error, "%s", jcur_str(c, "error"));
-    f->created_ms = jcur_int(c, "created", SANE_INT);
-    f->started_ms = jcur_int(c, "started", SANE_INT);
-    f->finished_ms = jcur_int(c, "finished", SANE_INT);
+    f->created_ms = jcur_int(c, "created", SANE_TIME);
+    f->started_ms = jcur_int(c, "started", SANE_TIME);
+    f->finished_ms = jcur_int(c, "finished", SANE_TIME);
     f->health = (enum ctr_health)jcur_int(c, "health", HEALTH_UNKNOWN, HEALTH_BAD);
     f->bindings = mem_array(jcur_len(&all), sizeof *f->bindings);
     JCUR_EACH (item, &all) {
@@ -322,7 +322,7 @@ static void read_op_done(const struct jcur *c, struct core_event *ev, struct cor
 {
     struct jcur facts = jcur_obj(c, "facts");
 
-    ev->u.op.id = (uint64_t)jcur_int(c, "id", 1, INT64_MAX);
+    ev->u.op.id = (uint64_t)jcur_int(c, "id", 1, SANE_MAX);
     ev->u.op.err.code = err_code_from_name(jcur_str_or(c, "code", "ok"));
     snprintf(ev->u.op.err.msg, sizeof ev->u.op.err.msg, "%s", jcur_str_or(c, "error", ""));
     ev->u.op.container_id = jcur_str_or(c, "container_id", "");
@@ -390,7 +390,7 @@ static void read_body(const struct jcur *c, struct core_event *ev, struct core_e
         read_listed(c, ev, a);
         break;
     case CORE_EV_REPORTED:
-        ev->u.reported.id = (uint64_t)jcur_int(c, "id", 1, INT64_MAX);
+        ev->u.reported.id = (uint64_t)jcur_int(c, "id", 1, SANE_MAX);
         ev->u.reported.result =
             (enum core_report_result)index_of(c, "result", result_names, COUNT_OF(result_names));
         ev->u.reported.error = jcur_str_or(c, "error", "");
@@ -407,8 +407,8 @@ enum err_code core_event_read(const struct jcur *c, struct core_time *now, struc
     struct core_event_arena *a = NEW(struct core_event_arena);
 
     *ev = (struct core_event){ 0 };
-    now->mono_ms = jcur_int(c, "mono", SANE_INT);
-    now->wall_ms = jcur_int(c, "wall", SANE_INT);
+    now->mono_ms = jcur_int(c, "mono", SANE_TIME);
+    now->wall_ms = jcur_int(c, "wall", SANE_TIME);
     ev->type = (enum core_event_type)index_of(c, "event", event_names, COUNT_OF(event_names));
     if (jcur_ok(c))
         read_body(c, ev, a);

@@ -25,6 +25,8 @@
  * are added to each other, so they stay far from the limits of the type. */
 #define SANE_MAX ((int64_t)1 << 53)
 #define SANE_INT -SANE_MAX, SANE_MAX
+/* The times of an event: what the core adds to them can still be read back. */
+#define SANE_TIME -SANE_MAX / 8, SANE_MAX / 8
 
 enum image_step { IMAGE_BEGIN, IMAGE_ABSENT, IMAGE_PULLED };
 

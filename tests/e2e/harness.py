@@ -326,7 +326,7 @@ class Cluster:
     def task(self, arn):
         return self.tasks([arn])[0]
 
-    def wait(self, arns, status, timeout=30):
+    def wait(self, arns, status, timeout=30, every=0.01):
         """Until all have this status; RUNNING fails at once when one has stopped."""
         seen = []
 
@@ -337,7 +337,7 @@ class Cluster:
                     raise Failure(f"a task stopped instead of running: {explain(t)}")
             return all(t["lastStatus"] == status for t in seen)
 
-        poll(there, lambda: f"all {status}: {[explain(t) for t in seen]}", timeout)
+        poll(there, lambda: f"all {status}: {[explain(t) for t in seen]}", timeout, every)
         return list(seen)
 
     def wait_running(self, arn, timeout=30):

@@ -1,0 +1,64 @@
+/* links: logs */
+/* The options of the awslogs driver, one "name=value" a line, and a stored cursor:
+ * the whole text. */
+#include "fuzz/fuzz.h"
+#include "logs/cursor.h"
+#include "logs/options.h"
+
+#define OPTIONS_MAX 16
+
+static void read_options(struct str left)
+{
+    static char web[] = "web", id[] = "8f2c", region[] = "us-west-2";
+    struct task_kv options[OPTIONS_MAX];
+    struct task_container c = { .name = web, .log_options = options };
+    struct task t = { .id = id, .containers = &c, .n_containers = 1 };
+    struct config config = { .region = region };
+    struct log_options o = { 0 };
+    struct err e = { 0 };
+
+    while (left.n && c.n_log_options < OPTIONS_MAX) {
+        char *name = fuzz_line_text(&left), *eq = strchr(name, '=');
+
+        options[c.n_log_options].name = name;
+        options[c.n_log_options++].value = mem_strdup(eq ? eq + 1 : "");
+        if (eq)
+            *eq = '\0';
+    }
+    if (!log_options_read(&t, &c, "0123456789ab", &config, &o, &e)) {
+        LAW(*o.group && *o.stream && *o.region && *o.endpoint && o.flush_ms > 0);
+        LAW(!strpbrk(o.region, "/.:@?#"));
+        log_options_fini(&o);
+    } else {
+        LAW(e.code && *e.msg && !o.group && !o.stream);
+    }
+    for (size_t i = 0; i < c.n_log_options; i++) {
+        free(options[i].name);
+        free(options[i].value);
+    }
+}
+
+static void read_cursor(const char *text)
+{
+    struct cursor cursor = { 0 }, again = { 0 };
+    struct err e = { 0 };
+    AUTO(buf) struct buf out = BUF_INIT(4096);
+
+    if (cursor_parse(text, &cursor, &e)) {
+        LAW(*e.msg);
+        return;
+    }
+    LAW(cursor_since_ns(&cursor) >= 0);
+    cursor_write(&cursor, &out);
+    LAW(!cursor_parse(buf_text(&out), &again, &e));
+    LAW(memcmp(&cursor, &again, sizeof again) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    AUTO(str) char *text = mem_strndup(size ? (const char *)data : "", size);
+
+    read_options(fuzz_str(data, size));
+    read_cursor(text);
+    return 0;
+}
