@@ -230,6 +230,15 @@ static int at_least_2(int n)
     return n < 2 ? 2 : n;
 }
 
+/* Creates at once, and starts at once. Docker's part waits for the disk now and then, so
+ * fewer leave processors idle; more only make the first tasks of a burst later. */
+static int start_parallel(const struct agent *a)
+{
+    int64_t chosen = a->config->start_parallel;
+
+    return chosen > 0 ? (int)chosen : 2 * a->host.cores + 1;
+}
+
 static struct core_config core_config(const struct agent *a)
 {
     const struct config *c = a->config;
@@ -253,8 +262,7 @@ static struct core_config core_config(const struct agent *a)
         .cleanup_jitter_ms = c->task_cleanup_jitter_ms,
         .drain_ms = DRAIN_MS,
         .ageing_ms = AGEING_MS,
-        .start_parallel =
-            c->start_parallel > 0 ? (int)c->start_parallel : at_least_2(a->host.cores + 1),
+        .start_parallel = start_parallel(a),
         .pull_parallel = at_least_2(a->host.cores),
         .exclude_ipv6_binding = c->exclude_ipv6_binding,
     };

@@ -31,7 +31,7 @@ struct core *core_create(const struct core_config *cfg)
     list_init(&c->in_backoff);
     for (int i = 0; i < LANE__COUNT; i++)
         list_init(&c->lanes[i].queue);
-    c->lanes[LANE_START].limit = cfg->start_parallel;
+    c->lanes[LANE_CREATE].limit = c->lanes[LANE_START].limit = cfg->start_parallel;
     c->lanes[LANE_PULL].limit = cfg->pull_parallel;
     c->manifest_seq = -1;
     c->timer_at = -1;

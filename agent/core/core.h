@@ -44,7 +44,7 @@ struct core_config {
     int64_t cleanup_wait_ms, cleanup_jitter_ms;
     int64_t drain_ms;   /* how long removal waits for the container's logs */
     int64_t ageing_ms;  /* see core/capacity.h */
-    int start_parallel; /* creates and starts under way at once; pacing */
+    int start_parallel; /* creates, and as many starts, under way at once; pacing */
     int pull_parallel;
     bool exclude_ipv6_binding;
 };

@@ -1,6 +1,6 @@
 /* ops: operations on the engine. One at a time for each container; creates, starts
- * and pulls are paced, because twenty at once end later than three at a time, and
- * the first of them much later. */
+ * and pulls are paced, because twenty at once end no sooner than a few at a
+ * time, and the first of them much later. */
 #include <stddef.h>
 
 #include "base/mem.h"
@@ -16,9 +16,22 @@
 
 int op_lane(enum core_op op)
 {
-    if (op == CORE_OP_CREATE || op == CORE_OP_START)
+    switch (op) {
+    case CORE_OP_CREATE:
+        return LANE_CREATE;
+    case CORE_OP_START:
         return LANE_START;
-    return op == CORE_OP_PULL ? LANE_PULL : -1;
+    case CORE_OP_PULL:
+        return LANE_PULL;
+    case CORE_OP_NONE:
+    case CORE_OP_INSPECT_IMAGE:
+    case CORE_OP_STOP:
+    case CORE_OP_INSPECT:
+    case CORE_OP_DRAIN_LOGS:
+    case CORE_OP_REMOVE:
+        break;
+    }
+    return -1;
 }
 
 static int64_t stop_timeout_s(const struct core *c, const struct core_ctr *k)

@@ -114,7 +114,7 @@ struct lane {
     int limit, used;
     struct list queue; /* of core_ctr.lane_node */
 };
-enum { LANE_START, LANE_PULL, LANE__COUNT };
+enum { LANE_CREATE, LANE_START, LANE_PULL, LANE__COUNT };
 
 struct core {
     struct core_config cfg;

@@ -138,16 +138,39 @@ static const char *digest_of(const struct docker_image *image, const char *name)
     return found ? found : "";
 }
 
+/* One question about an image serves all who ask it meanwhile: a burst of tasks of
+ * one image asks once. The one who asked first has the docker operation. */
+static struct carried *find_look(struct engine *en, const char *image, bool asked)
+{
+    struct carried *c, *next;
+
+    HASH_ITER (hh, en->ops, c, next)
+        if (c->op == CORE_OP_INSPECT_IMAGE && asked == (c->docker != NULL) && streq(c->ref, image))
+            return c;
+    return NULL;
+}
+
 static void on_image(void *user, const struct docker_image *image, const struct err *e)
 {
     struct carried *c = user;
-    struct queued *q = queued_op(c->id, e);
+    struct engine *en = c->en;
+    AUTO(str) char *name = mem_strdup(c->ref);
 
-    if (!e->code) {
-        images_put(&c->en->images, c->ref, image->env);
-        q->ev.u.op.image_digest = mem_strdup(digest_of(image, c->ref));
+    if (!e->code)
+        images_put(&en->images, name, image->env);
+    while (c) {
+        struct queued *q = queued_op(c->id, e);
+
+        if (!e->code)
+            q->ev.u.op.image_digest = mem_strdup(digest_of(image, name));
+        finish(c, q);
+        c = find_look(en, name, false);
     }
-    finish(c, q);
+}
+
+static void look_at_image(struct carried *c)
+{
+    c->docker = docker_inspect_image(c->en->docker, c->ref, c->timeout_ms, on_image, c);
 }
 
 /* ---- create ---- */
@@ -251,7 +274,8 @@ static void begin(struct engine *en, const struct core_action *a)
     HASH_ADD(hh, en->ops, id, sizeof c->id, c);
     switch (a->op) {
     case CORE_OP_INSPECT_IMAGE:
-        c->docker = docker_inspect_image(en->docker, c->ref, c->timeout_ms, on_image, c);
+        if (!find_look(en, c->ref, true))
+            look_at_image(c);
         break;
     case CORE_OP_PULL:
         c->docker = docker_pull(en->docker, c->ref, NULL, a->idle_timeout_ms, c->timeout_ms, NULL,
@@ -292,13 +316,16 @@ void engine_drained(struct engine *en, uint64_t id)
 
 static void cancel(struct engine *en, uint64_t id)
 {
-    struct carried *c;
+    struct carried *c, *heir;
 
     HASH_FIND(hh, en->ops, &id, sizeof id, c);
     if (!c)
         return;
     docker_cancel(c->docker);
+    heir = c->op == CORE_OP_INSPECT_IMAGE && c->docker ? find_look(en, c->ref, false) : NULL;
     carried_destroy(c);
+    if (heir)
+        look_at_image(heir);
 }
 
 /* ---- the core's timer ---- */

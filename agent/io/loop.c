@@ -68,8 +68,8 @@ static void on_check(uv_check_t *h)
     struct loop *l = h->data;
     struct list batch;
 
-    if (list_empty(&l->soon) && list_empty(&l->ends))
-        return;
+    /* Also when nothing is left to do: what was asked for may have been disarmed, and
+     * an idle handle that stays makes the loop spin. */
     uv_idle_stop(&l->idle);
 
     /* What is asked for from here on belongs to the next turn, so that a

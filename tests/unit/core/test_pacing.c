@@ -78,15 +78,21 @@ static void test_starts_in_order_of_arrival(void **state)
         bring(&d, place_of(i), CTR_PULLED);
     expect_op(&d, CORE_OP_CREATE, "t5/a"); /* there was room then */
     expect_op(&d, CORE_OP_CREATE, "t4/a");
-    assert_int_equal(under_way(&d, CORE_OP_CREATE, CORE_OP_START), 2);
-    done(&d, CORE_OP_CREATE, "t5/a"); /* its start comes after the creates of older ones */
-    assert_null(pending_op(&d, "t5/a"));
-    for (int i = 0; i < 4; i++) {
-        assert_int_equal(under_way(&d, CORE_OP_CREATE, CORE_OP_START), 2);
-        bring(&d, place_of(i), CTR_RUNNING); /* one task gets through before the next */
-    }
-    bring(&d, "t4/a", CTR_RUNNING);
-    bring(&d, "t5/a", CTR_RUNNING);
+    assert_int_equal(under_way(&d, CORE_OP_CREATE, CORE_OP_CREATE), 2);
+    done(&d, CORE_OP_CREATE, "t5/a");
+    expect_op(&d, CORE_OP_START, "t5/a");  /* starts have places of their own */
+    expect_op(&d, CORE_OP_CREATE, "t0/a"); /* the oldest that waits */
+    done(&d, CORE_OP_CREATE, "t4/a");
+    done(&d, CORE_OP_CREATE, "t0/a");
+    assert_int_equal(under_way(&d, CORE_OP_START, CORE_OP_START), 2);
+    expect_op(&d, CORE_OP_START, "t4/a");
+    assert_null(pending_op(&d, "t0/a"));
+    done(&d, CORE_OP_CREATE, "t1/a");
+    done(&d, CORE_OP_START, "t5/a");
+    expect_op(&d, CORE_OP_START, "t0/a"); /* before the younger t1 */
+    assert_null(pending_op(&d, "t1/a"));
+    for (int i = 0; i < 6; i++)
+        bring(&d, place_of((i + 4) % 6), CTR_RUNNING);
     drive_end(&d);
 }
 
@@ -111,7 +117,7 @@ static void test_hanging_create_stops_counting(void **state)
     assert_null(pending_op(&d, "t2/a"));
     /* Its late answer gives no place back a second time. */
     done(&d, CORE_OP_CREATE, "t0/a");
-    assert_int_equal(under_way(&d, CORE_OP_CREATE, CORE_OP_START), 1);
+    assert_int_equal(under_way(&d, CORE_OP_CREATE, CORE_OP_CREATE), 1);
     drive_end(&d);
 }
 
