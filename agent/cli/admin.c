@@ -8,6 +8,7 @@
 #define ANSWER_MAX (64 << 20)
 #define PIECE      (256 * 1024) /* sent at once; the server holds 1 MiB for a client */
 #define PACE_MS    5
+#define STALL_MAX  (60 * 1000 / PACE_MS) /* a client that reads nothing for so long is left */
 
 struct admin {
     struct agent *agent;
@@ -23,6 +24,7 @@ struct answer {
     struct buf out;
     size_t sent;
     struct loop_timer *pace;
+    int stalled; /* turns in which the client had not read the last piece */
     bool follow;
 };
 
@@ -36,12 +38,22 @@ static void answer_destroy(struct answer *an)
 
 /* ---- sending ---- */
 
-/* Sends a piece; a large answer goes out over several turns. */
+/* Sends a piece; a large answer goes out over several turns, as fast as it is read. */
 static void send_more(void *user)
 {
     struct answer *an = user;
     struct str piece = { an->out.data + an->sent, an->out.len - an->sent };
 
+    if (!an->follow && unix_client_behind(an->client) > 0) {
+        if (++an->stalled < STALL_MAX) {
+            loop_timer_arm(an->pace, PACE_MS);
+            return;
+        }
+        unix_client_end(an->client);
+        answer_destroy(an);
+        return;
+    }
+    an->stalled = 0;
     if (piece.n > PIECE)
         piece.n = PIECE;
     an->sent += piece.n;

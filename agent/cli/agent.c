@@ -206,11 +206,13 @@ static void on_signal(void *user)
     agent_stop(user, CLI_OK);
 }
 
+static volatile sig_atomic_t late_code;
+
 /* Whatever hangs while stopping: all that matters is in committed transactions. */
 static void on_late(int signum)
 {
     (void)signum;
-    _exit(CLI_OK);
+    _exit(late_code);
 }
 
 static void negotiate(void *user);
@@ -296,9 +298,10 @@ static int run(struct agent *a)
     negotiate(a);
     loop_timer_arm(a->trim, TRIM_MS);
     loop_run(a->loop);
+    late_code = a->exit_code < 0 ? CLI_OK : a->exit_code;
     signal(SIGALRM, on_late);
     alarm(STOP_LIMIT_S);
-    return a->exit_code < 0 ? CLI_OK : a->exit_code;
+    return late_code;
 }
 
 static void tear_down(struct agent *a)

@@ -20,6 +20,7 @@ struct asking {
     cli_answer_fn *fn;
     void *user;
     int code;
+    bool ended; /* a list has come to its end */
 };
 
 static void on_line(void *user, struct str text)
@@ -43,7 +44,7 @@ static void on_line(void *user, struct str text)
         fputc('\n', stderr);
         a->code = CLI_ERROR;
     } else if (jcur_type(&c) == JSON_OBJ && jcur_bool_or(&c, "end", false)) {
-        return; /* of a list */
+        a->ended = true;
     } else if (a->client->json) {
         fwrite(text.p, 1, text.n, stdout);
         fputc('\n', stdout);
@@ -70,7 +71,8 @@ static int explain(const char *socket, const struct err *e)
 int cli_ask(const struct cli_client *c, const char *command, const char *task, bool follow,
             cli_answer_fn *fn, void *user)
 {
-    struct asking a = { c, fn, user, CLI_OK };
+    struct asking a = { c, fn, user, CLI_OK, false };
+    bool list = streq(command, "tasks") || (streq(command, "events") && !follow);
     struct buf request = BUF_INIT(64 * 1024);
     struct err e = { 0 };
     struct jw w;
@@ -87,6 +89,9 @@ int cli_ask(const struct cli_client *c, const char *command, const char *task, b
         a.code = CLI_USAGE;
     } else if (unix_ask(c->socket, buf_str(&request), on_line, &a, &e)) {
         a.code = explain(c->socket, &e);
+    } else if (list && !a.ended && a.code == CLI_OK) {
+        fputs("berth: the agent's answer is not whole; ask again\n", stderr);
+        a.code = CLI_ERROR;
     }
     buf_fini(&request);
     return a.code;

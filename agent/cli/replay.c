@@ -53,8 +53,9 @@ static void print_payload(const struct core_event *ev)
         if (p->task) {
             printf("\n    task");
             put_pair("arn", p->task->arn);
-            printf(" %s:%s desired=%s", p->task->family, p->task->version,
-                   task_status_name(p->task->desired));
+            put_pair("family", p->task->family);
+            put_pair("version", p->task->version);
+            printf(" desired=%s", task_status_name(p->task->desired));
         } else {
             printf("\n    unreadable task");
             put_pair("arn", p->arn);
@@ -199,7 +200,7 @@ static void print_action(const struct core_action *a)
 
 /* ---- for programs ---- */
 
-static void print_json(struct str event, const struct core_actions *actions)
+static void print_json(struct replay *r, struct str event, const struct core_actions *actions)
 {
     struct buf b = BUF_INIT(OUT_MAX);
     struct jw w;
@@ -214,7 +215,9 @@ static void print_json(struct str event, const struct core_actions *actions)
         core_action_write(&w, &actions->items[i]);
     jw_end(&w);
     jw_end(&w);
-    if (!b.overflowed)
+    if (b.overflowed)
+        damaged(r, "what was decided is too much to print");
+    else
         puts(buf_text(&b));
     buf_fini(&b);
 }
@@ -230,11 +233,13 @@ static void read_header(struct replay *r, const struct jcur *c)
         damaged(r, "a flight record begins with a line that has a \"save\" member");
         return;
     }
-    if (core_load(&save, &r->core, &e))
+    if (core_load(&save, &r->core, &e)) {
         damaged(r, e.msg);
-    else if (!r->json)
-        printf("Recorded by berth %s, replayed by berth %s.\n", jcur_str_or(c, "berth", "?"),
-               BERTH_VERSION);
+    } else if (!r->json) {
+        fputs("Recorded by berth ", stdout);
+        cli_put(stdout, jcur_str_or(c, "berth", "?"));
+        puts(", replayed by berth " BERTH_VERSION ".");
+    }
 }
 
 static void replay_event(struct replay *r, const struct jcur *c, struct str text)
@@ -255,7 +260,7 @@ static void replay_event(struct replay *r, const struct jcur *c, struct str text
     if (ev.type == CORE_EV_RESTORED)
         task_destroy(ev.u.restored.task);
     if (r->json)
-        print_json(text, &actions);
+        print_json(r, text, &actions);
     for (size_t i = 0; !r->json && i < actions.n; i++)
         print_action(&actions.items[i]);
     core_actions_fini(&actions);

@@ -181,7 +181,8 @@ void acs_heard(struct acs *a)
 {
     const struct control_timing *t = &a->c->timing;
 
-    if (a->ws)
+    /* A peer that goes on talking instead of answering our goodbye is cut off in time. */
+    if (a->ws && a->state != ACS_CLOSING)
         loop_timer_arm(a->silence, control_jitter(a->c, t->silence_ms, t->silence_jitter_ms));
 }
 

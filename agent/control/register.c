@@ -22,6 +22,7 @@ struct registration {
     char client_token[RNG_UUID_SIZE];
     char *document, *signature;
     bool create_cluster; /* the next call is CreateCluster */
+    bool created;        /* it was made: who still does not know it is asked with patience */
 };
 
 static void on_retry(void *user);
@@ -96,6 +97,10 @@ static void submit(struct registration *r);
 static void not_done(struct registration *r, const char *code, const struct err *e)
 {
     if (!r->create_cluster && r->c->config->cluster_default && lacks_cluster(code, e)) {
+        if (r->created) {
+            wait_and_retry(r, true, e);
+            return;
+        }
         log_info("the default cluster does not exist; creating it",
                  kv_s("cluster", r->c->config->cluster));
         r->create_cluster = true;
@@ -118,6 +123,7 @@ static void on_cluster(void *user, struct str body, const char *code, const stru
         return;
     }
     r->create_cluster = false;
+    r->created = true;
     submit(r);
 }
 

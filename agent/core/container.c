@@ -261,7 +261,7 @@ void ctr_gone(struct core *c, struct core_ctr *k)
 {
     if (!k->docker_id)
         return; /* it was never made; a create that is still under way shows itself */
-    k->removed = true;
+    /* It is cleaned up as any other: its log's reader and cursor are to go too. */
     if (k->known == CTR_STOPPED)
         return;
     if (k->event_exit) {
@@ -280,10 +280,22 @@ static struct core_ctr *find_named(struct core_task *t, const char *id, const ch
 
         if (k->docker_id && streq(k->docker_id, id))
             return k;
-        if (!k->docker_id && k->create_tried && streq(k->docker_name, name))
+        if ((!k->docker_id || k->known == CTR_STOPPED) && k->create_tried &&
+            streq(k->docker_name, name))
             return k;
     }
     return NULL;
+}
+
+/* A create from before a crash can be carried out long after, even when the container
+ * has been made again since and was removed: what has the name is ours to clean up. */
+static void appeared_late(struct core *c, struct core_ctr *k, const char *id)
+{
+    if (k->known != CTR_STOPPED || (k->docker_id && streq(k->docker_id, id)))
+        return;
+    mem_replace(&k->docker_id, id);
+    k->removed = false;
+    task_changed(c, k->task);
 }
 
 void ctr_happened(struct core *c, const struct core_event *ev)
@@ -293,8 +305,8 @@ void ctr_happened(struct core *c, const struct core_event *ev)
 
     if (!k)
         return;
-    if (ev->u.container.what == CORE_HAP_CREATED && !k->docker_id)
-        k->removed = false; /* a create from before a crash, carried out late */
+    if (ev->u.container.what == CORE_HAP_CREATED)
+        appeared_late(c, k, ev->u.container.id);
     if (k->removed && k->known == CTR_STOPPED)
         return;
     if (ev->u.container.what == CORE_HAP_OOM) {
@@ -325,6 +337,8 @@ void ctr_listed(struct core *c, const struct core_event *ev)
 
         t = find_task(c, row->task_arn);
         k = t ? find_named(t, row->id, row->name) : NULL;
+        if (k)
+            appeared_late(c, k, row->id);
         if (!k)
             strangers++;
         else if (row->status == CTR_RUNNING && k->known == CTR_STOPPED)

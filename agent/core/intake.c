@@ -100,17 +100,26 @@ static void choose_names(struct core *c, struct core_task *t)
 
 /* ---- payloads ---- */
 
-/* A task that cannot be run is known only by its end, which is reported. */
-static void refuse(struct core *c, const char *arn, const char *reason)
-{
-    struct core_task *t = task_add(c, NULL, arn);
+/* Refused ones go when their end is accepted; while none is, they are bounded too. */
+#define MAX_KNOWN (CORE_MAX_TASKS + 1000)
 
+/* A task that cannot be run is known only by its end, which is reported. */
+static bool refuse(struct core *c, const char *arn, const char *reason)
+{
+    struct core_task *t;
+
+    if (core_task_count(c) >= MAX_KNOWN) {
+        core_note(c, true, NULL, NULL, "a task was ignored: too many refused ones are unreported");
+        return false;
+    }
+    t = task_add(c, NULL, arn);
     t->desired = t->known = TASK_STOPPED;
     t->stopped_at = c->now.mono_ms;
     t->stopped_wall = c->now.wall_ms;
     t->reason = mem_strdup(reason);
     core_note(c, true, t, NULL, "task refused: %s", reason);
     task_touch(c, t);
+    return true;
 }
 
 static void refuse_undecodable(struct core *c, const struct core_payload_task *p)
@@ -141,7 +150,8 @@ static void put_definition(struct core *c, const struct core_task *t)
     a->value = mem_strdup(t->def->json);
 }
 
-static void accept(struct core *c, struct core_payload_task *p)
+/* False when it was neither accepted nor refused: it is to be sent again. */
+static bool accept(struct core *c, struct core_payload_task *p)
 {
     struct core_task *t = find_task(c, p->task->arn);
 
@@ -153,12 +163,10 @@ static void accept(struct core *c, struct core_payload_task *p)
                 core_note(c, false, t, NULL, "the control plane wants it stopped");
             task_changed(c, t);
         }
-        return;
+        return true;
     }
-    if (core_task_count(c) >= CORE_MAX_TASKS) {
-        refuse(c, p->task->arn, "TaskStateError: this agent holds as many tasks as it can");
-        return;
-    }
+    if (core_task_count(c) >= CORE_MAX_TASKS)
+        return refuse(c, p->task->arn, "TaskStateError: this agent holds as many tasks as it can");
     t = task_add(c, p->task, p->task->arn);
     t->desired = p->task->desired;
     p->task = NULL;
@@ -167,6 +175,7 @@ static void accept(struct core *c, struct core_payload_task *p)
     task_changed(c, t);
     core_note(c, false, t, NULL, "task accepted: %s:%s", t->def->family, t->def->version);
     admit_enqueue(c, t);
+    return true;
 }
 
 void intake_payload(struct core *c, struct core_event *ev)
@@ -184,8 +193,8 @@ void intake_payload(struct core *c, struct core_event *ev)
         for (size_t i = 0; i < ev->u.payload.n_tasks; i++) {
             struct core_payload_task *p = &ev->u.payload.tasks[i];
 
-            if (p->task && (p->task->desired == TASK_STOPPED) == (stopping == 1))
-                accept(c, p);
+            if (p->task && (p->task->desired == TASK_STOPPED) == (stopping == 1) && !accept(c, p))
+                all_good = false;
         }
     }
     for (size_t i = 0; i < ev->u.payload.n_tasks; i++) {

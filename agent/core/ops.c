@@ -74,7 +74,10 @@ static const char *reference_of(const struct core_ctr *k, enum core_op op)
 {
     if (op == CORE_OP_PULL || op == CORE_OP_INSPECT_IMAGE)
         return k->def->image;
-    return op != CORE_OP_CREATE && k->docker_id ? k->docker_id : k->docker_name;
+    /* By name, because only then is nothing left that could have been made under it. */
+    if (op == CORE_OP_CREATE || op == CORE_OP_REMOVE)
+        return k->docker_name;
+    return k->docker_id ? k->docker_id : k->docker_name;
 }
 
 void op_issue(struct core *c, struct core_ctr *k, enum core_op op)

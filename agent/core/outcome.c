@@ -73,6 +73,23 @@ static void give_up_pulling(struct core *c, struct core_ctr *k)
         task_stop(c, k->task, NULL); /* also for a container that is not essential */
 }
 
+/* Who waits for its turn to pull the same image would be told the same: with a registry
+ * out of reach each turn takes long, while the image is often here. Not what the registry
+ * answered, for another task may have other rights. */
+static void share_failure(struct core *c, const struct core_ctr *k)
+{
+    LIST_FOREACH (node, next, &c->lanes[LANE_PULL].queue) {
+        struct core_ctr *other = LIST_ENTRY(node, struct core_ctr, lane_node);
+
+        if (other->image != IMAGE_BEGIN || !streq(other->def->image, k->def->image))
+            continue;
+        op_unqueue(other);
+        other->pulls++;
+        mem_replace(&other->pull_error, k->pull_error);
+        task_touch(c, other->task);
+    }
+}
+
 static void pull_failed(struct core *c, struct core_ctr *k, const struct err *e)
 {
     int64_t took = c->now.mono_ms - k->op_since;
@@ -89,8 +106,11 @@ static void pull_failed(struct core *c, struct core_ctr *k, const struct err *e)
             after);
     else
         k->pull_error = mem_printf("CannotPullContainerError: %s%s", pull_hint(e->msg), e->msg);
-    if (c->cfg.pull_behavior == PULL_DEFAULT && k->image == IMAGE_BEGIN)
+    if (c->cfg.pull_behavior == PULL_DEFAULT && k->image == IMAGE_BEGIN) {
+        if (e->code == ERR_TIMEOUT || !would_fail_again(e))
+            share_failure(c, k);
         return; /* perhaps it is here already */
+    }
     if (k->pull_final || k->pulls >= MAX_PULLS) {
         give_up_pulling(c, k);
         return;
@@ -202,7 +222,11 @@ static void on_inspected(struct core *c, struct core_ctr *k, const struct core_e
 
     /* Only a record that was edited has neither facts nor an error. */
     if (e->code == ERR_OK && ev->u.op.facts) {
-        if (k->known >= CTR_RUNNING || ev->u.op.facts->status >= CTR_RUNNING)
+        /* That it still runs is no success of a stop: the tries to stop it grow apart. */
+        bool still_runs =
+            ev->u.op.facts->status == CTR_RUNNING && (ctr_wants_stop(k) || k->known == CTR_STOPPED);
+
+        if (!still_runs && (k->known >= CTR_RUNNING || ev->u.op.facts->status >= CTR_RUNNING))
             ctr_worked(k);
         ctr_apply_facts(c, k, ev->u.op.facts);
     } else if (e->code == ERR_NOT_FOUND) {

@@ -20,6 +20,7 @@ struct carried {
     char *ref;
     char *docker_id; /* as known when it began; NULL: unknown */
     int64_t timeout_ms;
+    int64_t told_ms; /* when the progress of a pull was last logged; 0: never */
     UT_hash_handle hh;
 };
 
@@ -87,7 +88,7 @@ static void on_done(void *user, const struct err *e)
 {
     struct carried *c = user;
 
-    if (c->op == CORE_OP_REMOVE && !e->code)
+    if (c->op == CORE_OP_REMOVE && (!e->code || e->code == ERR_NOT_FOUND))
         forget_log(c->en, c->docker_id ? c->docker_id : c->ref);
     finish(c, queued_op(c->id, e));
 }
@@ -171,6 +172,19 @@ static void on_image(void *user, const struct docker_image *image, const struct 
 static void look_at_image(struct carried *c)
 {
     c->docker = docker_inspect_image(c->en->docker, c->ref, c->timeout_ms, on_image, c);
+}
+
+#define PROGRESS_EVERY_MS 5000
+
+static void on_progress(void *user, const char *line)
+{
+    struct carried *c = user;
+    int64_t now = clock_mono_ms();
+
+    if (c->told_ms && now - c->told_ms < PROGRESS_EVERY_MS)
+        return;
+    c->told_ms = now;
+    log_info("pulling", kv_s("image", c->ref), kv_s("progress", line));
 }
 
 /* ---- create ---- */
@@ -278,8 +292,8 @@ static void begin(struct engine *en, const struct core_action *a)
             look_at_image(c);
         break;
     case CORE_OP_PULL:
-        c->docker = docker_pull(en->docker, c->ref, NULL, a->idle_timeout_ms, c->timeout_ms, NULL,
-                                on_done, c);
+        c->docker = docker_pull(en->docker, c->ref, NULL, a->idle_timeout_ms, c->timeout_ms,
+                                on_progress, on_done, c);
         break;
     case CORE_OP_CREATE:
         begin_create(c);

@@ -271,12 +271,14 @@ enum err_code engine_create(const struct engine_args *args, const struct engine_
     return code;
 }
 
-static void commit_now(struct engine *en, struct store_batch *b)
+static bool commit_now(struct engine *en, struct store_batch *b)
 {
     struct err e = { 0 };
 
-    if (b && store_batch_size(b) > 0 && store_commit(en->store, b, &e))
-        log_error("the last changes of the agent's state are not saved", kv_err(&e));
+    if (!b || !store_batch_size(b) || !store_commit(en->store, b, &e))
+        return true;
+    log_error("the last changes of the agent's state are not saved", kv_err(&e));
+    return false;
 }
 
 void engine_destroy(struct engine *en)
@@ -286,9 +288,10 @@ void engine_destroy(struct engine *en)
     work_cancel(en->commit);
     while (!list_empty(&en->queue))
         step_queue(en);
-    if (en->committing && (!en->commit_ran || en->commit_err.code))
-        commit_now(en, en->committing);
-    commit_now(en, en->batch);
+    /* The store holds a prefix of the truth: nothing later without what came before. */
+    if (!en->committing || (en->commit_ran && !en->commit_err.code) ||
+        commit_now(en, en->committing))
+        commit_now(en, en->batch);
     store_batch_destroy(en->committing);
     store_batch_destroy(en->batch);
     facts_fini(en);

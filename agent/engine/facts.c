@@ -112,6 +112,14 @@ static void on_listed(void *user, const struct docker_listed *rows, size_t n, co
         return;
     }
     backoff_reset(&en->list_backoff);
+    LIST_FOREACH (it, following, &en->queue) { /* an older one would pile up unread */
+        struct queued *q = LIST_ENTRY(it, struct queued, node);
+
+        if (q->ev.type != CORE_EV_LISTED)
+            continue;
+        list_remove(it);
+        queued_destroy(q);
+    }
     engine_push(en, queued_listed(rows, n));
 }
 

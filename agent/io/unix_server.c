@@ -156,6 +156,11 @@ bool unix_client_send(struct unix_client *c, struct str text)
     return true;
 }
 
+size_t unix_client_behind(const struct unix_client *c)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe);
+}
+
 static void on_shutdown(uv_shutdown_t *req, int status)
 {
     struct unix_client *c = req->data;

@@ -27,6 +27,8 @@ void unix_server_destroy(struct unix_server *s); /* removes the file; NULL is fi
 /* Queues text. A client that does not read more than 1 MiB behind is dropped
  * (returns false; the client is gone). */
 bool unix_client_send(struct unix_client *c, struct str text);
+/* Bytes that were sent and are not taken by the system yet. */
+size_t unix_client_behind(const struct unix_client *c);
 void unix_client_end(struct unix_client *c);
 void unix_client_on_gone(struct unix_client *c, loop_fn *gone, void *user);
 

@@ -17,6 +17,7 @@
 #define LAST_WORD_MS        5000 /* to get a close frame out before the connection is cut */
 #define MAX_MESSAGE_DEFAULT ((size_t)64 * 1024 * 1024)
 #define MAX_QUEUE_DEFAULT   ((size_t)16 * 1024 * 1024)
+#define WAITING_MAX         65536 /* messages to be sent, pongs among them */
 #define IN_SIZE             8192
 #define OUT_SIZE            16384             /* one TLS record */
 #define TURN_BYTES          ((size_t)1 << 20) /* read in one turn before others have theirs */
@@ -225,6 +226,14 @@ static ssize_t on_frame_bytes(wslay_event_context_ptr ctx, uint8_t *data, size_t
     ssize_t n;
 
     (void)flags;
+    /* Every ping makes a pong, and nobody bounds what a peer asks that does not read. */
+    if (w->state == WS_STATE_UP && wslay_event_get_queued_msg_count(ctx) > WAITING_MAX) {
+        w->read_broken = true;
+        err_set(&w->err, ERR_LIMIT, "websocket: the peer leaves more than %d messages unread",
+                WAITING_MAX);
+        wslay_event_set_error(ctx, WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
     if (w->state == WS_STATE_UP && w->answer_at < w->answer.len) {
         n = give(data, size, w->answer.data + w->answer_at, w->answer.len - w->answer_at);
         w->answer_at += (size_t)n;
@@ -465,7 +474,7 @@ static void watch(struct ws *w)
 
     if (w->state == WS_STATE_SHAKING || wslay_event_want_read(w->frames))
         events |= UV_READABLE;
-    if (w->state == WS_STATE_SHAKING ? w->request.len > 0 : !all_written(w))
+    if (w->state == WS_STATE_SHAKING ? w->request.len > 0 && !w->write_broken : !all_written(w))
         events |= UV_WRITABLE;
     uv_poll_start(w->poll, events, on_poll);
 }

@@ -25,6 +25,8 @@ struct api_source {
     struct backoff backoff;
     struct rng rng;
     struct replay replay;
+    /* The time of a stream's last frame when that has no newline; 0: it has one. */
+    int64_t open_ns[2];
     enum phase phase;
     bool paused;
     bool again; /* follow once more after the end */
@@ -33,6 +35,7 @@ struct api_source {
 static void rest(struct api_source *s, const struct err *e)
 {
     s->phase = AT_REST;
+    s->open_ns[0] = s->open_ns[1] = 0; /* what comes after the end begins a line */
     s->base.events.ended(s->base.user, e);
 }
 
@@ -60,6 +63,7 @@ static void on_frame(void *user, int stream, int64_t when_ns, struct str text)
     if (!replay_accept(&s->replay, stream, when_ns, &mark))
         return;
     backoff_reset(&s->backoff);
+    s->open_ns[stream == 2] = text.n && text.p[text.n - 1] == '\n' ? 0 : when_ns;
     s->base.events.frame(s->base.user, stream, when_ns, text, &mark);
 }
 
@@ -97,6 +101,19 @@ static void on_read(void *user, const struct err *e)
     }
 }
 
+/* The parts of a line all have the time of its first, however late they are written:
+ * the other stream may be far ahead of a line that is not complete. */
+static int64_t read_from(const struct api_source *s)
+{
+    int64_t since = cursor_since_ns(&s->replay.read);
+
+    for (size_t i = 0; i < 2; i++) {
+        if (s->open_ns[i] && s->open_ns[i] < since)
+            since = s->open_ns[i];
+    }
+    return since;
+}
+
 static void read_log(struct api_source *s, enum phase phase)
 {
     static const struct docker_log_sink sink = { .frame = on_frame };
@@ -105,8 +122,7 @@ static void read_log(struct api_source *s, enum phase phase)
     if (phase == FOLLOWING)
         s->again = false;
     replay_restart(&s->replay);
-    s->op = docker_logs(s->docker, s->id, cursor_since_ns(&s->replay.read), phase == FOLLOWING,
-                        &sink, on_read, s);
+    s->op = docker_logs(s->docker, s->id, read_from(s), phase == FOLLOWING, &sink, on_read, s);
     if (s->paused)
         docker_logs_pause(s->op, true);
 }

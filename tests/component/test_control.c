@@ -563,6 +563,39 @@ static void test_default_cluster_is_created(void **state)
     tear_down(&f);
 }
 
+static int64_t asked[2]; /* read after the peer's end */
+
+/* The cluster is made, but where registrations are taken it is not known yet. */
+static void slow_cluster(struct peer *p, void *arg)
+{
+    static const char unknown[] =
+        "{\"__type\":\"ClusterNotFoundException\",\"message\":\"Cluster not found.\"}";
+
+    serve(p, ".RegisterContainerInstance", "\"clientToken\":\"", 400, unknown);
+    serve(p, ".CreateCluster", "{\"clusterName\":\"demo\"}", 200,
+          "{\"cluster\":{\"clusterName\":\"demo\"}}");
+    serve(p, ".RegisterContainerInstance", "\"clientToken\":\"", 400, unknown);
+    asked[0] = clock_mono_ms();
+    serve_register(p, arg);
+    asked[1] = clock_mono_ms();
+}
+
+static void test_new_cluster_is_waited_for(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f);
+    f.timing.registration = (struct backoff_rule){ 300, 100, 300, 0 };
+    f.config.cluster_default = true;
+    f.stop_at_registered = true;
+    start(&f, slow_cluster, NULL);
+    run(&f);
+    assert_int_equal(f.registered, 1);
+    tear_down(&f);
+    assert_true(asked[1] - asked[0] >= 290);
+}
+
 /* ---- the life of sessions ---- */
 
 static int64_t when[4]; /* of the session peer's handshakes; read after the peer's end */
@@ -942,6 +975,7 @@ int main(void)
         cmocka_unit_test(test_registration_outlives_strange_answers),
         cmocka_unit_test(test_registration_fails_for_good),
         cmocka_unit_test(test_default_cluster_is_created),
+        cmocka_unit_test(test_new_cluster_is_waited_for),
         cmocka_unit_test(test_how_a_session_ends_decides_when_the_next_begins),
         cmocka_unit_test(test_too_long_message_ends_only_the_session),
         cmocka_unit_test(test_silence_is_cut),

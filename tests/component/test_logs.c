@@ -737,6 +737,40 @@ static void engine_connection_breaks(void **state)
     tear_down(&f);
 }
 
+/* The parts of a long line have the time of its first, also when they are written
+ * long after what the other stream said meanwhile. */
+static void engine_breaks_off_in_a_line(struct peer *p, void *arg)
+{
+    (void)arg;
+    peer_accept(p);
+    log_opened(p, NULL, true);
+    frame(p, 1, 0, "a long line, ");
+    frame(p, 2, 10 * S, "meanwhile\n");
+    peer_send(p, "40\r\n\x01");
+    peer_reset(p);
+    peer_accept(p);
+    log_opened(p, "since=1767323045.000000000", true);
+    frame(p, 1, 0, "a long line, ");
+    frame(p, 2, 10 * S, "meanwhile\n");
+    frame(p, 1, 0, "its end\n");
+    container_ends(p, "since=1767323053.000000000");
+}
+
+static void line_outlives_a_break(void **state)
+{
+    static const struct step none[] = { { 0 } };
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, engine_breaks_off_in_a_line, none);
+    f.script.until = ":a long line, its end|";
+    follow(&f);
+    drain(&f, LONG_MS);
+    assert_int_equal(f.n_complete, 1);
+    assert_text(buf_str(&f.script.got), "10000:meanwhile|0:a long line, its end|");
+    tear_down(&f);
+}
+
 static void drain_gives_up(void **state)
 {
     static const struct step steps[] = { { "PutLogEvents", 200, "{}", VANISH, NULL }, { 0 } };
@@ -911,6 +945,7 @@ int main(void)
         cmocka_unit_test(cursor_waits_for_the_sink),
         cmocka_unit_test(resumes_behind_the_cursor),
         cmocka_unit_test(engine_connection_breaks),
+        cmocka_unit_test(line_outlives_a_break),
         cmocka_unit_test(drain_gives_up),
         cmocka_unit_test(unfollowed_is_drained_at_once),
         cmocka_unit_test(missing_group_blocks),

@@ -246,6 +246,36 @@ static void test_queue_is_bounded(void **state)
     assert_string_equal(buf_text(&w->trace), "drained ");
 }
 
+/* Pings and pings, and the answers are not read. */
+static void ping_script(struct peer *p, void *arg)
+{
+    enum { N = 4000000 };
+    AUTO(str) char *pings = mem_alloc(N);
+
+    (void)arg;
+    for (size_t i = 0; i < N; i += 2)
+        pings[i] = (char)0x89;
+    peer_ws_accept(p);
+    peer_send_bytes(p, pings, N);
+    peer_wait(p); /* the connection stays */
+}
+
+static void test_unread_pongs_are_bounded(void **state)
+{
+    struct world *w = *state;
+
+    run(w, ping_script);
+    assert_int_equal(w->code, 0);
+    assert_int_equal(w->err.code, ERR_LIMIT);
+    assert_non_null(strstr(w->err.msg, "unread"));
+    /* Whether it could still say all of it does not matter. */
+    ws_destroy(w->ws);
+    w->ws = NULL;
+    peer_go(w->peer);
+    peer_stop(w->peer);
+    w->peer = NULL;
+}
+
 /* ---- TLS ---- */
 
 static void tls_script(struct peer *p, void *arg)
@@ -453,6 +483,7 @@ int main(void)
         T(test_protocol_error),
         T(test_big_messages),
         T(test_queue_is_bounded),
+        T(test_unread_pongs_are_bounded),
         T(test_tls),
         T(test_we_close_first),
         T(test_close_before_it_is_open),

@@ -161,21 +161,30 @@ static void apply_container(struct ecs *x, struct task *t, const struct jcur *ch
 }
 
 /* Did the program of an essential container run to its end? */
-static bool essential_exited(const struct task *t)
+/* A container that could not be pulled, created or started says so. */
+static bool could_not_begin(const struct container *c)
 {
-    for (size_t i = 0; i < t->container_count; i++) {
-        const struct container *c = &t->containers[i];
+    return c->reason && str_starts(c->reason, "Cannot");
+}
 
-        if (c->essential && c->exited && (!c->reason || !str_starts(c->reason, "Cannot")))
-            return true;
+/* One that never ran although an essential container did not simply end: what ended was
+ * stopped because of another that could not begin. */
+static bool failed_to_start(const struct task *t)
+{
+    bool ended = false;
+
+    for (size_t i = 0; i < t->container_count; i++) {
+        if (could_not_begin(&t->containers[i]))
+            return t->status < TASK_RUNNING;
+        ended |= t->containers[i].essential && t->containers[i].exited;
     }
-    return false;
+    return t->status < TASK_RUNNING && !ended;
 }
 
 static void apply_stopped(struct ecs *x, struct task *t, const struct jcur *body, int64_t now_ms)
 {
     const char *reason = jcur_str_or(body, "reason", "");
-    bool failed = t->status < TASK_RUNNING && !essential_exited(t);
+    bool failed = failed_to_start(t);
 
     for (size_t i = 0; i < t->container_count; i++)
         if (t->containers[i].status == TASK_RUNNING)

@@ -6,7 +6,7 @@ import re
 import stat
 import subprocess
 
-from harness import SECRET, check, container, contains, depends, equal, health
+from harness import SECRET, check, container, contains, depends, equal, health, poll
 
 
 def on_terminal(c, *command):
@@ -121,6 +121,9 @@ def e2e_replay(t):
         c.wait(arns, "RUNNING")
         c.stop(arns[0])
         c.wait_stopped(arns[0])
+        # A kill before the agent has stored the answer would make it report once more.
+        poll(lambda: all(task["reported"] == "STOPPED" for task in c.agent.berth_json("tasks")
+                         if task.get("arn") == arns[0]), "the agent knows that it is reported")
         c.agent.kill()
         record = os.path.join(c.agent.data, "flight.jsonl")
         with open(record, encoding="utf-8") as stream:

@@ -99,6 +99,32 @@ static void test_damaged_repetition_stops_nothing(void **state)
     drive_end(&d);
 }
 
+/* While no report is accepted, the refused ones are kept, but not without end. */
+static void test_refused_ones_are_bounded(void **state)
+{
+    const size_t most = CORE_MAX_TASKS + 1000;
+    struct core_actions out = { 0 };
+    struct drive d;
+    char arn[64];
+
+    (void)state;
+    drive_begin(&d);
+    for (size_t i = 0; i <= most; i++) {
+        struct core_payload_task task = { .arn = arn, .error = "containers: gone" };
+        struct core_event ev = { .type = CORE_EV_PAYLOAD };
+
+        snprintf(arn, sizeof arn, "arn:aws:ecs:us-west-2:1:task/c/%zu", i);
+        ev.u.payload.message_id = "m";
+        ev.u.payload.tasks = &task;
+        ev.u.payload.n_tasks = 1;
+        core_actions_fini(&out);
+        core_step(d.core, d.now, &ev, &out);
+    }
+    core_actions_fini(&out);
+    assert_int_equal(core_task_count(d.core), most);
+    drive_end(&d);
+}
+
 /* ---- manifests ---- */
 
 static void manifest(struct drive *d, const char *id, int64_t seq,
@@ -289,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_acknowledged_is_durable),
         cmocka_unit_test(test_duplicates),
         cmocka_unit_test(test_damaged_repetition_stops_nothing),
+        cmocka_unit_test(test_refused_ones_are_bounded),
         cmocka_unit_test(test_candidates),
         cmocka_unit_test(test_stop_ack_counts_once),
         cmocka_unit_test(test_stale_manifests),

@@ -61,7 +61,7 @@ static void test_pulls_are_limited(void **state)
     assert_why(&d, "t0", "[{'container':'a','waits_for':'the pull of its image: img','for_ms':0}]");
     for (int i = 0; i < 5; i++) {
         expect_op(&d, CORE_OP_PULL, place_of(i));
-        fails(&d, CORE_OP_PULL, place_of(i), i == 1 ? ERR_IO : ERR_RETRY, "no");
+        fails(&d, CORE_OP_PULL, place_of(i), i == 1 ? ERR_DENIED : ERR_RETRY, "no");
         assert_int_equal(under_way(&d, CORE_OP_PULL, CORE_OP_PULL), i < 3 ? 2 : 4 - i);
     }
     drive_end(&d);
@@ -215,6 +215,30 @@ static void test_failed_stop_is_retried(void **state)
     }
 }
 
+/* A stop that is refused at once is not tried ever faster than its backoff says. */
+static void test_refused_stops_grow_apart(void **state)
+{
+    struct drive d;
+    int stops = 0;
+
+    (void)state;
+    drive_begin(&d);
+    send_many(&d, 1);
+    bring(&d, "t0/a", CTR_RUNNING);
+    accept_report(&d, "t0");
+    want_stopped(&d, "t0");
+    for (int ms = 0; ms < 60000; ms += 100, pass(&d, 100)) {
+        if (op_at(&d, "t0/a") == CORE_OP_STOP) {
+            stops++;
+            fails(&d, CORE_OP_STOP, "t0/a", ERR_IO, "permission denied");
+        } else if (op_at(&d, "t0/a") == CORE_OP_INSPECT) {
+            done(&d, CORE_OP_INSPECT, "t0/a");
+        }
+    }
+    assert_in_range(stops, 5, 15);
+    drive_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_stop_waits_for_the_create_under_way),
         cmocka_unit_test(test_stop_waits_for_the_start_under_way),
         cmocka_unit_test(test_failed_stop_is_retried),
+        cmocka_unit_test(test_refused_stops_grow_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,44 @@ static void test_image_used_although_the_pull_failed(void **state)
     drive_end(&d);
 }
 
+/* With a registry out of reach, who waits for its turn to pull the same image need not. */
+static void test_failed_pull_is_shared(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    drive_empty(&d);
+    d.cfg.pull_parallel = 1;
+    drive_boot(&d);
+    send_task(&d, TASK("t1", C("a", "")));
+    send_task(&d, TASK("t2", C("a", "")));
+    send_task(&d, TASK("t3", "{'name':'a','image':'other','essential':true}"));
+    assert_null(pending_op(&d, "t2/a"));
+    fails(&d, CORE_OP_PULL, "t1/a", ERR_IO, "no route to host");
+    expect_op(&d, CORE_OP_INSPECT_IMAGE, "t1/a");
+    expect_op(&d, CORE_OP_PULL, "t3/a");
+    done(&d, CORE_OP_INSPECT_IMAGE, "t2/a");
+    assert_true(noted(&d, "pull failed, using the image that is here: CannotPullContainerError: "
+                          "no route to host"));
+    expect_op(&d, CORE_OP_CREATE, "t2/a");
+    drive_end(&d);
+}
+
+static void test_refused_pull_is_not_shared(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    drive_empty(&d);
+    d.cfg.pull_parallel = 1;
+    drive_boot(&d);
+    send_task(&d, TASK("t1", C("a", "")));
+    send_task(&d, TASK("t2", C("a", "")));
+    fails(&d, CORE_OP_PULL, "t1/a", ERR_DENIED, "denied");
+    expect_op(&d, CORE_OP_PULL, "t2/a");
+    drive_end(&d);
+}
+
 static void test_image_without_digest(void **state)
 {
     struct drive d;
@@ -271,6 +309,8 @@ int main(void)
         cmocka_unit_test(test_bad_reference),
         cmocka_unit_test(test_second_try_works),
         cmocka_unit_test(test_image_used_although_the_pull_failed),
+        cmocka_unit_test(test_failed_pull_is_shared),
+        cmocka_unit_test(test_refused_pull_is_not_shared),
         cmocka_unit_test(test_image_without_digest),
         cmocka_unit_test(test_stop_cancels),
         cmocka_unit_test(test_upfront),

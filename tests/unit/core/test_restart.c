@@ -233,7 +233,9 @@ static void test_vanished_while_nobody_looked(void **state)
     assert_report_has(&d, "t1",
                       "'reason':'ContainerVanishedError: No container matching saved ID found'");
     accept_report(&d, "t1");
-    pass(&d, 3600000); /* nothing is left to drain or to remove */
+    pass(&d, 3600000);
+    done(&d, CORE_OP_DRAIN_LOGS, "t1/a"); /* the reader of its log and the cursor go too */
+    done(&d, CORE_OP_REMOVE, "t1/a");
     assert_int_equal(core_task_count(d.core), 0);
     drive_end(&d);
 }
@@ -353,6 +355,35 @@ static void test_very_late_create_is_removed(void **state)
     done(&d, CORE_OP_REMOVE, "t1/a");
     assert_int_equal(d.n_boxes, 0);
     assert_int_equal(core_task_count(d.core), 0);
+    drive_end(&d);
+}
+
+/* Even when it was made again since and somebody removed that one. */
+static void test_late_create_after_another(void **state)
+{
+    struct drive d;
+    char *name;
+
+    (void)state;
+    drive_begin(&d);
+    send_task(&d, TASK("t1", C("a", "")));
+    bring(&d, "t1/a", CTR_RUNNING);
+    accept_report(&d, "t1");
+    name = mem_strdup(core_docker_name(d.core, ARN("t1"), 0));
+    happens(&d, CORE_HAP_DESTROYED, "t1/a");
+    box_drop(&d, box_of(&d, "t1/a"));
+    done(&d, CORE_OP_INSPECT, "t1/a");
+    assert_int_equal(find_task(d.core, ARN("t1"))->known, TASK_STOPPED);
+    box_make(&d, name);
+    happens(&d, CORE_HAP_CREATED, "t1/a");
+    done(&d, CORE_OP_INSPECT, "t1/a");
+    accept_report(&d, "t1");
+    pass(&d, 3600000);
+    done(&d, CORE_OP_DRAIN_LOGS, "t1/a");
+    done(&d, CORE_OP_REMOVE, "t1/a");
+    assert_int_equal(d.n_boxes, 0);
+    assert_int_equal(core_task_count(d.core), 0);
+    free(name);
     drive_end(&d);
 }
 
@@ -579,6 +610,7 @@ int main(void)
         cmocka_unit_test(test_name_in_use_by_nobody),
         cmocka_unit_test(test_late_create_is_removed),
         cmocka_unit_test(test_very_late_create_is_removed),
+        cmocka_unit_test(test_late_create_after_another),
         cmocka_unit_test(test_runs_again),
         cmocka_unit_test(test_strangers_are_left_alone),
         cmocka_unit_test(test_unreadable_state),
