@@ -236,7 +236,7 @@ static int start_parallel(const struct agent *a)
 {
     int64_t chosen = a->config->start_parallel;
 
-    return chosen > 0 ? (int)chosen : 2 * a->host.cores + 1;
+    return chosen > 0 ? (int)chosen : 2 * a->host.cores;
 }
 
 static struct core_config core_config(const struct agent *a)
