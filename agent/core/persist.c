@@ -12,16 +12,16 @@
 
 /* ---- out ---- */
 
-static void write_bindings(const struct core_ctr *k, struct jw *w)
+void bindings_write(struct jw *w, const struct port_binding *all, size_t n)
 {
     jw_key(w, "bindings");
     jw_array(w);
-    for (size_t i = 0; i < k->n_bindings; i++) {
+    for (size_t i = 0; i < n; i++) {
         jw_object(w);
-        jw_kstr(w, "ip", k->bindings[i].ip);
-        jw_kint(w, "container_port", k->bindings[i].container_port);
-        jw_kint(w, "host_port", k->bindings[i].host_port);
-        jw_kint(w, "proto", k->bindings[i].proto);
+        jw_kstr(w, "ip", all[i].ip);
+        jw_kint(w, "container_port", all[i].container_port);
+        jw_kint(w, "host_port", all[i].host_port);
+        jw_kint(w, "proto", all[i].proto);
         jw_end(w);
     }
     jw_end(w);
@@ -71,7 +71,7 @@ static void write_ctr(const struct core_ctr *k, struct jw *w, bool full)
     jw_kint(w, "started", k->started_wall);
     jw_kint(w, "finished", k->finished_wall);
     jw_kstr_if(w, "digest", k->digest);
-    write_bindings(k, w);
+    bindings_write(w, k->bindings, k->n_bindings);
     if (full)
         write_ctr_volatile(k, w);
     jw_end(w);
@@ -121,13 +121,13 @@ void task_write_state(const struct core_task *t, struct jw *w, bool full)
 
 /* ---- in ---- */
 
-static void read_bindings(struct core_ctr *k, const struct jcur *c)
+void bindings_read(const struct jcur *c, struct port_binding **out, size_t *n)
 {
     struct jcur all = jcur_arr(c, "bindings");
 
-    k->bindings = mem_array(jcur_len(&all), sizeof *k->bindings);
+    *out = mem_array(jcur_len(&all), sizeof **out);
     JCUR_EACH (item, &all) {
-        struct port_binding *b = &k->bindings[k->n_bindings++];
+        struct port_binding *b = &(*out)[(*n)++];
 
         snprintf(b->ip, sizeof b->ip, "%s", jcur_str(&item, "ip"));
         b->container_port = (uint16_t)jcur_int(&item, "container_port", 0, UINT16_MAX);
@@ -214,7 +214,7 @@ static void read_ctr(struct core *c, struct core_ctr *k, const struct jcur *j, b
     k->started_wall = jcur_int(j, "started", SANE_INT);
     k->finished_wall = jcur_int(j, "finished", SANE_INT);
     k->digest = jcur_strdup_or(j, "digest", NULL);
-    read_bindings(k, j);
+    bindings_read(j, &k->bindings, &k->n_bindings);
     if (full)
         read_ctr_volatile(c, k, j);
     else if (k->started_wall)

@@ -65,17 +65,7 @@ static void write_facts(struct jw *w, const struct ctr_facts *f)
     jw_kint(w, "started", f->started_ms);
     jw_kint(w, "finished", f->finished_ms);
     jw_kint(w, "health", f->health);
-    jw_key(w, "bindings");
-    jw_array(w);
-    for (size_t i = 0; i < f->n_bindings; i++) {
-        jw_object(w);
-        jw_kstr(w, "ip", f->bindings[i].ip);
-        jw_kint(w, "container_port", f->bindings[i].container_port);
-        jw_kint(w, "host_port", f->bindings[i].host_port);
-        jw_kint(w, "proto", f->bindings[i].proto);
-        jw_end(w);
-    }
-    jw_end(w);
+    bindings_write(w, f->bindings, f->n_bindings);
     jw_end(w);
 }
 
@@ -295,7 +285,7 @@ static void read_stop_ack(const struct jcur *c, struct core_event *ev, struct co
 
 static void read_facts(const struct jcur *c, struct ctr_facts *f)
 {
-    struct jcur all = jcur_arr(c, "bindings"), code = jcur_get(c, "exit_code");
+    struct jcur code = jcur_get(c, "exit_code");
 
     snprintf(f->id, sizeof f->id, "%s", jcur_str(c, "id"));
     f->status = (enum ctr_status)jcur_int(c, "status", CTR_CREATED, CTR_STOPPED);
@@ -307,15 +297,7 @@ static void read_facts(const struct jcur *c, struct ctr_facts *f)
     f->started_ms = jcur_int(c, "started", SANE_TIME);
     f->finished_ms = jcur_int(c, "finished", SANE_TIME);
     f->health = (enum ctr_health)jcur_int(c, "health", HEALTH_UNKNOWN, HEALTH_BAD);
-    f->bindings = mem_array(jcur_len(&all), sizeof *f->bindings);
-    JCUR_EACH (item, &all) {
-        struct port_binding *b = &f->bindings[f->n_bindings++];
-
-        snprintf(b->ip, sizeof b->ip, "%s", jcur_str(&item, "ip"));
-        b->container_port = (uint16_t)jcur_int(&item, "container_port", 0, UINT16_MAX);
-        b->host_port = (uint16_t)jcur_int(&item, "host_port", 0, UINT16_MAX);
-        b->proto = (enum port_proto)jcur_int(&item, "proto", PORT_TCP, PORT_UDP);
-    }
+    bindings_read(c, &f->bindings, &f->n_bindings);
 }
 
 static void read_op_done(const struct jcur *c, struct core_event *ev, struct core_event_arena *a)

@@ -212,7 +212,9 @@ void report_wake_all(struct core *c);
 void reports_grant(struct core *c);
 bool report_settled(const struct core_task *t); /* its end was accepted */
 
-/* persist.c */
+/* persist.c: the member "bindings" of the object that is being written or read */
+void bindings_write(struct jw *w, const struct port_binding *all, size_t n);
+void bindings_read(const struct jcur *c, struct port_binding **out, size_t *n); /* *n is 0 */
 void task_write_state(const struct core_task *t, struct jw *w, bool full);
 MUST_CHECK enum err_code task_read_state(struct core *c, struct core_task *t,
                                          const struct jcur *saved, bool full);
