@@ -118,6 +118,7 @@ class Agent:
             "BERTH_SOCKET": self.socket,
             "ECS_IMAGE_PULL_BEHAVIOR": "prefer-cached",
             "ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION": "1s",
+            "ECS_CONTAINER_STOP_TIMEOUT": "10s",
             "ASAN_OPTIONS": "detect_leaks=1",
             "UBSAN_OPTIONS": "print_stacktrace=1",
         }
@@ -338,7 +339,28 @@ class Cluster:
             return all(t["lastStatus"] == status for t in seen)
 
         poll(there, lambda: f"all {status}: {[explain(t) for t in seen]}", timeout, every)
+        if status == "RUNNING":
+            self._wait_traps(arns, timeout)
         return list(seen)
+
+    def _wait_traps(self, arns, timeout):
+        """RUNNING says that the shell was started, not that it has come to its trap; until
+        then process 1 of a container ignores SIGTERM."""
+        for box in self.containers():
+            if box["Labels"]["com.amazonaws.ecs.task-arn"] not in arns or \
+                    " TERM;" not in box["Command"]:
+                continue
+            poll(lambda box=box: self._handles_term(box["Id"]), "the shell's trap is set", timeout)
+
+    def _handles_term(self, box):
+        """Whether the container's first process catches or ignores SIGTERM, or has ended."""
+        pid = self.docker.inspect(box)["State"]["Pid"]
+        try:
+            with open(f"/proc/{pid}/status", encoding="ascii") as status:
+                masks = re.findall(r"^Sig(?:Cgt|Ign):\s*(\w+)", status.read(), re.M)
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        return any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)
 
     def wait_running(self, arn, timeout=30):
         return self.wait([arn], "RUNNING", timeout)[0]
