@@ -16,6 +16,7 @@ static const struct command {
     { "tasks", cli_tasks, "the tasks of this instance and their containers" },
     { "why", cli_why, "what a task waits for" },
     { "events", cli_events, "what happened lately; -f to follow" },
+    { "run", cli_run, "run a task definition in the foreground, without a control plane" },
     { "replay", cli_replay, "feed a flight record to the decision core and print its decisions" },
     { "check-config", cli_check_config, "every problem of a configuration file, and what applies" },
     { "version", cli_version, "version, commit and libraries" },

@@ -160,6 +160,14 @@ struct jcur jcur_get(const struct jcur *c, const char *key)
     return out;
 }
 
+struct jcur jcur_exact(const struct jcur *c, const char *key)
+{
+    struct jcur out = { .up = c, .key = key, .err = c->err };
+
+    out.val = json_object_get(c->val, key);
+    return out;
+}
+
 struct jcur jcur_at(const struct jcur *c, size_t i)
 {
     struct jcur out = { .up = c, .idx = i, .err = c->err };

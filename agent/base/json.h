@@ -49,6 +49,8 @@ struct jcur jcur_root(const struct json_t *v, struct err *e);
  * cursor, on which every getter returns its default. */
 struct jcur jcur_get(const struct jcur *c, const char *key);
 struct jcur jcur_at(const struct jcur *c, size_t i);
+/* The member of exactly that name; one that is null keeps its `val`. */
+struct jcur jcur_exact(const struct jcur *c, const char *key);
 size_t jcur_len(const struct jcur *c); /* elements of an array; absent is 0 */
 bool jcur_present(const struct jcur *c);
 enum json_type jcur_type(const struct jcur *c);

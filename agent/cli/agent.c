@@ -217,26 +217,41 @@ static void on_late(int signum)
 
 static void negotiate(void *user);
 
-static void on_negotiated(void *user, const struct docker_version *v, const struct err *e)
+static void negotiate_later(struct agent *a, const struct err *e)
+{
+    int64_t delay = backoff_next(&a->negotiate_backoff, &negotiate_rule, &a->rng);
+
+    log_warn("the container engine does not answer, retrying",
+             kv_s("endpoint", a->config->docker_endpoint), kv_err(e), kv_i("in_ms", delay));
+    loop_timer_arm(a->negotiate_retry, delay);
+}
+
+static void on_info(void *user, const struct docker_info *info, const struct err *e)
 {
     struct agent *a = user;
     struct err why = { 0 };
-    int64_t delay;
 
     a->negotiating = NULL;
     if (e->code) {
-        delay = backoff_next(&a->negotiate_backoff, &negotiate_rule, &a->rng);
-        log_warn("the container engine does not answer, retrying",
-                 kv_s("endpoint", a->config->docker_endpoint), kv_err(e), kv_i("in_ms", delay));
-        loop_timer_arm(a->negotiate_retry, delay);
+        negotiate_later(a, e);
+    } else if (platform_set_up(a, info, &why) || wiring_start(a, &why)) {
+        log_crit("the agent cannot start", kv_err(&why));
+        agent_stop(a, CLI_ERROR);
+    }
+}
+
+static void on_negotiated(void *user, const struct docker_version *v, const struct err *e)
+{
+    struct agent *a = user;
+
+    a->negotiating = NULL;
+    if (e->code) {
+        negotiate_later(a, e);
         return;
     }
     log_info("container engine found", kv_s("version", v->version), kv_s("api", v->api_version));
     a->docker_version = *v;
-    if (wiring_start(a, &why)) {
-        log_crit("the agent cannot start", kv_err(&why));
-        agent_stop(a, CLI_ERROR);
-    }
+    a->negotiating = platform_ask(a, on_info);
 }
 
 static void negotiate(void *user)
@@ -319,6 +334,7 @@ static void tear_down(struct agent *a)
     http_client_destroy(a->http);
     loop_destroy(a->loop);
     store_close(a->store);
+    platform_fini(a);
     HASH_ITER (hh, a->cursors, c, next) {
         HASH_DEL(a->cursors, c);
         free(c->container_id);

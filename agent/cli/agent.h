@@ -6,6 +6,7 @@
 #include "base/backoff.h"
 #include "base/list.h"
 #include "cli/cli.h"
+#include "cli/local_dir.h"
 #include "config/config.h"
 #include "control/control.h"
 #include "docker/docker.h"
@@ -37,6 +38,11 @@ struct agent {
     struct store *store;
     struct docker *docker;
     struct docker_version docker_version; /* "" until it has answered */
+    char *docker_root;                    /* of its files; NULL: unknown */
+    int cgroup_version;
+    bool cgroup_systemd;
+    struct docker_auths *auths;
+    struct host_cgroups *cgroups; /* NULL: tasks get none */
     struct docker_op *negotiating;
     struct loop_timer *negotiate_retry;
     struct backoff negotiate_backoff;
@@ -46,6 +52,7 @@ struct agent {
     struct control *control;
     struct engine *engine; /* NULL until the container engine has answered */
     struct admin *admin;
+    struct local_dir *local_dir; /* NULL until the container engine has answered */
     struct loop_timer *trim;
 
     char *instance_arn; /* stored, or from this registration; NULL: none */
@@ -63,6 +70,15 @@ MUST_CHECK enum err_code wiring_start(struct agent *a, struct err *e);
 /* Takes them down again, so that the last cursors are saved. */
 void wiring_stop(struct agent *a);
 MUST_CHECK enum err_code wiring_load_cursors(struct agent *a, struct err *e);
+
+/* ---- agent_platform.c: what the machine and its container engine offer ---- */
+
+struct docker_op *platform_ask(struct agent *a, docker_info_fn *done);
+/* The engine answered. Fails when what was explicitly asked for cannot be had. */
+MUST_CHECK enum err_code platform_set_up(struct agent *a, const struct docker_info *info,
+                                         struct err *e);
+void platform_fini(struct agent *a);
+struct core_config platform_core_config(const struct agent *a); /* borrows from the agent */
 
 /* ---- admin.c: the socket of the client commands ---- */
 

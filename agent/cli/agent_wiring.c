@@ -2,9 +2,6 @@
 #include "base/mem.h"
 #include "cli/agent.h"
 
-#define AGEING_MS (5 * 60 * 1000)
-#define DRAIN_MS  (30 * 1000)
-
 /* ---- control -> engine ---- */
 
 static void on_registered(void *user, const char *instance_arn)
@@ -225,47 +222,25 @@ static char *load_cursor(void *user, const char *container_id)
 
 /* ---- building ---- */
 
-static int at_least_2(int n)
+/* What the control plane may place tasks in. The core counts local tasks as tasks, the
+ * control plane does not know of them. */
+static struct control_resources resources(const struct agent *a)
 {
-    return n < 2 ? 2 : n;
-}
-
-/* Creates at once, and starts at once. Docker's part waits for the disk now and then, so
- * fewer leave processors idle; more only make the first tasks of a burst later. */
-static int start_parallel(const struct agent *a)
-{
-    int64_t chosen = a->config->start_parallel;
-
-    return chosen > 0 ? (int)chosen : 2 * a->host.cores;
-}
-
-static struct core_config core_config(const struct agent *a)
-{
-    const struct config *c = a->config;
-
-    return (struct core_config){
-        .seed = a->seed,
-        .cpu_units = a->host.cpu_units,
-        .memory_mib = a->host.memory_mib - c->reserved_memory_mib,
-        .reserved_tcp = c->reserved_ports.ports,
-        .n_reserved_tcp = c->reserved_ports.n,
-        .reserved_udp = c->reserved_ports_udp.ports,
-        .n_reserved_udp = c->reserved_ports_udp.n,
-        .pull_behavior = c->pull_behavior,
-        .pull_upfront = c->pull_upfront,
-        .stop_timeout_ms = c->stop_timeout_ms,
-        .create_timeout_ms = c->create_timeout_ms,
-        .start_timeout_ms = c->start_timeout_ms,
-        .pull_timeout_ms = c->pull_timeout_ms,
-        .pull_inactivity_ms = c->pull_inactivity_ms,
-        .cleanup_wait_ms = c->task_cleanup_wait_ms,
-        .cleanup_jitter_ms = c->task_cleanup_jitter_ms,
-        .drain_ms = DRAIN_MS,
-        .ageing_ms = AGEING_MS,
-        .start_parallel = start_parallel(a),
-        .pull_parallel = at_least_2(a->host.cores),
-        .exclude_ipv6_binding = c->exclude_ipv6_binding,
+    const struct local_need *need = local_dir_need(a->local_dir);
+    struct control_resources r = {
+        .cpu_units = a->host.cpu_units - need->cpu_units,
+        .memory_mib = a->host.memory_mib - a->config->reserved_memory_mib - need->memory_mib,
+        .local_tcp = &need->tcp,
+        .local_udp = &need->udp,
     };
+
+    if (r.cpu_units < 0 || r.memory_mib < 0)
+        log_warn("the local tasks need more than this machine has");
+    if (r.cpu_units < 0)
+        r.cpu_units = 0;
+    if (r.memory_mib < 0)
+        r.memory_mib = 0;
+    return r;
 }
 
 static void start_control(struct agent *a)
@@ -292,7 +267,8 @@ static void start_control(struct agent *a)
         .docker_api = a->docker_version.api_version,
         .agent_version = CLI_REFERENCE_VERSION,
         .agent_hash = BERTH_COMMIT,
-        .resources = { a->host.cpu_units, a->host.memory_mib - a->config->reserved_memory_mib },
+        .resources = resources(a),
+        .task_limits = a->cgroups != NULL,
         .seed = rng_next(&a->rng),
     };
 
@@ -335,17 +311,24 @@ enum err_code wiring_start(struct agent *a, struct err *e)
         .store = a->store,
         .docker = a->docker,
         .config = a->config,
-        .core = core_config(a),
+        .core = platform_core_config(a),
+        .auths = a->auths,
+        .cgroups = a->cgroups,
+        .docker_root = a->docker_root,
+        .propagate_memory = a->config->propagate_memory && a->cgroup_version == 2,
         .record_dir = a->config->data_dir,
         .version = BERTH_VERSION,
     };
     enum err_code code;
 
-    /* First, because the network is slow; its news comes on later turns, when the
-     * engine is there. */
+    a->local_dir = local_dir_create(a->loop, a->config->local_tasks_dir);
+    /* Before the engine, because the network is slow; its news comes on later turns, when
+     * the engine is there. */
     start_control(a);
     start_logs(a);
     code = engine_create(&args, &peers, a, &a->engine, e);
+    if (a->engine)
+        local_dir_attach(a->local_dir, a->engine); /* they wait for no network */
     if (code != ERR_INVALID || !a->engine)
         return code;
     log_warn("some stored tasks are lost, going on without them", kv_err(e));
@@ -362,6 +345,8 @@ void wiring_stop(struct agent *a)
         list_remove(it);
         free(LIST_ENTRY(it, struct drain, node));
     }
+    local_dir_destroy(a->local_dir);
+    a->local_dir = NULL;
     engine_destroy(a->engine);
     a->engine = NULL;
 }

@@ -34,7 +34,21 @@ static void print_problems(const char *file, const struct config_problems *p)
 
 /* ---- the effective settings ---- */
 
-enum setting_type { TEXT, NUMBER, DURATION, SWITCH, PORTS, STRINGS, MAP };
+enum setting_type {
+    TEXT,
+    SECRET,
+    NUMBER,
+    LIMIT, /* a number; 0: none */
+    DURATION,
+    MICROSECONDS,
+    SWITCH,
+    TRISTATE,
+    PORTS,
+    RANGE,
+    STRINGS,
+    WORDS,
+    MAP
+};
 
 static const struct setting {
     const char *name;
@@ -65,6 +79,23 @@ static const struct setting {
     ROW("ECS_IMAGE_PULL_TIMEOUT", DURATION, pull_timeout_ms),
     ROW("ECS_IMAGE_PULL_INACTIVITY_TIMEOUT", DURATION, pull_inactivity_ms),
     ROW("ECS_PULL_DEPENDENT_CONTAINERS_UPFRONT", SWITCH, pull_upfront),
+    ROW("ECS_ENGINE_AUTH_TYPE", TEXT, engine_auth_type),
+    ROW("ECS_ENGINE_AUTH_DATA", SECRET, engine_auth_data),
+    ROW("ECS_DISABLE_IMAGE_CLEANUP", SWITCH, image_cleanup_disabled),
+    ROW("ECS_IMAGE_CLEANUP_INTERVAL", DURATION, image_cleanup_interval_ms),
+    ROW("ECS_IMAGE_MINIMUM_CLEANUP_AGE", DURATION, image_min_age_ms),
+    ROW("ECS_NUM_IMAGES_DELETE_PER_CYCLE", NUMBER, images_per_cycle),
+    ROW("ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP", SWITCH, untracked_cleanup),
+    ROW("NON_ECS_IMAGE_MINIMUM_CLEANUP_AGE", DURATION, untracked_image_min_age_ms),
+    ROW("NONECS_NUM_CONTAINERS_DELETE_PER_CYCLE", NUMBER, untracked_containers_per_cycle),
+    ROW("ECS_EXCLUDE_UNTRACKED_IMAGE", WORDS, excluded_images),
+    ROW("ECS_ENABLE_TASK_CPU_MEM_LIMIT", TRISTATE, task_limits),
+    ROW("ECS_CGROUP_PATH", TEXT, cgroup_path),
+    ROW("ECS_CGROUP_CPU_PERIOD", MICROSECONDS, cgroup_cpu_period_us),
+    ROW("ECS_TASK_PIDS_LIMIT", LIMIT, task_pids_limit),
+    ROW("ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2", SWITCH, propagate_memory),
+    ROW("ECS_DYNAMIC_HOST_PORT_RANGE", RANGE, dynamic_ports),
+    ROW("ECS_SHARED_VOLUME_MATCH_FULL_CONFIG", SWITCH, shared_volume_match_full),
     ROW("ECS_EXTERNAL", SWITCH, external),
     ROW("ECS_ENABLE_TASK_IAM_ROLE", SWITCH, task_iam_role),
     ROW("ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST", SWITCH, task_iam_role_network_host),
@@ -79,6 +110,11 @@ static const struct setting {
     ROW("ECS_DETAILED_OS_FAMILY", TEXT, detailed_os_family),
     ROW("BERTH_SOCKET", TEXT, admin_socket),
     ROW("BERTH_START_PARALLEL", NUMBER, start_parallel),
+    ROW("BERTH_PULL_PARALLEL", NUMBER, pull_parallel),
+    ROW("BERTH_DISK_HIGH_WATERMARK", NUMBER, disk_high_pct),
+    ROW("BERTH_DISK_LOW_WATERMARK", NUMBER, disk_low_pct),
+    ROW("BERTH_DISK_CHECK_INTERVAL", DURATION, disk_check_ms),
+    ROW("BERTH_LOCAL_TASKS", TEXT, local_tasks_dir),
     ROW("AWS_ENDPOINT_URL", TEXT, endpoint_url),
     ROW("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", TEXT, endpoint_logs),
     ROW("AWS_EC2_METADATA_SERVICE_ENDPOINT", TEXT, imds_endpoint),
@@ -119,7 +155,34 @@ static void write_map(struct buf *b, const struct string_map *m)
     jw_end(&w);
 }
 
-/* As one would write it into the file. */
+static void write_words(struct buf *b, const struct string_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        buf_printf(b, "%s%s", i ? "," : "", l->items[i]);
+}
+
+static void write_tristate(struct buf *b, enum tristate t)
+{
+    if (t != TRI_UNSET)
+        buf_puts(b, t == TRI_TRUE ? "true" : "false");
+}
+
+static void write_range(struct buf *b, const struct port_range *r)
+{
+    if (r->first)
+        buf_printf(b, "%d-%d", r->first, r->last);
+}
+
+/* Whole milliseconds as one would write them, else the exact number. */
+static void write_microseconds(struct buf *b, int64_t us)
+{
+    if (us % 1000)
+        buf_printf(b, "%" PRId64 "us", us);
+    else
+        buf_printf(b, "%" PRId64 "ms", us / 1000);
+}
+
+/* As one would write it into the file, secrets aside. */
 static void write_value(struct buf *b, const struct setting *s, const struct config *c)
 {
     const void *at = (const char *)c + s->offset;
@@ -131,12 +194,31 @@ static void write_value(struct buf *b, const struct setting *s, const struct con
         text = *(char *const *)at;
         buf_puts(b, text ? text : "");
         break;
+    case SECRET:
+        buf_puts(b, *(char *const *)at ? "(set, not shown)" : "");
+        break;
+    case LIMIT:
+        if (!*(const int64_t *)at)
+            break;
+        /* fall through */
     case NUMBER:
         buf_printf(b, "%" PRId64, *(const int64_t *)at);
         break;
     case DURATION:
         clock_go_duration(*(const int64_t *)at, duration);
         buf_puts(b, duration);
+        break;
+    case MICROSECONDS:
+        write_microseconds(b, *(const int64_t *)at);
+        break;
+    case TRISTATE:
+        write_tristate(b, *(const enum tristate *)at);
+        break;
+    case RANGE:
+        write_range(b, at);
+        break;
+    case WORDS:
+        write_words(b, at);
         break;
     case SWITCH:
         buf_puts(b, *(const bool *)at ? "true" : "false");

@@ -21,6 +21,7 @@ int cli_status(int argc, char **argv);
 int cli_tasks(int argc, char **argv);
 int cli_why(int argc, char **argv);
 int cli_events(int argc, char **argv);
+int cli_run(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_check_config(int argc, char **argv);
 int cli_version(int argc, char **argv);

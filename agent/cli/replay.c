@@ -64,6 +64,39 @@ static void print_payload(const struct core_event *ev)
     }
 }
 
+static void print_disk(const struct core_disk *d)
+{
+    if (d->bytes)
+        printf(" disk=%" PRId64 "/%" PRId64 " inodes=%" PRId64 "/%" PRId64, d->bytes_used, d->bytes,
+               d->inodes_used, d->inodes);
+}
+
+static void print_images(const struct core_event *ev)
+{
+    for (size_t i = 0; i < ev->u.op.n_images; i++) {
+        const struct core_image *image = &ev->u.op.images[i];
+
+        if (ev->u.op.n_images > 1)
+            printf("\n   ");
+        put_pair("image", image->id);
+        put_pair("digest", image->digest);
+        for (size_t k = 0; k < image->n_names; k++)
+            put_pair("name", image->names[k]);
+        if (image->size)
+            printf(" bytes=%" PRId64, image->size);
+    }
+}
+
+static void print_others(const struct core_event *ev)
+{
+    for (size_t i = 0; i < ev->u.op.n_others; i++) {
+        printf("\n    other");
+        put_pair("id", ev->u.op.others[i].id);
+        put_pair("name", ev->u.op.others[i].name);
+        put_pair("state", ev->u.op.others[i].state);
+    }
+}
+
 static void print_op_done(const struct core_event *ev)
 {
     const struct ctr_facts *f = ev->u.op.facts;
@@ -76,13 +109,29 @@ static void print_op_done(const struct core_event *ev)
     }
     printf(" ok");
     put_pair("container", ev->u.op.container_id);
-    put_pair("digest", ev->u.op.image_digest);
+    for (size_t i = 0; i < ev->u.op.n_ports; i++)
+        printf(" port=%d", ev->u.op.ports[i]);
+    print_disk(&ev->u.op.disk);
+    print_images(ev);
+    print_others(ev);
     if (!f)
         return;
     printf(" status=%s", ctr_status_name(f->status));
     if (f->has_exit_code)
         printf(" exit=%d", f->exit_code);
     put_pair("error", f->error);
+}
+
+static void print_local(const struct core_event *ev)
+{
+    printf(" %zu tasks", ev->u.local.n_defs);
+    for (size_t i = 0; i < ev->u.local.n_defs; i++) {
+        printf("\n    task");
+        put_pair("name", ev->u.local.defs[i].name);
+        put_pair("digest", ev->u.local.defs[i].digest);
+        if (ev->u.local.defs[i].once)
+            printf(" once");
+    }
 }
 
 static void print_listed(const struct core_event *ev)
@@ -107,6 +156,12 @@ static void print_event(const struct jcur *c, struct core_time now, const struct
     switch (ev->type) {
     case CORE_EV_RESTORED:
         put_pair("task", ev->u.restored.task ? ev->u.restored.task->arn : NULL);
+        break;
+    case CORE_EV_RESTORED_IMAGE:
+        put_pair("image", ev->u.restored_image.value);
+        break;
+    case CORE_EV_LOCAL:
+        print_local(ev);
         break;
     case CORE_EV_STARTED:
         printf(" manifest_seq=%" PRId64, ev->u.started.manifest_seq);
@@ -146,12 +201,19 @@ static void print_event(const struct jcur *c, struct core_time now, const struct
     putchar('\n');
 }
 
+static bool of_a_container(enum core_op op)
+{
+    return op >= CORE_OP_INSPECT_IMAGE && op <= CORE_OP_REMOVE;
+}
+
 static void print_op(const struct core_action *a)
 {
     printf("do %s #%" PRIu64, core_op_name(a->op), a->id);
     put_pair("task", a->task_arn ? str_after_last(a->task_arn, '/') : NULL);
-    printf(" container=%zu", a->container);
+    if (of_a_container(a->op))
+        printf(" container=%zu", a->container);
     put_pair("ref", a->ref);
+    put_pair("digest", a->digest);
 }
 
 static void print_action(const struct core_action *a)

@@ -6,7 +6,8 @@
 static const char help[] =
     "usage: berth status [--json] [--socket PATH]\n\n"
     "Says how the running agent is: its connection to the control plane, the capacity of\n"
-    "this instance, its tasks by status, what is not reported yet, and the log shipper.\n"
+    "this instance, its tasks by status, what is not reported yet, Docker's disk and the\n"
+    "images of tasks, and the log shipper.\n"
     "JSON when standard output is not a terminal.\n\n"
     "  --socket PATH  where the agent listens; default BERTH_SOCKET, else\n"
     "                 /run/berth/berth.sock\n";
@@ -76,6 +77,48 @@ static int64_t total(const struct jcur *object)
     return sum;
 }
 
+static void print_size(int64_t bytes)
+{
+    if (bytes >= 10000000000)
+        printf("%" PRId64 " GB", bytes / 1000000000);
+    else
+        printf("%" PRId64 " MB", bytes / 1000000);
+}
+
+static void print_disk(const struct jcur *core)
+{
+    struct jcur disk = jcur_obj(core, "disk");
+    int64_t bytes = jcur_int_or(&disk, "bytes", 0, INT64_MAX, 0);
+
+    if (!bytes)
+        return;
+    printf("%-15s ", "Docker's disk");
+    print_size(jcur_int_or(&disk, "bytes_used", 0, INT64_MAX, 0));
+    fputs(" of ", stdout);
+    print_size(bytes);
+    printf(" used, %" PRId64 " %% full\n", jcur_int_or(&disk, "percent", 0, 100, 0));
+}
+
+static void print_images(const struct jcur *core)
+{
+    struct jcur images = jcur_obj(core, "images"), last = jcur_obj(&images, "last_removed");
+    char age[CLI_AGE_SIZE];
+
+    if (!jcur_present(&images))
+        return;
+    printf("%-15s %" PRId64 " of tasks, ", "Images",
+           jcur_int_or(&images, "count", 0, INT64_MAX, 0));
+    print_size(jcur_int_or(&images, "bytes", 0, INT64_MAX, 0));
+    printf("; %" PRId64 " removable, ", jcur_int_or(&images, "removable", 0, INT64_MAX, 0));
+    print_size(jcur_int_or(&images, "removable_bytes", 0, INT64_MAX, 0));
+    if (jcur_present(&last)) {
+        cli_age(clock_wall_ms() - jcur_int_or(&last, "at_ms", 0, INT64_MAX, 0), age);
+        printf("; removed %s ago: ", age);
+        cli_put(stdout, jcur_str_or(&last, "image", "?"));
+    }
+    putchar('\n');
+}
+
 /* The causes of what was dropped and the rest of the numbers are in --json. */
 static void print_logs(const struct jcur *logs)
 {
@@ -112,6 +155,8 @@ static void print_core(const struct jcur *c)
     printf("%-15s %" PRId64 " tasks wait for room, %" PRId64 " reports unsent\n", "Waiting",
            jcur_int_or(&core, "tasks_waiting_for_room", 0, INT64_MAX, 0),
            jcur_int_or(&core, "reports_unsent", 0, INT64_MAX, 0));
+    print_disk(&core);
+    print_images(&core);
     print_logs(&logs);
 }
 

@@ -7,7 +7,8 @@
 
 static const char help[] =
     "usage: berth tasks [--json] [--socket PATH]\n\n"
-    "Lists the tasks of this instance with their containers and ports.\n"
+    "Lists the tasks of this instance with their containers and ports; a task that a file\n"
+    "of the local directory asks for is (local), under the file's name.\n"
     "JSON lines, with all that is known, when standard output is not a terminal.\n\n"
     "  --socket PATH  where the agent listens; default BERTH_SOCKET, else\n"
     "                 /run/berth/berth.sock\n";
@@ -19,13 +20,18 @@ static void containers_cell(const struct jcur *task, struct buf *b)
     JCUR_EACH (c, &containers) {
         const char *health = jcur_str_or(&c, "health", NULL);
         struct jcur exit_code = jcur_get(&c, "exit_code");
+        int64_t restarts = jcur_int_or(&c, "restarts", 0, INT32_MAX, 0);
+        const char *name = jcur_str_or(&c, "name", "?");
 
-        buf_printf(b, "%s%s %s", b->len ? ", " : "", jcur_str_or(&c, "name", "?"),
-                   jcur_str_or(&c, "status", "?"));
+        if (str_starts(name, "~internal~"))
+            continue; /* nobody's but the agent's; in --json it is there */
+        buf_printf(b, "%s%s %s", b->len ? ", " : "", name, jcur_str_or(&c, "status", "?"));
         if (jcur_present(&exit_code))
             buf_printf(b, "(%" PRId64 ")", jcur_as_int(&exit_code, INT32_MIN, INT32_MAX));
         else if (health)
             buf_printf(b, "(%s)", health);
+        if (restarts)
+            buf_printf(b, " (restarted %" PRId64 "x)", restarts);
     }
 }
 
@@ -55,6 +61,17 @@ static void buf_cell(struct cli_table *t, struct buf *b)
     buf_fini(b);
 }
 
+/* A local task has no revision; its file's name is what its owner knows it by. */
+static void name_cell(const struct jcur *task, struct buf *b)
+{
+    const char *local = jcur_str_or(task, "local", NULL);
+
+    if (local)
+        buf_printf(b, "%s (local)", local);
+    else
+        buf_printf(b, "%s:%s", jcur_str_or(task, "family", "?"), jcur_str_or(task, "version", "?"));
+}
+
 static void add_task(void *user, const struct jcur *task)
 {
     struct cli_table *t = user;
@@ -62,7 +79,7 @@ static void add_task(void *user, const struct jcur *task)
     char id[9], age[CLI_AGE_SIZE];
 
     cli_table_cell(t, cli_short_id(jcur_str_or(task, "id", "?"), id));
-    buf_printf(&b, "%s:%s", jcur_str_or(task, "family", "?"), jcur_str_or(task, "version", "?"));
+    name_cell(task, &b);
     buf_cell(t, &b);
     cli_table_cell(t, cli_task_status(task));
     cli_table_cell(t, jcur_str_or(task, "desired", "?"));

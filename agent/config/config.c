@@ -59,6 +59,18 @@ struct sources {
     struct config_problems *problems;
 };
 
+/* One of the texts may be a secret, and nobody misses the others. */
+static void source_set(struct source *s, const char *text, int line)
+{
+    char *old = s->text;
+
+    s->text = mem_strdup(text);
+    s->line = line;
+    if (old)
+        explicit_bzero(old, strlen(old));
+    free(old);
+}
+
 static int shown(struct str s)
 {
     return (int)(s.n < 80 ? s.n : 80);
@@ -95,8 +107,7 @@ static void on_line(void *user, int line, struct str name, const char *value)
     if (s->of[i].text)
         config_problem_add(s->problems, false, line, "%s: set again; line %d has no effect",
                            vars[i].name, s->of[i].line);
-    mem_replace(&s->of[i].text, value);
-    s->of[i].line = line;
+    source_set(&s->of[i], value, line);
 }
 
 /* An empty value in the environment lets the file speak, except where being
@@ -108,8 +119,7 @@ static void read_environment(struct sources *s, config_env_fn *env, void *user)
 
         if (!text || (!*text && !vars[i].keep_empty && s->of[i].text))
             continue;
-        mem_replace(&s->of[i].text, text);
-        s->of[i].line = 0;
+        source_set(&s->of[i], text, 0);
     }
 }
 
@@ -144,19 +154,20 @@ static void clamp(struct config *c, const struct var *v, const struct source *sr
                   struct config_problems *p)
 {
     int64_t *ns = field_of(c, v);
+    bool above = v->max && *ns > v->max;
     char limit[CLOCK_ISO_SIZE], used[CLOCK_ISO_SIZE];
 
     if (*ns == 0) {
         use_default(c, v, v->def);
-    } else if (*ns < v->min) {
-        if (v->below == BELOW_RAISE)
-            *ns = v->min;
-        else
+    } else if (above || *ns < v->min) {
+        if (above || v->below == BELOW_DEFAULT)
             use_default(c, v, v->def);
-        clock_go_duration(v->min / NS_PER_MS, limit);
+        else
+            *ns = v->min;
+        clock_go_duration((above ? v->max : v->min) / NS_PER_MS, limit);
         clock_go_duration(*ns / NS_PER_MS, used);
-        config_problem_add(p, false, src->line, "%s: '%s' is below %s; using %s", v->name,
-                           src->text, limit, used);
+        config_problem_add(p, false, src->line, "%s: '%s' is %s %s; using %s", v->name, src->text,
+                           above ? "above" : "below", limit, used);
     }
 }
 
@@ -193,10 +204,25 @@ static void set_field(struct config *c, const struct var *v, const struct source
         clamp(c, v, src, p);
     }
     if (v->type == &type_duration)
-        *(int64_t *)field /= NS_PER_MS;
+        *(int64_t *)field /= v->unit_ns ? v->unit_ns : NS_PER_MS;
 }
 
 /* ---- the whole ---- */
+
+/* Freeing begins at one and ends at the other: they make sense as a pair only. */
+static void check_watermarks(struct config *c, struct config_problems *p)
+{
+    static const char high[] = "BERTH_DISK_HIGH_WATERMARK", low[] = "BERTH_DISK_LOW_WATERMARK";
+    const struct var *of_high = &vars[vars_find(str_of(high))];
+    const struct var *of_low = &vars[vars_find(str_of(low))];
+
+    if (c->disk_low_pct < c->disk_high_pct)
+        return;
+    config_problem_add(p, false, 0, "%s: %" PRId64 " is not below %s, %" PRId64 "; using %s and %s",
+                       low, c->disk_low_pct, high, c->disk_high_pct, of_low->def, of_high->def);
+    use_default(c, of_high, of_high->def);
+    use_default(c, of_low, of_low->def);
+}
 
 static void check_region(const struct config *c, config_env_fn *env, void *user,
                          struct config_problems *p)
@@ -225,9 +251,10 @@ struct config *config_build_as(const char *file, size_t file_len, config_env_fn 
         bool is_family = v->offset == offsetof(struct config, detailed_os_family);
 
         set_field(c, v, &s.of[i], is_family && os_family ? os_family : v->def, out_problems);
-        free(s.of[i].text);
+        source_set(&s.of[i], NULL, 0);
     }
     free(s.of);
+    check_watermarks(c, out_problems);
     check_region(c, env, user, out_problems);
     c->imds_disabled |= c->external;
     c->cluster_default = streq(c->cluster, "default");

@@ -13,9 +13,16 @@
 
 enum pull_behavior { PULL_DEFAULT, PULL_ALWAYS, PULL_ONCE, PULL_PREFER_CACHED };
 
+/* Unset is neither: then what cannot be had is done without. */
+enum tristate { TRI_UNSET, TRI_FALSE, TRI_TRUE };
+
 struct port_list {
     uint16_t *ports;
     size_t n;
+};
+
+struct port_range {
+    uint16_t first, last;
 };
 
 struct string_list {
@@ -61,6 +68,31 @@ struct config {
     char *detailed_os_family;  /* "LINUX" */
     char *admin_socket;        /* BERTH_SOCKET; /run/berth/berth.sock */
     int64_t start_parallel;    /* BERTH_START_PARALLEL; 0: by cores */
+    int64_t pull_parallel;     /* BERTH_PULL_PARALLEL; 0: by cores */
+    char *local_tasks_dir;     /* BERTH_LOCAL_TASKS; /etc/ecs/tasks.d */
+
+    /* Images, and what is left behind by others. */
+    bool image_cleanup_disabled;
+    bool untracked_cleanup; /* ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP */
+    int64_t image_cleanup_interval_ms;
+    int64_t image_min_age_ms, untracked_image_min_age_ms;
+    int64_t images_per_cycle, untracked_containers_per_cycle; /* at least 1 */
+    struct string_list excluded_images;                       /* ECS_EXCLUDE_UNTRACKED_IMAGE */
+    int64_t disk_high_pct, disk_low_pct;                      /* low is below high */
+    int64_t disk_check_ms;
+
+    /* Limits of whole tasks. */
+    enum tristate task_limits; /* ECS_ENABLE_TASK_CPU_MEM_LIMIT; TRI_UNSET: if they can be had */
+    char *cgroup_path;         /* /sys/fs/cgroup */
+    int64_t cgroup_cpu_period_us;
+    int64_t task_pids_limit; /* 0: none */
+    bool propagate_memory;   /* ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2 */
+
+    struct port_range dynamic_ports; /* 0 to 0: the kernel's, else 49153 to 65535 */
+    bool shared_volume_match_full;   /* ECS_SHARED_VOLUME_MATCH_FULL_CONFIG */
+    char *engine_auth_type;          /* NULL: none */
+    char *engine_auth_data;          /* secret: never printed, wiped by config_destroy */
+
     /* AWS endpoint overrides; NULL when unset. */
     char *endpoint_url, *endpoint_logs;
     char *imds_endpoint; /* NULL: the link-local address */

@@ -13,8 +13,9 @@ struct var_type {
     void (*fini)(void *field); /* NULL: nothing to free */
 };
 
-extern const struct var_type type_text, type_path, type_bool, type_duration, type_int, type_ports,
-    type_strings, type_map, type_endpoint, type_level, type_pull, type_format;
+extern const struct var_type type_text, type_path, type_bool, type_tristate, type_duration,
+    type_int, type_ports, type_range, type_strings, type_words, type_map, type_endpoint, type_level,
+    type_pull, type_format, type_secret;
 
 /* What happens to a number below the minimum. Zero is the reference agent's
  * "unset" for durations and takes the default without a word. */
@@ -26,7 +27,8 @@ struct var {
     size_t offset;    /* of the field in struct config */
     const char *def;  /* when unset; "" leaves the field zero */
     const char *help; /* whole sentences, for people */
-    int64_t min, max; /* int: the value; duration: nanoseconds */
+    int64_t min, max; /* int: the value; duration: nanoseconds, max 0: none */
+    int64_t unit_ns;  /* duration: of the field; 0: milliseconds */
     enum var_below below;
     const char *bad;   /* when set to nothing or to nonsense; NULL: as def */
     bool fatal;        /* a bad value stops the agent */

@@ -163,6 +163,15 @@ static void fini_text(void *field)
     mem_replace(field, NULL);
 }
 
+static void fini_secret(void *field)
+{
+    char **text = field;
+
+    if (*text)
+        explicit_bzero(*text, strlen(*text));
+    mem_replace(text, NULL);
+}
+
 /* The reference agent stops reading a list at its closing bracket. */
 static enum err_code parse_list(const char *text, struct json_t **out, struct err *e)
 {
@@ -242,6 +251,28 @@ static enum err_code parse_strings(const struct var *v, const char *text, void *
     return ERR_OK;
 }
 
+/* "a,b": neither trimmed nor quoted. Nothing between two commas is no word. */
+static enum err_code parse_words(const struct var *v, const char *text, void *field, struct err *e)
+{
+    struct string_list l = { 0 };
+    size_t n;
+
+    (void)v;
+    for (const char *p = text; *p; p += n + (p[n] == ',')) {
+        n = strcspn(p, ",");
+        if (!n)
+            continue;
+        if (l.n == LIST_MAX) {
+            config_strings_fini(&l);
+            return err_set(e, ERR_LIMIT, "more than %d names", LIST_MAX);
+        }
+        l.items = mem_resize(l.items, l.n + 1, sizeof *l.items);
+        l.items[l.n++] = mem_strndup(p, n);
+    }
+    *(struct string_list *)field = l;
+    return ERR_OK;
+}
+
 static enum err_code parse_map(const struct var *v, const char *text, void *field, struct err *e)
 {
     AUTO(json) struct json_t *doc = NULL;
@@ -281,6 +312,18 @@ static enum err_code parse_bool(const struct var *v, const char *text, void *fie
     return value_bool(text, field, e);
 }
 
+static enum err_code parse_tristate(const struct var *v, const char *text, void *field,
+                                    struct err *e)
+{
+    bool yes = false;
+
+    (void)v;
+    if (value_bool(text, &yes, e))
+        return e->code;
+    *(enum tristate *)field = yes ? TRI_TRUE : TRI_FALSE;
+    return ERR_OK;
+}
+
 /* The bounds of a duration are applied by config.c, which knows the default. */
 static enum err_code parse_duration(const struct var *v, const char *text, void *field,
                                     struct err *e)
@@ -294,6 +337,23 @@ static enum err_code parse_int(const struct var *v, const char *text, void *fiel
     return str_to_int(text, v->min, v->max, field, e);
 }
 
+static enum err_code parse_range(const struct var *v, const char *text, void *field, struct err *e)
+{
+    struct str s = str_trim(str_of(text));
+    const char *dash = memchr(s.p, '-', s.n);
+    AUTO(str) char *first = mem_strndup(s.p, dash ? (size_t)(dash - s.p) : 0);
+    AUTO(str) char *last = dash ? mem_strndup(dash + 1, (size_t)(s.p + s.n - dash - 1)) : NULL;
+    int64_t from, to;
+
+    (void)v;
+    if (!dash || str_to_int(first, 1, UINT16_MAX, &from, NULL) ||
+        str_to_int(last, from, UINT16_MAX, &to, NULL))
+        return err_set(e, ERR_INVALID, "expected a range of ports such as 49153-65535, got '%.80s'",
+                       text);
+    *(struct port_range *)field = (struct port_range){ (uint16_t)from, (uint16_t)to };
+    return ERR_OK;
+}
+
 static enum err_code parse_text(const struct var *v, const char *text, void *field, struct err *e)
 {
     struct str s = str_trim(str_of(text));
@@ -301,6 +361,15 @@ static enum err_code parse_text(const struct var *v, const char *text, void *fie
     (void)v;
     (void)e;
     *(char **)field = mem_strndup(s.p, s.n);
+    return ERR_OK;
+}
+
+/* Whatever it is, no message says it. */
+static enum err_code parse_secret(const struct var *v, const char *text, void *field, struct err *e)
+{
+    (void)v;
+    (void)e;
+    *(char **)field = mem_strdup(text);
     return ERR_OK;
 }
 
@@ -427,9 +496,13 @@ static enum err_code parse_endpoint(const struct var *v, const char *text, void 
 const struct var_type type_text = { "text", parse_text, fini_text };
 const struct var_type type_path = { "path", parse_path, fini_text };
 const struct var_type type_bool = { "bool", parse_bool, NULL };
+const struct var_type type_tristate = { "bool", parse_tristate, NULL };
 const struct var_type type_duration = { "duration", parse_duration, NULL };
 const struct var_type type_int = { "number", parse_int, NULL };
 const struct var_type type_ports = { "ports", parse_ports, fini_ports };
+const struct var_type type_range = { "port range", parse_range, NULL };
+const struct var_type type_words = { "words", parse_words, fini_strings };
+const struct var_type type_secret = { "secret", parse_secret, fini_secret };
 const struct var_type type_strings = { "strings", parse_strings, fini_strings };
 const struct var_type type_map = { "map", parse_map, fini_map };
 const struct var_type type_endpoint = { "url", parse_endpoint, fini_text };

@@ -6,6 +6,8 @@
 
 #define FIELD(name) offsetof(struct config, name)
 #define SECOND      INT64_C(1000000000)
+#define MILLI       INT64_C(1000000)
+#define MICRO       INT64_C(1000)
 #define NAME_MAX_N  64
 
 static const char *log_driver_names[] = {
@@ -85,6 +87,53 @@ const struct var vars[] = {
               "prefer-cached." },
     { "ECS_PULL_DEPENDENT_CONTAINERS_UPFRONT", &type_bool, FIELD(pull_upfront), "false",
       .help = "Pull the images of containers that wait for others at once." },
+    { "ECS_ENGINE_AUTH_TYPE", &type_text, FIELD(engine_auth_type), "",
+      .help = "What ECS_ENGINE_AUTH_DATA holds: docker or dockercfg." },
+    { "ECS_ENGINE_AUTH_DATA", &type_secret, FIELD(engine_auth_data), "",
+      .help = "Credentials for private registries, as a JSON object. Never shown." },
+    { "ECS_DISABLE_IMAGE_CLEANUP", &type_bool, FIELD(image_cleanup_disabled), "false",
+      .help = "Keep the images of tasks that are gone." },
+    { "ECS_IMAGE_CLEANUP_INTERVAL", &type_duration, FIELD(image_cleanup_interval_ms), "30m",
+      .help = "How often images that no task uses are looked for. Less than 10m gives the default.",
+      .min = 600 * SECOND, .below = BELOW_DEFAULT },
+    { "ECS_IMAGE_MINIMUM_CLEANUP_AGE", &type_duration, FIELD(image_min_age_ms), "1h",
+      .help = "An image stays for at least this long after it was pulled.", .min = 0,
+      .below = BELOW_DEFAULT },
+    { "ECS_NUM_IMAGES_DELETE_PER_CYCLE", &type_int, FIELD(images_per_cycle), "5",
+      .help = "At most so many images are removed each time, at least 1.", .min = 1,
+      .max = INT32_MAX },
+    { "ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP", &type_bool, FIELD(untracked_cleanup), "false",
+      .help = "Remove also stopped containers and images that no task brought." },
+    { "NON_ECS_IMAGE_MINIMUM_CLEANUP_AGE", &type_duration, FIELD(untracked_image_min_age_ms), "1h",
+      .help = "An image that no task brought stays for at least this long after it was created.",
+      .min = 0, .below = BELOW_DEFAULT },
+    { "NONECS_NUM_CONTAINERS_DELETE_PER_CYCLE", &type_int, FIELD(untracked_containers_per_cycle),
+      "5",
+      .help = "At most so many containers that no task brought are removed each time, at "
+              "least 1.",
+      .min = 1, .max = INT32_MAX },
+    { "ECS_EXCLUDE_UNTRACKED_IMAGE", &type_words, FIELD(excluded_images), "",
+      .help = "Images that are never removed: names with tags, between commas, without spaces." },
+    { "ECS_ENABLE_TASK_CPU_MEM_LIMIT", &type_tristate, FIELD(task_limits), "",
+      .help = "Give each task a control group with the limits of the whole task. Unset, this is "
+              "done where it can be; true makes it a condition for starting." },
+    { "ECS_CGROUP_PATH", &type_path, FIELD(cgroup_path), "/sys/fs/cgroup",
+      .help = "Where the control groups are mounted." },
+    { "ECS_CGROUP_CPU_PERIOD", &type_duration, FIELD(cgroup_cpu_period_us), "100ms",
+      .help = "The period of a task's CPU quota, 8ms to 100ms. Anything else gives the default.",
+      .min = 8 * MILLI, .max = 100 * MILLI, .unit_ns = MICRO, .below = BELOW_DEFAULT },
+    { "ECS_TASK_PIDS_LIMIT", &type_int, FIELD(task_pids_limit), "",
+      .help = "How many processes a task may have, 1 to 4194304. Unset, there is no limit.",
+      .min = 1, .max = 4194304 },
+    { "ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2", &type_bool, FIELD(propagate_memory), "false",
+      .help = "With version 2 of control groups, give the task's memory limit also to each of its "
+              "containers without one." },
+    { "ECS_DYNAMIC_HOST_PORT_RANGE", &type_range, FIELD(dynamic_ports), "",
+      .help = "The host ports to choose from where a task names none, for example 49153-65535. "
+              "Unset, the kernel's range of local ports counts." },
+    { "ECS_SHARED_VOLUME_MATCH_FULL_CONFIG", &type_bool, FIELD(shared_volume_match_full), "false",
+      .help = "A shared volume that is there already must have the same driver options and labels, "
+              "not only the same name." },
     { "ECS_ENABLE_TASK_IAM_ROLE", &type_bool, FIELD(task_iam_role), "true",
       .help = "Serve role credentials to tasks in bridge networks.", .bad = "false" },
     { "ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST", &type_bool, FIELD(task_iam_role_network_host),
@@ -127,6 +176,24 @@ const struct var vars[] = {
           "How many containers may be created or started at the same time, 0 to 1000. 0 chooses by "
           "the number of processors.",
       .max = 1000 },
+    { "BERTH_PULL_PARALLEL", &type_int, FIELD(pull_parallel), "0",
+      .help = "How many images may be pulled at the same time, 0 to 1000. 0 chooses by the number "
+              "of processors.",
+      .max = 1000 },
+    { "BERTH_DISK_HIGH_WATERMARK", &type_int, FIELD(disk_high_pct), "85",
+      .help = "At this percentage of use of Docker's disk, images that no task uses are removed "
+              "before their age says so, 1 to 100.",
+      .min = 1, .max = 100 },
+    { "BERTH_DISK_LOW_WATERMARK", &type_int, FIELD(disk_low_pct), "80",
+      .help = "Removing ends at this percentage. It is below BERTH_DISK_HIGH_WATERMARK; else both "
+              "have their defaults.",
+      .min = 0, .max = 99 },
+    { "BERTH_DISK_CHECK_INTERVAL", &type_duration, FIELD(disk_check_ms), "30s",
+      .help = "How often the use of Docker's disk is looked at, at least 1s.", .min = SECOND,
+      .below = BELOW_RAISE },
+    { "BERTH_LOCAL_TASKS", &type_path, FIELD(local_tasks_dir), "/etc/ecs/tasks.d",
+      .help = "The directory of local tasks: each file NAME.json is a task definition that is kept "
+              "running here without a control plane." },
 };
 const size_t vars_n = COUNT_OF(vars);
 
@@ -148,15 +215,11 @@ static const char *const elsewhere[] = {
     "ECS_AUDIT_LOGFILE_DISABLED",
     "ECS_AWSVPC_ADDITIONAL_LOCAL_ROUTES",
     "ECS_AWSVPC_BLOCK_IMDS",
-    "ECS_CGROUP_CPU_PERIOD",
-    "ECS_CGROUP_PATH",
     "ECS_CHECKPOINT",
     "ECS_CNI_PLUGINS_PATH",
     "ECS_CONTAINER_INSTANCE_PROPAGATE_TAGS_FROM",
-    "ECS_DISABLE_IMAGE_CLEANUP",
     "ECS_DISABLE_TASK_METADATA_AZ",
     "ECS_DOMAIN_JOINED_LINUX_INSTANCE",
-    "ECS_DYNAMIC_HOST_PORT_RANGE",
     "ECS_EBSTA_SUPPORTED",
     "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE",
     "ECS_ENABLE_CONTAINER_METADATA",
@@ -169,17 +232,10 @@ static const char *const elsewhere[] = {
     "ECS_ENABLE_PROMETHEUS_METRICS",
     "ECS_ENABLE_RUNTIME_STATS",
     "ECS_ENABLE_SPOT_INSTANCE_DRAINING",
-    "ECS_ENABLE_TASK_CPU_MEM_LIMIT",
     "ECS_ENABLE_TASK_ENI",
-    "ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP",
-    "ECS_ENGINE_AUTH_DATA",
-    "ECS_ENGINE_AUTH_TYPE",
-    "ECS_EXCLUDE_UNTRACKED_IMAGE",
     "ECS_FSX_WINDOWS_FILE_SERVER_SUPPORTED",
     "ECS_GMSA_SUPPORTED",
     "ECS_HOST_DATA_DIR",
-    "ECS_IMAGE_CLEANUP_INTERVAL",
-    "ECS_IMAGE_MINIMUM_CLEANUP_AGE",
     "ECS_INIT_DOCKER_LOG_FILE_NUM",
     "ECS_INIT_DOCKER_LOG_FILE_SIZE",
     "ECS_INSTANCE_IP_COMPATIBILITY",
@@ -189,23 +245,17 @@ static const char *const elsewhere[] = {
     "ECS_LOG_MAX_ROLL_COUNT",
     "ECS_LOG_OPTS",
     "ECS_LOG_ROLLOVER_TYPE",
-    "ECS_NUM_IMAGES_DELETE_PER_CYCLE",
     "ECS_NVIDIA_RUNTIME",
     "ECS_OFFHOST_INTROSPECTION_INTERFACE_NAME",
     "ECS_PAUSE_LABELS",
     "ECS_POLLING_METRICS_WAIT_DURATION",
     "ECS_POLL_METRICS",
-    "ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2",
-    "ECS_SHARED_VOLUME_MATCH_FULL_CONFIG",
     "ECS_SKIP_LOCALHOST_TRAFFIC_FILTER",
     "ECS_TASK_METADATA_RPS_LIMIT",
-    "ECS_TASK_PIDS_LIMIT",
     "ECS_UPDATES_ENABLED",
     "ECS_UPDATE_DOWNLOAD_DIR",
     "ECS_VOLUME_PLUGIN_CAPABILITIES",
     "ECS_WARM_POOLS_CHECK",
-    "NONECS_NUM_CONTAINERS_DELETE_PER_CYCLE",
-    "NON_ECS_IMAGE_MINIMUM_CLEANUP_AGE",
 };
 
 size_t vars_find(struct str name)

@@ -11,6 +11,7 @@
 struct host_facts {
     const struct config *cfg;
     int api; /* minor version of the usable Docker API: 41 */
+    bool task_limits;
 };
 
 /* ---- conditions ---- */
@@ -52,6 +53,11 @@ static bool health_check(const struct host_facts *h)
     return !h->cfg->disable_health_check && h->api >= 24;
 }
 
+static bool task_limits(const struct host_facts *h)
+{
+    return h->task_limits && h->api >= 22;
+}
+
 static bool external(const struct host_facts *h)
 {
     return h->cfg->external;
@@ -77,7 +83,7 @@ static const struct row {
     { E "full-sync", CAPABILITY_NOW, NULL, AS_IS },
     { E "env-files.s3", CAPABILITY_LATER, NULL, AS_IS },
     { E "network.container-port-range", CAPABILITY_NOW, NULL, AS_IS },
-    { E "container-restart-policy", CAPABILITY_LATER, NULL, AS_IS },
+    { E "container-restart-policy", CAPABILITY_NOW, NULL, AS_IS },
     { C "privileged-container", CAPABILITY_NOW, privileged, AS_IS },
     { C "docker-remote-api.*", CAPABILITY_NOW, NULL, DOCKER_APIS },
     { C "logging-driver.*", CAPABILITY_NOW, NULL, LOG_DRIVERS },
@@ -85,8 +91,8 @@ static const struct row {
     { C "apparmor", CAPABILITY_NOW, apparmor, AS_IS },
     { C "task-iam-role", CAPABILITY_LATER, task_role, AS_IS },
     { C "task-iam-role-network-host", CAPABILITY_LATER, task_role_host, AS_IS },
-    { E "task-cpu-mem-limit", CAPABILITY_LATER, NULL, AS_IS },
-    { E "increased-task-cpu-limit", CAPABILITY_LATER, NULL, AS_IS },
+    { E "task-cpu-mem-limit", CAPABILITY_NOW, task_limits, AS_IS },
+    { E "increased-task-cpu-limit", CAPABILITY_NOW, task_limits, AS_IS },
     { E "task-eni", CAPABILITY_LATER, NULL, AS_IS },
     { E "task-eni.ipv6", CAPABILITY_LATER, NULL, AS_IS },
     { E "cni-plugin-version", CAPABILITY_LATER, NULL, AS_IS },
@@ -101,7 +107,7 @@ static const struct row {
     { E "docker-plugin.*", CAPABILITY_LATER, NULL, AS_IS },
     { E "nvidia-driver-version.*", CAPABILITY_LATER, NULL, AS_IS },
     { E "gpu-driver-version", CAPABILITY_LATER, NULL, AS_IS },
-    { E "pid-ipc-namespace-sharing", CAPABILITY_LATER, NULL, AS_IS },
+    { E "pid-ipc-namespace-sharing", CAPABILITY_NOW, NULL, AS_IS },
     { E "aws-appmesh", CAPABILITY_LATER, NULL, AS_IS },
     /* The service behind it is gone. */
     { E "task-eia", CAPABILITY_NEVER, NULL, AS_IS },
@@ -196,9 +202,9 @@ static const char *cpu_architecture(void)
 }
 
 void attributes_build(struct attributes *out, const struct config *cfg, const char *docker_api,
-                      bool first)
+                      bool first, bool task_limits_on)
 {
-    struct host_facts h = { cfg, api_minor(docker_api) };
+    struct host_facts h = { cfg, api_minor(docker_api), task_limits_on };
 
     *out = (struct attributes){ 0 };
     for (size_t i = 0; first && i < cfg->instance_attributes.n; i++)

@@ -27,9 +27,9 @@ struct attributes {
 void attributes_fini(struct attributes *a);
 
 /* Every attribute to register, in order. `docker_api` is "1.41"; custom attributes
- * belong to a first registration only. */
+ * belong to a first registration only; `task_limits_on`: tasks get cgroups of their own. */
 void attributes_build(struct attributes *out, const struct config *cfg, const char *docker_api,
-                      bool first);
+                      bool first, bool task_limits_on);
 
 /* The table, for tests and the documentation: the full name and state of row i;
  * NULL behind the last. A trailing '*' stands for a name with a part that varies. */

@@ -45,6 +45,7 @@ struct control *control_create(const struct control_args *args, const struct con
     c->config = args->config;
     c->docker_version = mem_strdup(args->docker_version);
     c->docker_api = mem_strdup(args->docker_api);
+    c->task_limits = args->task_limits;
     c->agent_version = mem_strdup(args->agent_version);
     c->agent_hash = mem_strdup(args->agent_hash);
     c->resources = args->resources;

@@ -53,9 +53,11 @@ struct control_events {
     bool (*knows_task)(void *user, const char *arn);
 };
 
-/* As registered: memory less what is reserved. */
+/* As registered: less what is reserved and what local tasks need. */
 struct control_resources {
     int64_t cpu_units, memory_mib;
+    /* Host ports of local tasks, added to the reserved ones; NULL: none. Borrowed. */
+    const struct port_list *local_tcp, *local_udp;
 };
 
 struct control_args {
@@ -70,6 +72,7 @@ struct control_args {
     const char *agent_version;  /* "1.105.1": the reference's release that Berth matches */
     const char *agent_hash;     /* Berth's own commit. Copied. */
     struct control_resources resources;
+    bool task_limits; /* tasks get cgroups of their own */
     uint64_t seed;
 };
 

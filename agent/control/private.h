@@ -38,6 +38,7 @@ struct control {
     struct roles *roles;
     const struct config *config;
     char *docker_version, *docker_api, *agent_version, *agent_hash;
+    bool task_limits;
     struct control_resources resources;
     struct control_events ev;
     void *user;

@@ -169,7 +169,9 @@ static void submit(struct registration *r)
                                  .document = r->document ? r->document : "",
                                  .signature = r->signature ? r->signature : "",
                                  .cpu_units = c->resources.cpu_units,
-                                 .memory_mib = c->resources.memory_mib };
+                                 .memory_mib = c->resources.memory_mib,
+                                 .local_tcp = c->resources.local_tcp,
+                                 .local_udp = c->resources.local_udp };
     struct aws_call_args args = { .service = &c->ecs };
     struct jw w;
 
@@ -241,7 +243,7 @@ void registration_start(struct registration *r)
 
     r->give_up_ms = loop_now_ms(c->loop) + c->timing.registration_limit_ms;
     rng_uuid(&c->rng, r->client_token);
-    attributes_build(&r->attributes, cfg, c->docker_api, !c->instance_arn);
+    attributes_build(&r->attributes, cfg, c->docker_api, !c->instance_arn, c->task_limits);
     if (cfg->external || cfg->imds_disabled) {
         r->waiting = true; /* the outcome of a start comes on a later turn */
         loop_timer_arm(r->retry, 0);

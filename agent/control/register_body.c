@@ -16,19 +16,32 @@ static void put_integer(struct jw *w, const char *name, int64_t value)
     jw_end(w);
 }
 
-static void put_ports(struct jw *w, const char *name, const struct port_list *ports)
+static void put_each(struct jw *w, const struct port_list *ports, const struct port_list *but)
 {
     char text[8];
 
+    for (size_t i = 0; ports && i < ports->n; i++) {
+        bool known = false;
+
+        for (size_t k = 0; but && k < but->n; k++)
+            known = known || but->ports[k] == ports->ports[i];
+        if (known)
+            continue;
+        snprintf(text, sizeof text, "%u", (unsigned)ports->ports[i]);
+        jw_str(w, text);
+    }
+}
+
+static void put_ports(struct jw *w, const char *name, const struct port_list *ports,
+                      const struct port_list *local)
+{
     jw_object(w);
     jw_kstr(w, "name", name);
     jw_kstr(w, "type", "STRINGSET");
     jw_key(w, "stringSetValue");
     jw_array(w);
-    for (size_t i = 0; i < ports->n; i++) {
-        snprintf(text, sizeof text, "%u", (unsigned)ports->ports[i]);
-        jw_str(w, text);
-    }
+    put_each(w, ports, NULL);
+    put_each(w, local, ports);
     jw_end(w);
     jw_end(w);
 }
@@ -69,8 +82,8 @@ bool register_body(const struct register_input *in, struct buf *out)
     jw_array(&w);
     put_integer(&w, "CPU", in->cpu_units);
     put_integer(&w, "MEMORY", in->memory_mib);
-    put_ports(&w, "PORTS", &cfg->reserved_ports);
-    put_ports(&w, "PORTS_UDP", &cfg->reserved_ports_udp);
+    put_ports(&w, "PORTS", &cfg->reserved_ports, in->local_tcp);
+    put_ports(&w, "PORTS_UDP", &cfg->reserved_ports_udp, in->local_udp);
     jw_end(&w);
     jw_kstr(&w, "clientToken", in->client_token);
     jw_end(&w);

@@ -15,6 +15,7 @@ struct register_input { /* all borrowed */
     const char *client_token;         /* the same over retries */
     const char *document, *signature; /* "" when there are none */
     int64_t cpu_units, memory_mib;
+    const struct port_list *local_tcp, *local_udp; /* beside the reserved ones; NULL: none */
 };
 
 /* False when it does not fit into `out`. */

@@ -5,7 +5,7 @@ void port_set_add(struct port_set *s, uint16_t port)
     s->bits[port / 64] |= 1ULL << (port % 64);
 }
 
-static void port_set_remove(struct port_set *s, uint16_t port)
+void port_set_remove(struct port_set *s, uint16_t port)
 {
     s->bits[port / 64] &= ~(1ULL << (port % 64));
 }

@@ -49,6 +49,7 @@ void capacity_take(struct capacity *c, const struct need *n);
 void capacity_release(struct capacity *c, const struct need *n);
 
 void port_set_add(struct port_set *s, uint16_t port);
+void port_set_remove(struct port_set *s, uint16_t port);
 bool port_set_has(const struct port_set *s, uint16_t port);
 
 /* Does a task that has waited so long hold others back at `now_ms`? */

@@ -12,6 +12,9 @@
 #include "base/mem.h"
 #include "core/state.h"
 
+/* How soon an image is asked for again that is just being removed. */
+#define LEAVING_MS 200
+
 static const struct backoff_rule retry_rule = { 200, 200, 10000, 20 };
 
 void ctr_fini(struct core_ctr *k)
@@ -24,6 +27,8 @@ void ctr_fini(struct core_ctr *k)
     free(k->bindings);
     free(k->digest);
     free(k->pull_error);
+    free(k->image_id);
+    free(k->host_ports);
 }
 
 bool ctr_wants_stop(const struct core_ctr *k)
@@ -85,6 +90,8 @@ void ctr_set_known(struct core *c, struct core_ctr *k, enum ctr_status known)
         k->finished_wall = c->now.wall_ms;
     if (known == CTR_STOPPED && k->def->essential && !k->task->execution_stopped)
         k->task->execution_stopped = k->finished_wall;
+    if (known == CTR_STOPPED)
+        ports_release(c, k);
     task_changed(c, k->task);
     note_progress(c, k);
 }
@@ -109,40 +116,75 @@ static void advance_stop(struct core *c, struct core_ctr *k)
         op_issue(c, k, CORE_OP_STOP);
 }
 
-static enum core_op next_image_op(const struct core *c, const struct core_ctr *k)
+static bool wants_pull(const struct core *c, const struct core_ctr *k)
 {
-    enum pull_behavior b = c->cfg.pull_behavior;
-
-    if (k->image == IMAGE_PULLED)
-        return CORE_OP_INSPECT_IMAGE;
     if (k->image == IMAGE_ABSENT)
-        return CORE_OP_PULL;
-    if (b == PULL_PREFER_CACHED || b == PULL_ONCE)
-        return CORE_OP_INSPECT_IMAGE;
-    /* After a failed pull the default is content with an image that is there. */
-    return b == PULL_DEFAULT && k->pulls ? CORE_OP_INSPECT_IMAGE : CORE_OP_PULL;
+        return true;
+    if (k->image == IMAGE_PULLED || k->def->internal)
+        return false;
+    switch (c->cfg.pull_behavior) {
+    case PULL_ALWAYS:
+        return true;
+    case PULL_DEFAULT: /* after a failure it is content with an image that is there */
+        return !k->pulls;
+    case PULL_ONCE:
+        return !images_pulled_once(c, k->def->image);
+    case PULL_PREFER_CACHED:
+        break;
+    }
+    return false;
 }
 
 static void advance_image(struct core *c, struct core_ctr *k)
 {
-    enum core_op op = next_image_op(c, k);
-
-    if (op == CORE_OP_PULL)
-        op_request(c, k, op);
-    else
-        op_issue(c, k, op);
+    if (images_leaving(c, k->def->image)) {
+        k->retry_at = c->now.mono_ms + LEAVING_MS;
+        op_unqueue(k);
+    } else if (!wants_pull(c, k)) {
+        op_unqueue(k);
+        op_issue(c, k, CORE_OP_INSPECT_IMAGE);
+    } else if (!k->manifest_done && !k->def->internal && !task_image_has_digest(k->def->image)) {
+        op_request(c, k, CORE_OP_MANIFEST);
+    } else if (k->known == CTR_NONE) {
+        ctr_set_known(c, k, CTR_MANIFEST_PULLED);
+    } else {
+        op_request(c, k, CORE_OP_PULL);
+    }
 }
 
 static enum ctr_status goal(const struct core_task *t)
 {
-    return t->desired == TASK_RUNNING   ? CTR_RUNNING
-           : t->desired == TASK_CREATED ? CTR_CREATED
-                                        : CTR_NONE;
+    static const enum ctr_status of[] = {
+        [TASK_NONE] = CTR_NONE,       [TASK_MANIFEST_PULLED] = CTR_MANIFEST_PULLED,
+        [TASK_CREATED] = CTR_CREATED, [TASK_RUNNING] = CTR_RUNNING,
+        [TASK_STOPPED] = CTR_NONE,
+    };
+
+    return of[t->desired];
+}
+
+/* Towards a container that exists. */
+static void advance_create(struct core *c, struct core_ctr *k)
+{
+    if (ports_needed(k))
+        op_issue(c, k, CORE_OP_PORTS);
+    else
+        op_request(c, k, CORE_OP_CREATE);
+}
+
+/* Its ports were taken by somebody else: the container goes, and comes back with others. */
+static void advance_remake(struct core *c, struct core_ctr *k)
+{
+    if (k->again == REMAKE_REMOVE)
+        op_issue(c, k, CORE_OP_REMOVE);
+    else
+        advance_create(c, k);
 }
 
 static void advance_start(struct core *c, struct core_ctr *k)
 {
     const struct task_dep *on = NULL;
+    const struct core_res *res;
     struct buf why = BUF_INIT(2048);
     enum dep_answer answer = deps_check(k, c->now.mono_ms, &on, &why);
 
@@ -155,19 +197,36 @@ static void advance_start(struct core *c, struct core_ctr *k)
         k->exit_code = 143;
     } else if (must_wait(c, k)) {
         op_unqueue(k);
-    } else if (k->known == CTR_NONE && (answer == DEP_MET || c->cfg.pull_upfront)) {
+    } else if ((k->known < CTR_CREATED || k->again) &&
+               !resources_allow(k, k->known >= CTR_PULLED, &res)) {
+        op_unqueue(k);
+    } else if (k->known < CTR_PULLED && (answer == DEP_MET || c->cfg.pull_upfront)) {
         advance_image(c, k);
     } else if (answer == DEP_WAIT) {
         op_unqueue(k); /* a dependency may have lost its health meanwhile */
+    } else if (k->again) {
+        advance_remake(c, k);
+    } else if (k->known == CTR_PULLED) {
+        advance_create(c, k);
     } else {
-        op_request(c, k, k->known == CTR_PULLED ? CORE_OP_CREATE : CORE_OP_START);
+        op_request(c, k, CORE_OP_START);
     }
     buf_fini(&why);
 }
 
+static void advance_restart(struct core *c, struct core_ctr *k)
+{
+    if (c->now.mono_ms >= k->restart_at && !must_wait(c, k))
+        op_request(c, k, CORE_OP_START);
+    else
+        op_unqueue(k);
+}
+
+/* What has no effect that would have to be undone is not waited for. */
 static bool abandon(struct core *c, struct core_ctr *k)
 {
-    if (!ctr_wants_stop(k) || (k->op != CORE_OP_PULL && k->op != CORE_OP_INSPECT_IMAGE))
+    if (!ctr_wants_stop(k) || (k->op != CORE_OP_PULL && k->op != CORE_OP_INSPECT_IMAGE &&
+                               k->op != CORE_OP_MANIFEST && k->op != CORE_OP_PORTS))
         return false;
     if (k->op == CORE_OP_PULL)
         k->task->pull_stopped = c->now.wall_ms;
@@ -194,6 +253,8 @@ void ctr_advance(struct core *c, struct core_ctr *k)
         advance_stop(c, k);
     } else if (k->known < CTR_RUNNING) {
         advance_start(c, k);
+    } else if (k->restart_due) {
+        advance_restart(c, k);
     }
 }
 
@@ -214,10 +275,15 @@ static void take_bindings(struct core *c, struct core_ctr *k, const struct ctr_f
     k->n_bindings = n;
 }
 
-static void take_end(struct core *c, struct core_ctr *k, const struct ctr_facts *f)
+static void take_exit_code(struct core_ctr *k, const struct ctr_facts *f)
 {
     k->has_exit_code = f->has_exit_code || k->event_exit;
     k->exit_code = f->has_exit_code ? f->exit_code : k->event_exit_code;
+}
+
+static void take_end(struct core *c, struct core_ctr *k, const struct ctr_facts *f)
+{
+    k->restart_due = false;
     k->finished_wall = f->finished_ms ? f->finished_ms : c->now.wall_ms;
     if (f->oom_killed)
         ctr_fail(c, k, "OutOfMemoryError", "Container killed due to memory usage");
@@ -236,6 +302,8 @@ void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts 
     k->health = f->health;
     if (f->created_ms && !k->created_wall)
         k->created_wall = f->created_ms;
+    if (f->status == CTR_RUNNING)
+        restart_done(c, k);
     if (f->started_ms && !k->started_wall) {
         k->started_wall = f->started_ms;
         k->started_mono =
@@ -251,14 +319,27 @@ void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts 
             take_bindings(c, k, f);
         ctr_set_known(c, k, CTR_RUNNING);
     } else if (f->status == CTR_STOPPED && k->known < CTR_STOPPED) {
-        take_end(c, k, f);
+        take_exit_code(k, f);
+        if ((!k->restart_due || ctr_wants_stop(k)) && !restart_wanted(c, k, f))
+            take_end(c, k, f);
     } else {
         ctr_set_known(c, k, f->status);
     }
 }
 
+void ctr_remake(struct core *c, struct core_ctr *k)
+{
+    mem_replace(&k->docker_id, NULL);
+    k->again = REMAKE_CREATE;
+    task_changed(c, k->task);
+}
+
 void ctr_gone(struct core *c, struct core_ctr *k)
 {
+    if (k->again == REMAKE_REMOVE) {
+        ctr_remake(c, k);
+        return;
+    }
     if (!k->docker_id)
         return; /* it was never made; a create that is still under way shows itself */
     /* It is cleaned up as any other: its log's reader and cursor are to go too. */

@@ -8,6 +8,9 @@
 #include "base/mem.h"
 #include "core/state.h"
 
+/* Questions to registries, which may be slow. */
+#define MANIFESTS_AT_ONCE 10
+
 /* ---- life ---- */
 
 struct core *core_create(const struct core_config *cfg)
@@ -24,6 +27,10 @@ struct core *core_create(const struct core_config *cfg)
     for (size_t i = 0; i < cfg->n_reserved_udp; i++)
         port_set_add(&c->capacity.reserved[PORT_UDP], cfg->reserved_udp[i]);
     c->cfg.reserved_tcp = c->cfg.reserved_udp = NULL; /* the sets hold them */
+    c->excluded_images = mem_array(cfg->n_excluded_images, sizeof(char *));
+    for (size_t i = 0; i < cfg->n_excluded_images; i++)
+        c->excluded_images[i] = mem_strdup(cfg->excluded_images[i]);
+    c->cfg.excluded_images = (const char *const *)c->excluded_images;
     list_init(&c->dirty);
     list_init(&c->changed);
     list_init(&c->waiting);
@@ -33,6 +40,9 @@ struct core *core_create(const struct core_config *cfg)
         list_init(&c->lanes[i].queue);
     c->lanes[LANE_CREATE].limit = c->lanes[LANE_START].limit = cfg->start_parallel;
     c->lanes[LANE_PULL].limit = cfg->pull_parallel;
+    c->lanes[LANE_MANIFEST].limit = MANIFESTS_AT_ONCE;
+    c->images = images_create();
+    c->janitor = janitor_create(c);
     c->manifest_seq = -1;
     c->timer_at = -1;
     return c;
@@ -46,6 +56,12 @@ void core_destroy(struct core *c)
         return;
     HASH_ITER (hh, c->tasks, t, next)
         task_forget(c, t);
+    local_fini(c);
+    janitor_destroy(c);
+    images_destroy(c->images);
+    for (size_t i = 0; i < c->cfg.n_excluded_images; i++)
+        free(c->excluded_images[i]);
+    free(c->excluded_images);
     free(c->heap);
     free(c->manifest_id);
     free(c);
@@ -65,6 +81,7 @@ void core_actions_fini(struct core_actions *a)
         free(it->arns);
         free(it->task_arn);
         free(it->ref);
+        free(it->digest);
     }
     free(a->items);
     *a = (struct core_actions){ 0 };
@@ -78,7 +95,9 @@ struct core_action *core_act(struct core *c, enum core_action_type type)
         a->cap = a->cap ? a->cap * 2 : 16;
         a->items = mem_resize(a->items, a->cap, sizeof *a->items);
     }
-    a->items[a->n] = (struct core_action){ .type = type, .container = SIZE_MAX, .at_ms = -1 };
+    a->items[a->n] = (struct core_action){
+        .type = type, .container = SIZE_MAX, .volume = SIZE_MAX, .at_ms = -1
+    };
     return &a->items[a->n++];
 }
 
@@ -195,6 +214,7 @@ static void on_timer(struct core *c)
 static void settle(struct core *c)
 {
     do {
+        local_advance(c);
         while (!list_empty(&c->dirty)) {
             struct core_task *t = LIST_ENTRY(c->dirty.next, struct core_task, dirty_node);
 
@@ -208,6 +228,7 @@ static void settle(struct core *c)
         }
         lanes_grant(c);
         reports_grant(c);
+        janitor_advance(c);
     } while (!list_empty(&c->dirty));
 }
 
@@ -231,8 +252,13 @@ static void store_changes(struct core *c)
 
 static void ask_for_timer(struct core *c)
 {
-    int64_t at = c->heap_len ? c->heap[1]->wake_at : -1;
+    const int64_t wishes[] = { c->heap_len ? c->heap[1]->wake_at : -1, janitor_next_wake(c),
+                               local_next_wake(c) };
+    int64_t at = -1;
 
+    for (size_t i = 0; i < COUNT_OF(wishes); i++)
+        if (wishes[i] >= 0 && (at < 0 || wishes[i] < at))
+            at = wishes[i];
     if (at == c->timer_at)
         return;
     c->timer_at = at;
@@ -247,6 +273,12 @@ void core_step(struct core *c, struct core_time now, struct core_event *ev,
     switch (ev->type) {
     case CORE_EV_RESTORED:
         intake_restored(c, ev);
+        break;
+    case CORE_EV_RESTORED_IMAGE:
+        images_restored(c, ev->u.restored_image.value);
+        break;
+    case CORE_EV_LOCAL:
+        local_wanted(c, ev);
         break;
     case CORE_EV_STARTED:
         intake_started(c, ev);
@@ -353,6 +385,26 @@ const char *core_find_arn(const struct core *c, const char *text)
     return found && !several ? found->arn : NULL;
 }
 
+const uint16_t *core_host_ports(const struct core *c, const char *arn, size_t container)
+{
+    const struct core_ctr *k = find_ctr(c, arn, container);
+
+    return k ? k->host_ports : NULL;
+}
+
+bool core_port_taken(const struct core *c, enum port_proto proto, uint16_t port)
+{
+    return port_set_has(&c->capacity.ports[proto], port) ||
+           port_set_has(&c->capacity.reserved[proto], port);
+}
+
+bool core_is_local(const struct core *c, const char *arn)
+{
+    const struct core_task *t = find_task(c, arn);
+
+    return t && t->local_name;
+}
+
 size_t core_task_count(const struct core *c)
 {
     return HASH_COUNT(c->tasks);
@@ -371,10 +423,30 @@ void core_each_container(const struct core *c, core_container_fn *fn, void *user
 const char *core_op_name(enum core_op op)
 {
     static const char *const names[] = {
-        [CORE_OP_NONE] = "none",       [CORE_OP_INSPECT_IMAGE] = "inspect-image",
-        [CORE_OP_PULL] = "pull",       [CORE_OP_CREATE] = "create",
-        [CORE_OP_START] = "start",     [CORE_OP_STOP] = "stop",
-        [CORE_OP_INSPECT] = "inspect", [CORE_OP_DRAIN_LOGS] = "drain-logs",
+        [CORE_OP_NONE] = "none",
+        [CORE_OP_INSPECT_IMAGE] = "inspect-image",
+        [CORE_OP_MANIFEST] = "manifest",
+        [CORE_OP_PORTS] = "ports",
+        [CORE_OP_CREATE_VOLUME] = "create-volume",
+        [CORE_OP_REMOVE_VOLUME] = "remove-volume",
+        [CORE_OP_CREATE_CGROUP] = "create-cgroup",
+        [CORE_OP_REMOVE_CGROUP] = "remove-cgroup",
+        [CORE_OP_FETCH_SECRETS] = "fetch-secrets",
+        [CORE_OP_FETCH_ENV_FILES] = "fetch-env-files",
+        [CORE_OP_FETCH_AUTH] = "fetch-auth",
+        [CORE_OP_FORGET_SECRETS] = "forget-secrets",
+        [CORE_OP_LIST_IMAGES] = "list-images",
+        [CORE_OP_LOOK_AT_DISK] = "look-at-disk",
+        [CORE_OP_REMOVE_IMAGE] = "remove-image",
+        [CORE_OP_LIST_OTHERS] = "list-others",
+        [CORE_OP_INSPECT_OTHER] = "inspect-other",
+        [CORE_OP_REMOVE_OTHER] = "remove-other",
+        [CORE_OP_PULL] = "pull",
+        [CORE_OP_CREATE] = "create",
+        [CORE_OP_START] = "start",
+        [CORE_OP_STOP] = "stop",
+        [CORE_OP_INSPECT] = "inspect",
+        [CORE_OP_DRAIN_LOGS] = "drain-logs",
         [CORE_OP_REMOVE] = "remove",
     };
 

@@ -40,13 +40,26 @@ struct core_config {
     bool pull_upfront;       /* pull before dependencies are met */
     int64_t stop_timeout_ms; /* for containers without their own */
     int64_t create_timeout_ms, start_timeout_ms;
-    int64_t pull_timeout_ms, pull_inactivity_ms;
+    int64_t manifest_timeout_ms, pull_timeout_ms, pull_inactivity_ms;
     int64_t cleanup_wait_ms, cleanup_jitter_ms;
     int64_t drain_ms;   /* how long removal waits for the container's logs */
     int64_t ageing_ms;  /* see core/capacity.h */
     int start_parallel; /* creates, and as many starts, under way at once; pacing */
     int pull_parallel;
     bool exclude_ipv6_binding;
+    uint16_t port_first, port_last; /* host ports to choose from */
+    bool task_cgroups;              /* each task gets a cgroup of its own */
+    /* Images. Both kinds of cleanup leave alone what is in use, excluded or being
+     * pulled. */
+    bool image_cleanup;     /* the reference's, by age */
+    bool disk_cleanup;      /* ours: by the watermarks of Docker's disk */
+    bool untracked_cleanup; /* also images and containers that no task brought */
+    int64_t image_interval_ms, image_min_age_ms, untracked_min_age_ms;
+    int images_per_cycle, containers_per_cycle;
+    const char *const *excluded_images; /* borrowed for core_create; copied */
+    size_t n_excluded_images;
+    int disk_high_pct, disk_low_pct; /* of bytes or inodes, whichever is fuller */
+    int64_t disk_check_ms;
 };
 
 /* The two clocks of one event. Delays are measured on mono_ms; wall_ms is what
@@ -62,30 +75,52 @@ void core_destroy(struct core *c);                       /* NULL is fine */
 /* ---- events: facts ---- */
 
 enum core_event_type {
-    CORE_EV_RESTORED,   /* one stored task; before STARTED */
-    CORE_EV_STARTED,    /* everything stored was given; the engine answers */
-    CORE_EV_PAYLOAD,    /* tasks from the control plane */
-    CORE_EV_MANIFEST,   /* what the control plane believes runs here */
-    CORE_EV_STOP_ACK,   /* its answer to our stop candidates */
-    CORE_EV_OP_DONE,    /* an operation finished */
-    CORE_EV_CONTAINER,  /* the engine said something happened to a container */
-    CORE_EV_LISTED,     /* every container there is, after the event stream (re)opened */
-    CORE_EV_REPORTED,   /* a report was accepted, refused, or failed */
-    CORE_EV_CONTROL_UP, /* something on a path to the control plane succeeded */
-    CORE_EV_TIMER,      /* the time asked for has come */
+    CORE_EV_RESTORED,       /* one stored task; before STARTED */
+    CORE_EV_RESTORED_IMAGE, /* one stored image; before STARTED */
+    CORE_EV_LOCAL,          /* the local tasks there are to be, all of them */
+    CORE_EV_STARTED,        /* everything stored was given; the engine answers */
+    CORE_EV_PAYLOAD,        /* tasks from the control plane */
+    CORE_EV_MANIFEST,       /* what the control plane believes runs here */
+    CORE_EV_STOP_ACK,       /* its answer to our stop candidates */
+    CORE_EV_OP_DONE,        /* an operation finished */
+    CORE_EV_CONTAINER,      /* the engine said something happened to a container */
+    CORE_EV_LISTED,         /* every container there is, after the event stream (re)opened */
+    CORE_EV_REPORTED,       /* a report was accepted, refused, or failed */
+    CORE_EV_CONTROL_UP,     /* something on a path to the control plane succeeded */
+    CORE_EV_TIMER,          /* the time asked for has come */
 };
 
 /* What the core asks the shell to do with the engine. */
 enum core_op {
     CORE_OP_NONE,
-    CORE_OP_INSPECT_IMAGE, /* answer: image_digest, or ERR_NOT_FOUND */
-    CORE_OP_PULL,
-    CORE_OP_CREATE, /* answer: container_id */
+    CORE_OP_INSPECT_IMAGE, /* answer: image, or ERR_NOT_FOUND */
+    CORE_OP_MANIFEST,      /* asks the registry for the digest; answer: image.digest, "" when
+                              the manifest is of an old kind that has none */
+    CORE_OP_PULL,          /* by `digest` when it is given, then tagged with `ref` */
+    CORE_OP_PORTS,         /* finds and holds free host ports; answer: ports */
+    CORE_OP_CREATE,        /* answer: container_id */
     CORE_OP_START,
     CORE_OP_STOP,
     CORE_OP_INSPECT,    /* answer: facts */
     CORE_OP_DRAIN_LOGS, /* ship what is left of the container's log */
     CORE_OP_REMOVE,
+    /* Of a resource of a task. */
+    CORE_OP_CREATE_VOLUME, /* found, or made when it may be; ERR_NOT_FOUND */
+    CORE_OP_REMOVE_VOLUME,
+    CORE_OP_CREATE_CGROUP, /* with the task's limits; there already is success */
+    CORE_OP_REMOVE_CGROUP,
+    CORE_OP_FETCH_SECRETS,   /* of the whole task; the shell keeps the values */
+    CORE_OP_FETCH_ENV_FILES, /* of the whole task */
+    CORE_OP_FETCH_AUTH,      /* registry passwords of the whole task */
+    CORE_OP_FORGET_SECRETS,  /* wipes all that was fetched for the task */
+    /* Of the agent. */
+    CORE_OP_LIST_IMAGES,   /* answer: images, disk */
+    CORE_OP_LOOK_AT_DISK,  /* answer: disk */
+    CORE_OP_REMOVE_IMAGE,  /* `ref`: a name or id; never forced */
+    CORE_OP_LIST_OTHERS,   /* answer: others: containers without a label of this cluster's tasks */
+    CORE_OP_INSPECT_OTHER, /* answer: facts */
+    CORE_OP_REMOVE_OTHER,
+    CORE_OP__COUNT
 };
 
 enum core_happening { /* the engine's event types that matter */
@@ -109,6 +144,32 @@ struct core_payload_task {
     const char *error; /* why it could not be decoded */
 };
 
+/* An image as the engine has it. */
+struct core_image {
+    const char *id;
+    const char *digest;       /* of the reference that was asked for; "" or NULL: none */
+    const char *const *names; /* "repo:tag"; may be none */
+    size_t n_names;
+    int64_t size, created_ms;
+};
+
+/* The disk that holds the engine's files. */
+struct core_disk {
+    int64_t bytes, bytes_used, inodes, inodes_used; /* bytes is 0: unknown */
+};
+
+struct core_other {
+    const char *id, *name, *state; /* "exited", "dead", "created", ... */
+};
+
+/* A local task: from a file of the host, without a control plane. */
+struct core_local_def {
+    const char *name;   /* of the file, without ".json" */
+    const char *digest; /* of its content: another digest is another task */
+    struct task *task;  /* taken by core_step; its ARN is replaced for each run */
+    bool once;          /* `berth run`: not restarted when it ends */
+};
+
 struct core_manifest_entry {
     const char *arn;
     enum task_status desired;
@@ -128,6 +189,13 @@ struct core_event {
             struct task *task; /* taken */
             const char *state; /* the value of CORE_KIND_STATE, or NULL if it is lost */
         } restored;
+        struct {
+            const char *value; /* of CORE_KIND_IMAGE */
+        } restored_image;
+        struct {
+            struct core_local_def *defs;
+            size_t n_defs;
+        } local;
         struct {
             int64_t manifest_seq; /* stored; -1 when none */
         } started;
@@ -150,10 +218,17 @@ struct core_event {
         } stop_ack;
         struct {
             uint64_t id;
-            struct err err;                /* code ERR_OK: success */
-            const char *container_id;      /* CREATE */
-            const char *image_digest;      /* INSPECT_IMAGE; "" when it has none */
-            const struct ctr_facts *facts; /* INSPECT */
+            struct err err;                  /* code ERR_OK: success */
+            const char *container_id;        /* CREATE */
+            const struct core_image *images; /* INSPECT_IMAGE, MANIFEST: one; LIST_IMAGES */
+            size_t n_images;
+            struct core_disk disk; /* LIST_IMAGES, LOOK_AT_DISK */
+            const uint16_t *ports; /* PORTS: one for each port of the container, 0 where
+                                                it names its own; a range's first */
+            size_t n_ports;
+            const struct core_other *others; /* LIST_OTHERS */
+            size_t n_others;
+            const struct ctr_facts *facts; /* INSPECT, INSPECT_OTHER */
         } op;
         struct {
             enum core_happening what;
@@ -176,7 +251,7 @@ struct core_event {
 
 /* ---- actions: wishes ---- */
 
-enum core_kind { CORE_KIND_META, CORE_KIND_TASK, CORE_KIND_STATE };
+enum core_kind { CORE_KIND_META, CORE_KIND_TASK, CORE_KIND_STATE, CORE_KIND_IMAGE };
 
 #define CORE_META_MANIFEST_SEQ "task-manifest-seq-num"
 
@@ -203,8 +278,11 @@ struct core_action {
     enum core_op op;         /* OP */
     char *task_arn;          /* OP, REPORT, NOTE (NULL: of the agent) */
     size_t container;        /* OP: index; NOTE: index or SIZE_MAX */
+    size_t volume;           /* OP CREATE_VOLUME, REMOVE_VOLUME: index */
+    char *digest;            /* OP PULL: NULL: by name */
     char *ref;               /* OP: id or name of the container; image for image operations;
-                                for CREATE the name to give */
+                                for CREATE the name to give; Docker name of a volume; id of a
+                                container that is not ours */
     int64_t timeout_ms;      /* OP */
     int64_t idle_timeout_ms; /* OP PULL */
     int64_t stop_timeout_s;  /* OP STOP */
@@ -229,6 +307,15 @@ const struct task *core_task(const struct core *c, const char *arn); /* NULL: un
 const char *core_docker_name(const struct core *c, const char *arn, size_t container);
 const char *core_docker_id(const struct core *c, const char *arn, size_t container); /* or NULL */
 const char *core_metadata_id(const struct core *c, const char *arn, size_t container);
+/* The host ports chosen for it, one for each of its ports (0: none chosen); NULL: none. */
+const uint16_t *core_host_ports(const struct core *c, const char *arn, size_t container);
+/* Whether a task holds this host port, or it is reserved. */
+bool core_port_taken(const struct core *c, enum port_proto proto, uint16_t port);
+/* Whether the task is a local one (CORE_EV_LOCAL). */
+bool core_is_local(const struct core *c, const char *arn);
+/* The run of a local task that is not stopped, and the digest of what it was made from;
+ * NULL: there is none. Borrowed until the next step. */
+const struct task *core_local_run(const struct core *c, const char *name, const char **digest);
 /* The task whose ARN or id is `text`, or the only one whose id starts so; NULL if
  * there is none or more than one. */
 const char *core_find_arn(const struct core *c, const char *text);

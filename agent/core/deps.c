@@ -79,7 +79,7 @@ static bool ended(const struct core_ctr *d, int *exit_code)
     if (d->known == CTR_STOPPED)
         return d->has_exit_code;
     return d->event_exit && asked && d->known >= CTR_CREATED && !d->error_name &&
-           !d->def->essential;
+           !d->def->essential && !d->def->restart.enabled;
 }
 
 static bool met(const struct core_ctr *k, const struct task_dep *dep)

@@ -45,8 +45,11 @@ static void write_container(const struct core_ctr *k, struct jw *w)
     jw_kstr_if(w, "reason", k->error_text);
     jw_kstr_if(w, "docker_id", k->docker_id);
     jw_kstr_if(w, "docker_name", k->docker_name);
+    jw_kstr_if(w, "digest", k->digest);
     if (k->started_wall)
         jw_kint(w, "started_ms", k->started_wall);
+    if (k->restarts)
+        jw_kint(w, "restarts", k->restarts);
     if (k->op)
         jw_kstr(w, "doing", core_op_name(k->op));
     write_ports(k, w);
@@ -65,6 +68,7 @@ static void write_task(const struct core_task *t, struct jw *w)
     jw_kstr(w, "reported", task_status_name(t->sent));
     jw_kbool(w, "admitted", t->admitted);
     jw_kstr_if(w, "reason", t->reason);
+    jw_kstr_if(w, "local", t->local_name);
     jw_kint(w, "arrived_ms", t->arrived_wall);
     if (t->stopped_wall)
         jw_kint(w, "stopped_ms", t->stopped_wall);
@@ -126,6 +130,7 @@ void core_write_status(const struct core *c, struct jw *w)
     jw_end(w);
     jw_kint(w, "tasks_waiting_for_room", waiting);
     jw_kint(w, "reports_unsent", unsent);
+    janitor_write_status(c, w);
     jw_end(w);
 }
 
@@ -183,7 +188,9 @@ static void why_op(struct why *y, const struct core_ctr *k)
     static const char *const text[] = {
         [CORE_OP_NONE] = "",
         [CORE_OP_INSPECT_IMAGE] = "Docker to say whether the image is here",
+        [CORE_OP_MANIFEST] = "the registry to say the digest of",
         [CORE_OP_PULL] = "the pull of its image",
+        [CORE_OP_PORTS] = "host ports that are free",
         [CORE_OP_CREATE] = "Docker to create it",
         [CORE_OP_START] = "Docker to start it",
         [CORE_OP_STOP] = "Docker to stop it",
@@ -192,8 +199,10 @@ static void why_op(struct why *y, const struct core_ctr *k)
         [CORE_OP_REMOVE] = "Docker to remove it",
     };
 
-    say(y, k, k->op_since, "%s%s%s", text[k->op], k->op == CORE_OP_PULL ? ": " : "",
-        k->op == CORE_OP_PULL ? k->def->image : "");
+    if (k->op == CORE_OP_PULL || k->op == CORE_OP_MANIFEST)
+        say(y, k, k->op_since, "%s: %s", text[k->op], k->def->image);
+    else
+        say(y, k, k->op_since, "%s", text[k->op]);
 }
 
 static const char *condition_text(enum dep_condition cond)
@@ -211,12 +220,17 @@ static void why_container(struct why *y, const struct core_ctr *k)
 {
     const struct task_dep *dep = NULL;
     const struct core_ctr *on = NULL;
+    const struct core_res *res = NULL;
+    struct buf what = BUF_INIT(1024);
     bool stop = ctr_wants_stop(k);
 
     if (k->op) {
         why_op(y, k);
     } else if (k->known == CTR_STOPPED) {
-        return;
+        ;
+    } else if (k->restart_due && !stop) {
+        say(y, k, k->since, "its restart in %" PRId64 " ms (it ended %d times, last with code %d)",
+            k->restart_at > y->now ? k->restart_at - y->now : 0, k->restarts, k->exit_code);
     } else if (k->retry_at > y->now) {
         say(y, k, k->since, "the next try in %" PRId64 " ms%s%s", k->retry_at - y->now,
             k->pull_error ? "; the last one: " : "", k->pull_error ? k->pull_error : "");
@@ -225,12 +239,17 @@ static void why_container(struct why *y, const struct core_ctr *k)
     } else if (!stop && k->known < CTR_RUNNING && deps_check(k, y->now, &dep, NULL) == DEP_WAIT) {
         say(y, k, k->since, "container %s to %s", k->task->def->containers[dep->target].name,
             condition_text(dep->condition));
+    } else if (!stop && k->known < CTR_CREATED &&
+               !resources_allow(k, k->known >= CTR_PULLED, &res)) {
+        resource_describe(res, &what);
+        say(y, k, k->since, "%s", buf_text(&what));
     } else if (k->queued) {
         say(y, k, k->since, "its turn to %s: others are under way", core_op_name(k->queued));
     } else if (k->known == CTR_RUNNING && k->def->health_docker && k->health != HEALTH_OK &&
                !stop) {
         say(y, k, k->since, "its health check to pass (now: %s)", health_name(k->health));
     }
+    buf_fini(&what);
 }
 
 void core_write_why(const struct core *c, const char *arn, struct core_time now, struct jw *w)

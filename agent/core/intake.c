@@ -49,6 +49,8 @@ struct core_task *task_add(struct core *c, struct task *def, const char *arn)
         t->ctrs = mem_array(t->n_ctrs, sizeof *t->ctrs);
         work_out_need(t);
     }
+    if (def)
+        resources_init(c, t);
     for (size_t i = 0; i < t->n_ctrs; i++) {
         t->ctrs[i].task = t;
         t->ctrs[i].def = &def->containers[i];
@@ -69,7 +71,11 @@ void task_forget(struct core *c, struct core_task *t)
     list_remove(&t->report_node);
     list_remove(&t->backoff_node);
     HASH_DEL(c->tasks, t);
+    if (t->local_name)
+        local_forgotten(c, t);
+    resources_fini(c, t);
     for (size_t i = 0; i < t->n_ctrs; i++) {
+        images_dropped(c, &t->ctrs[i]);
         if (t->ctrs[i].op_id) /* only when a record says so, or everything ends */
             op_finished(c, &t->ctrs[i]);
         ctr_fini(&t->ctrs[i]);
@@ -79,6 +85,8 @@ void task_forget(struct core *c, struct core_task *t)
     free(t->arn);
     free(t->reason);
     free(t->report_error);
+    free(t->local_name);
+    free(t->local_digest);
     task_destroy(t->def);
     free(t);
 }
@@ -150,10 +158,42 @@ static void put_definition(struct core *c, const struct core_task *t)
     a->value = mem_strdup(t->def->json);
 }
 
+static void begin(struct core *c, struct core_task *t, enum task_status desired)
+{
+    t->desired = desired;
+    choose_names(c, t);
+    put_definition(c, t);
+    task_changed(c, t);
+    core_note(c, false, t, NULL, "task accepted: %s:%s", t->def->family, t->def->version);
+    admit_enqueue(c, t);
+}
+
+struct core_task *intake_accept_local(struct core *c, struct task *def, const char *name,
+                                      const char *digest)
+{
+    struct core_task *t = task_add(c, def, def->arn);
+
+    t->local_name = mem_strdup(name);
+    t->local_digest = mem_strdup(digest);
+    begin(c, t, TASK_RUNNING);
+    return t;
+}
+
+static bool refuse_for(struct core *c, const char *arn, char *cause)
+{
+    char *reason = mem_printf("resource cannot be initialized for task %s: %s", arn, cause);
+    bool refused = refuse(c, arn, reason);
+
+    free(reason);
+    free(cause);
+    return refused;
+}
+
 /* False when it was neither accepted nor refused: it is to be sent again. */
 static bool accept(struct core *c, struct core_payload_task *p)
 {
     struct core_task *t = find_task(c, p->task->arn);
+    char *cause;
 
     if (t) {
         /* Of a known task only the wish counts, and only forward. */
@@ -167,14 +207,12 @@ static bool accept(struct core *c, struct core_payload_task *p)
     }
     if (core_task_count(c) >= CORE_MAX_TASKS)
         return refuse(c, p->task->arn, "TaskStateError: this agent holds as many tasks as it can");
+    cause = p->task->desired == TASK_STOPPED ? NULL : resources_refuse(c, p->task);
+    if (cause)
+        return refuse_for(c, p->task->arn, cause);
     t = task_add(c, p->task, p->task->arn);
-    t->desired = p->task->desired;
     p->task = NULL;
-    choose_names(c, t);
-    put_definition(c, t);
-    task_changed(c, t);
-    core_note(c, false, t, NULL, "task accepted: %s:%s", t->def->family, t->def->version);
-    admit_enqueue(c, t);
+    begin(c, t, t->def->desired);
     return true;
 }
 
@@ -242,7 +280,7 @@ void intake_manifest(struct core *c, const struct core_event *ev)
     a->value = mem_printf("%" PRId64, c->manifest_seq);
     core_act(c, CORE_ACT_ACK)->key = mem_strdup(ev->u.manifest.message_id);
     HASH_ITER (hh, c->tasks, t, next) {
-        if (t->desired != TASK_RUNNING || listed_running(ev, t->arn))
+        if (t->local_name || t->desired != TASK_RUNNING || listed_running(ev, t->arn))
             continue;
         arns = mem_resize(arns, n + 1, sizeof *arns);
         arns[n++] = mem_strdup(t->arn);
@@ -309,6 +347,8 @@ void intake_restored(struct core *c, struct core_event *ev)
         task_stop(c, t, "TaskStateError: the agent lost what it had stored of this task");
     }
     json_free(doc);
+    if (t->local_name)
+        local_restored(c, t);
 }
 
 /* A create that was under way when the agent died may still be carried out, so its
@@ -317,8 +357,7 @@ void intake_restored(struct core *c, struct core_event *ev)
 
 static void resume(struct core *c, struct core_task *t)
 {
-    int64_t earliest = c->now.mono_ms + LATE_CREATE_MS - t->cleanup_delay;
-    bool begun = false;
+    bool begun = false, late = resources_may_appear(t);
 
     for (size_t i = 0; i < t->n_ctrs; i++) {
         struct core_ctr *k = &t->ctrs[i];
@@ -326,10 +365,14 @@ static void resume(struct core *c, struct core_task *t)
         /* What may exist is looked at before anything is decided about it. */
         if (k->create_tried && !k->removed)
             k->suspect = k->known != CTR_STOPPED;
-        if (k->create_tried && !k->docker_id && t->stopped_at < earliest)
-            t->stopped_at = earliest;
+        late |= k->create_tried && !k->docker_id;
+        if (k->known != CTR_STOPPED)
+            ports_hold(c, k);
         begun |= k->known > CTR_NONE && k->known < CTR_STOPPED;
     }
+    if (late)
+        t->not_before = c->now.mono_ms + LATE_CREATE_MS;
+    resources_resume(t);
     if (t->known == TASK_STOPPED)
         return;
     if (t->admitted || begun)
@@ -349,6 +392,8 @@ void intake_started(struct core *c, const struct core_event *ev)
         resume(c, t);
         task_touch(c, t);
     }
+    janitor_started(c);
+    local_started(c);
     if (c->tasks)
         core_note(c, false, NULL, NULL, "%zu tasks of an earlier run are looked after again",
                   core_task_count(c));

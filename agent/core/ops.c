@@ -13,25 +13,22 @@
 #define INSPECT_MS    30000
 #define REMOVE_MS     (5 * 60 * 1000)
 #define STOP_EXTRA_MS (2 * 60 * 1000)
+#define SIDE_MS       (5 * 60 * 1000)
 
 int op_lane(enum core_op op)
 {
-    switch (op) {
+    switch ((int)op) {
     case CORE_OP_CREATE:
         return LANE_CREATE;
     case CORE_OP_START:
         return LANE_START;
     case CORE_OP_PULL:
         return LANE_PULL;
-    case CORE_OP_NONE:
-    case CORE_OP_INSPECT_IMAGE:
-    case CORE_OP_STOP:
-    case CORE_OP_INSPECT:
-    case CORE_OP_DRAIN_LOGS:
-    case CORE_OP_REMOVE:
-        break;
+    case CORE_OP_MANIFEST:
+        return LANE_MANIFEST;
+    default:
+        return -1;
     }
-    return -1;
 }
 
 static int64_t stop_timeout_s(const struct core *c, const struct core_ctr *k)
@@ -41,10 +38,15 @@ static int64_t stop_timeout_s(const struct core *c, const struct core_ctr *k)
 
 static void set_bounds(const struct core *c, const struct core_ctr *k, struct core_action *a)
 {
-    switch (a->op) {
+    switch ((int)a->op) { /* most are bounded alike */
+    case CORE_OP_MANIFEST:
+        a->timeout_ms = c->cfg.manifest_timeout_ms;
+        break;
     case CORE_OP_PULL:
         a->timeout_ms = c->cfg.pull_timeout_ms;
         a->idle_timeout_ms = c->cfg.pull_inactivity_ms;
+        /* What the manifest named, not what the tag names meanwhile. */
+        a->digest = task_image_has_digest(k->def->image) ? NULL : mem_strdup(k->digest);
         break;
     case CORE_OP_CREATE:
         a->timeout_ms = c->cfg.create_timeout_ms;
@@ -62,9 +64,7 @@ static void set_bounds(const struct core *c, const struct core_ctr *k, struct co
     case CORE_OP_DRAIN_LOGS:
         a->timeout_ms = c->cfg.drain_ms;
         break;
-    case CORE_OP_NONE:
-    case CORE_OP_INSPECT_IMAGE:
-    case CORE_OP_INSPECT:
+    default:
         a->timeout_ms = INSPECT_MS;
         break;
     }
@@ -72,7 +72,7 @@ static void set_bounds(const struct core *c, const struct core_ctr *k, struct co
 
 static const char *reference_of(const struct core_ctr *k, enum core_op op)
 {
-    if (op == CORE_OP_PULL || op == CORE_OP_INSPECT_IMAGE)
+    if (op == CORE_OP_PULL || op == CORE_OP_INSPECT_IMAGE || op == CORE_OP_MANIFEST)
         return k->def->image;
     /* By name, because only then is nothing left that could have been made under it. */
     if (op == CORE_OP_CREATE || op == CORE_OP_REMOVE)
@@ -148,6 +148,31 @@ void op_cancel(struct core *c, struct core_ctr *k)
 {
     core_act(c, CORE_ACT_CANCEL)->id = k->op_id;
     op_finished(c, k);
+}
+
+struct core_action *side_issue(struct core *c, struct side_op *s, struct core_res *r,
+                               enum core_op op)
+{
+    struct core_action *a = core_act(c, CORE_ACT_OP);
+
+    s->op = op;
+    s->id = c->next_id++;
+    s->since = c->now.mono_ms;
+    s->res = r;
+    HASH_ADD(hh, c->side_ops, id, sizeof s->id, s);
+    a->op = op;
+    a->id = s->id;
+    a->timeout_ms = SIDE_MS;
+    if (r)
+        a->task_arn = mem_strdup(r->task->arn);
+    return a;
+}
+
+void side_finished(struct core *c, struct side_op *s)
+{
+    HASH_DEL(c->side_ops, s);
+    s->op = CORE_OP_NONE;
+    s->id = 0;
 }
 
 void op_age(struct core *c, struct core_ctr *k)

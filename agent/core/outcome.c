@@ -6,8 +6,11 @@
 #include "base/mem.h"
 #include "core/state.h"
 
-#define MAX_PULLS    5
-#define MAX_INSPECTS 5
+#define MAX_PULLS     5
+#define MAX_INSPECTS  5
+#define MAX_MANIFESTS 5
+#define PULL_BEGIN_MS (5 * 60 * 1000)
+#define MAX_REMAKES   5
 
 /* A message that carries the reference's error name in front ("HostConfigError:
  * ...") keeps it; any other gets the name of what was tried. */
@@ -53,6 +56,28 @@ static const char *pull_hint(const char *msg)
     return "";
 }
 
+/* ECR's signed addresses of layers let anybody have them. free() it. */
+static char *without_layer_urls(const char *msg, const char *image)
+{
+    struct buf b = BUF_INIT(16384);
+
+    while (*msg) {
+        size_t word = strcspn(msg, " \t\n\"");
+        const char *url = word ? memmem(msg, word, "http", 4) : NULL;
+
+        if (url && memmem(url, word - (size_t)(url - msg), "starport-layer-bucket", 21)) {
+            buf_append(&b, msg, (size_t)(url - msg));
+            buf_printf(&b, "REDACTED ECR URL related to %s", image);
+        } else {
+            buf_append(&b, msg, word);
+        }
+        msg += word;
+        if (*msg)
+            buf_append(&b, msg++, 1);
+    }
+    return buf_take(&b);
+}
+
 static bool would_fail_again(const struct err *e)
 {
     static const char *const final[] = { "denied", "not found", "manifest unknown",
@@ -62,6 +87,57 @@ static bool would_fail_again(const struct err *e)
         if (strstr(e->msg, final[i]))
             return true;
     return e->code == ERR_NOT_FOUND || e->code == ERR_INVALID || e->code == ERR_DENIED;
+}
+
+/* A failure that is not the image's end: the pull that follows has its own word, and an
+ * image that is here serves too. */
+static bool pull_may_go_on(const struct core *c)
+{
+    return c->cfg.pull_behavior == PULL_DEFAULT || c->cfg.pull_behavior == PULL_PREFER_CACHED;
+}
+
+static void manifest_failed(struct core *c, struct core_ctr *k, const struct err *e)
+{
+    char after[CLOCK_ISO_SIZE];
+
+    if (!pull_may_go_on(c) && !would_fail_again(e) && e->code != ERR_TIMEOUT &&
+        ++k->manifests < MAX_MANIFESTS) {
+        ctr_retry(c, k);
+        return;
+    }
+    k->manifest_done = true;
+    if (pull_may_go_on(c)) {
+        core_note(c, false, k->task, k, "the registry did not say the image's digest: %s", e->msg);
+        ctr_set_known(c, k, CTR_MANIFEST_PULLED);
+        return;
+    }
+    clock_go_duration(c->now.mono_ms - k->op_since, after);
+    if (e->code == ERR_TIMEOUT)
+        ctr_fail(c, k, "DockerTimeoutError",
+                 "Could not transition to MANIFEST_PULLED; timed out after waiting %s", after);
+    else
+        fail_with(c, k, "CannotPullImageManifestError", e->msg);
+    task_stop(c, k->task, NULL); /* also for a container that is not essential */
+}
+
+static void on_manifest(struct core *c, struct core_ctr *k, const struct core_event *ev)
+{
+    const struct core_image *image = ev->u.op.n_images ? &ev->u.op.images[0] : NULL;
+
+    if (ev->u.op.err.code == ERR_RETRY) {
+        ctr_retry(c, k);
+        return;
+    }
+    if (ev->u.op.err.code) {
+        manifest_failed(c, k, &ev->u.op.err);
+        return;
+    }
+    k->manifest_done = true;
+    if (image && !str_empty(image->digest)) {
+        mem_replace(&k->digest, image->digest);
+        k->tells_digest = true;
+    }
+    ctr_set_known(c, k, CTR_MANIFEST_PULLED);
 }
 
 static void give_up_pulling(struct core *c, struct core_ctr *k)
@@ -92,20 +168,26 @@ static void share_failure(struct core *c, const struct core_ctr *k)
 
 static void pull_failed(struct core *c, struct core_ctr *k, const struct err *e)
 {
+    /* The shell's own words. A registry that fell silent may answer the next time. (The
+     * reference often says "context canceled" here.) */
+    bool silent = strstr(e->msg, "inactivity time exceeded") != NULL;
+    bool begun = !strstr(e->msg, "did not begin in time");
     int64_t took = c->now.mono_ms - k->op_since;
-    char after[CLOCK_ISO_SIZE];
+    int64_t bound = begun ? c->cfg.pull_timeout_ms : PULL_BEGIN_MS;
+    char after[CLOCK_ISO_SIZE], *text = without_layer_urls(e->msg, k->def->image);
 
     k->pulls++;
-    k->pull_final = would_fail_again(e) || e->code == ERR_TIMEOUT;
+    k->pull_final = would_fail_again(e) || (e->code == ERR_TIMEOUT && !silent);
     free(k->pull_error);
     /* A timer is always a little late; what is told is the bound. */
-    clock_go_duration(took < c->cfg.pull_timeout_ms ? took : c->cfg.pull_timeout_ms, after);
-    if (e->code == ERR_TIMEOUT)
-        k->pull_error = mem_printf(
-            "DockerTimeoutError: Could not transition to pulled; timed out after waiting %s",
-            after);
+    clock_go_duration(took < bound ? took : bound, after);
+    if (e->code == ERR_TIMEOUT && !silent)
+        k->pull_error =
+            mem_printf("DockerTimeoutError: Could not transition to %s; timed out after waiting %s",
+                       begun ? "pulled" : "pullBegin", after);
     else
-        k->pull_error = mem_printf("CannotPullContainerError: %s%s", pull_hint(e->msg), e->msg);
+        k->pull_error = mem_printf("CannotPullContainerError: %s%s", pull_hint(e->msg), text);
+    free(text);
     if (c->cfg.pull_behavior == PULL_DEFAULT && k->image == IMAGE_BEGIN) {
         if (e->code == ERR_TIMEOUT || !would_fail_again(e))
             share_failure(c, k);
@@ -133,6 +215,22 @@ static void on_pulled(struct core *c, struct core_ctr *k, const struct err *e)
     }
 }
 
+/* The image is here. Its digest, unless the manifest or the reference itself said it. */
+static void use_image(struct core *c, struct core_ctr *k, const struct core_image *image)
+{
+    const char *at = strchr(k->def->image, '@');
+
+    if (task_image_has_digest(k->def->image)) {
+        mem_replace(&k->digest, at + 1); /* which the control plane knows */
+    } else if (k->image != IMAGE_PULLED || !k->digest) {
+        /* Also when the registry named another one, but its pull failed. */
+        mem_replace(&k->digest, str_empty(image->digest) ? NULL : image->digest);
+        k->tells_digest =
+            k->digest && k->known < CTR_MANIFEST_PULLED; /* no pull was needed to know it */
+    }
+    images_used(c, k, image, k->image == IMAGE_PULLED);
+}
+
 static void on_image(struct core *c, struct core_ctr *k, const struct core_event *ev)
 {
     const struct err *e = &ev->u.op.err;
@@ -141,8 +239,8 @@ static void on_image(struct core *c, struct core_ctr *k, const struct core_event
         if (k->pulls && k->image == IMAGE_BEGIN)
             core_note(c, true, k->task, k, "pull failed, using the image that is here: %s",
                       k->pull_error);
-        if (e->code == ERR_OK && !str_empty(ev->u.op.image_digest))
-            mem_replace(&k->digest, ev->u.op.image_digest);
+        if (ev->u.op.n_images)
+            use_image(c, k, &ev->u.op.images[0]);
         ctr_set_known(c, k, CTR_PULLED);
     } else if (e->code == ERR_NOT_FOUND) {
         k->image = IMAGE_ABSENT;
@@ -159,6 +257,18 @@ static void on_image(struct core *c, struct core_ctr *k, const struct core_event
 
 /* ---- containers ---- */
 
+static void on_ports(struct core *c, struct core_ctr *k, const struct core_event *ev)
+{
+    const struct err *e = &ev->u.op.err;
+
+    if (e->code == ERR_OK)
+        ports_found(c, k, ev->u.op.ports, ev->u.op.n_ports);
+    else if (e->code == ERR_RETRY)
+        ctr_retry(c, k);
+    else
+        fail_with(c, k, "HostConfigError", e->msg);
+}
+
 static void on_created(struct core *c, struct core_ctr *k, const struct core_event *ev)
 {
     const struct err *e = &ev->u.op.err;
@@ -167,6 +277,10 @@ static void on_created(struct core *c, struct core_ctr *k, const struct core_eve
     case ERR_OK:
         mem_replace(&k->docker_id, ev->u.op.container_id);
         k->created_wall = c->now.wall_ms;
+        if (k->again) {
+            k->again = REMAKE_NO;
+            task_changed(c, k->task);
+        }
         ctr_set_known(c, k, CTR_CREATED);
         break;
     case ERR_CONFLICT: /* ours, from before a crash: the name was chosen for it alone */
@@ -192,9 +306,31 @@ static void on_created(struct core *c, struct core_ctr *k, const struct core_eve
     }
 }
 
+/* Somebody was quicker to take a port that was free when it was chosen. (The reference
+ * lets the task fail.) */
+static bool lost_its_port(const struct core_ctr *k, const struct err *e)
+{
+    return e->code && k->host_ports && k->known == CTR_CREATED && k->port_tries < MAX_REMAKES &&
+           (strstr(e->msg, "port is already allocated") ||
+            strstr(e->msg, "address already in use"));
+}
+
 static void on_started(struct core *c, struct core_ctr *k, const struct err *e)
 {
+    if (lost_its_port(k, e)) {
+        core_note(c, true, k->task, k, "a host port was taken meanwhile, choosing again: %s",
+                  e->msg);
+        k->port_tries++;
+        ports_release(c, k);
+        free(k->host_ports);
+        k->host_ports = NULL;
+        k->again = REMAKE_REMOVE;
+        task_changed(c, k->task);
+        return;
+    }
     k->suspect = true; /* what became of it, its ports, its start time */
+    if (!e->code)
+        restart_done(c, k);
     if (e->code == ERR_RETRY)
         ctr_retry(c, k);
     else if (e->code == ERR_TIMEOUT)
@@ -241,6 +377,12 @@ static void on_inspected(struct core *c, struct core_ctr *k, const struct core_e
 
 static void on_removed(struct core *c, struct core_ctr *k, const struct err *e)
 {
+    if ((e->code == ERR_OK || e->code == ERR_NOT_FOUND) && k->again == REMAKE_REMOVE &&
+        k->known != CTR_STOPPED) {
+        k->suspect = false;
+        ctr_remake(c, k);
+        return;
+    }
     if (e->code == ERR_OK || e->code == ERR_NOT_FOUND) {
         k->removed = true;
         k->suspect = false;
@@ -254,20 +396,41 @@ static void on_removed(struct core *c, struct core_ctr *k, const struct err *e)
     ctr_retry(c, k);
 }
 
+static void side_done(struct core *c, const struct core_event *ev)
+{
+    struct side_op *s = NULL;
+
+    HASH_FIND(hh, c->side_ops, &ev->u.op.id, sizeof ev->u.op.id, s);
+    if (!s)
+        return; /* canceled, or an answer to a question of an earlier run */
+    if (s->res)
+        resource_done(c, s->res, ev);
+    else
+        janitor_done(c, ev);
+}
+
 void outcome_apply(struct core *c, const struct core_event *ev)
 {
     struct core_ctr *k = NULL;
     enum core_op op;
 
     HASH_FIND(op_hh, c->ops, &ev->u.op.id, sizeof ev->u.op.id, k);
-    if (!k)
-        return; /* canceled, or an answer to a question of an earlier run */
+    if (!k) {
+        side_done(c, ev);
+        return;
+    }
     op = k->op;
     op_finished(c, k);
     task_touch(c, k->task);
-    switch (op) {
+    switch ((int)op) {
     case CORE_OP_INSPECT_IMAGE:
         on_image(c, k, ev);
+        break;
+    case CORE_OP_MANIFEST:
+        on_manifest(c, k, ev);
+        break;
+    case CORE_OP_PORTS:
+        on_ports(c, k, ev);
         break;
     case CORE_OP_PULL:
         on_pulled(c, k, &ev->u.op.err);
@@ -290,7 +453,7 @@ void outcome_apply(struct core *c, const struct core_event *ev)
     case CORE_OP_REMOVE:
         on_removed(c, k, &ev->u.op.err);
         break;
-    case CORE_OP_NONE:
+    default:
         break;
     }
 }

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "core/state.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 #define TRIES_MAX     (1 << 30)
 
 /* ---- out ---- */
@@ -35,6 +35,12 @@ static void write_ctr_volatile(const struct core_ctr *k, struct jw *w)
     jw_kbool(w, "event_exit", k->event_exit);
     jw_kint(w, "event_exit_code", k->event_exit_code);
     jw_kint(w, "image", k->image);
+    jw_kbool(w, "manifest_done", k->manifest_done);
+    jw_kint(w, "manifests", k->manifests);
+    jw_kint(w, "restart_backoff", k->restart_backoff.next_ms);
+    jw_kint(w, "restart_at", k->restart_at);
+    jw_kint(w, "port_tries", k->port_tries);
+    jw_kbool(w, "holds_ports", k->holds_ports);
     jw_kint(w, "pulls", k->pulls);
     jw_kstr(w, "pull_error", k->pull_error);
     jw_kbool(w, "pull_final", k->pull_final);
@@ -49,6 +55,17 @@ static void write_ctr_volatile(const struct core_ctr *k, struct jw *w)
     jw_kint(w, "since", k->since);
     jw_kint(w, "started_mono", k->started_mono);
     jw_kint(w, "queued", k->queued);
+}
+
+static void write_chosen(const struct core_ctr *k, struct jw *w)
+{
+    if (!k->host_ports)
+        return;
+    jw_key(w, "host_ports");
+    jw_array(w);
+    for (size_t i = 0; i < k->def->n_ports; i++)
+        jw_int(w, k->host_ports[i]);
+    jw_end(w);
 }
 
 static void write_ctr(const struct core_ctr *k, struct jw *w, bool full)
@@ -71,6 +88,16 @@ static void write_ctr(const struct core_ctr *k, struct jw *w, bool full)
     jw_kint(w, "started", k->started_wall);
     jw_kint(w, "finished", k->finished_wall);
     jw_kstr_if(w, "digest", k->digest);
+    jw_kbool(w, "tells_digest", k->tells_digest);
+    jw_kstr_if(w, "image_id", k->image_id);
+    if (k->def->restart.enabled) {
+        jw_kint(w, "restarts", k->restarts);
+        jw_kint(w, "restarted", k->restarted_wall);
+        jw_kbool(w, "restart_due", k->restart_due);
+    }
+    if (k->again)
+        jw_kint(w, "again", k->again);
+    write_chosen(k, w);
     bindings_write(w, k->bindings, k->n_bindings);
     if (full)
         write_ctr_volatile(k, w);
@@ -84,6 +111,7 @@ static void write_task_volatile(const struct core_task *t, struct jw *w)
     jw_kbool(w, "waits", !list_empty(&t->wait_node));
     jw_kint(w, "arrived_mono", t->arrived);
     jw_kint(w, "stopped_mono", t->stopped_at);
+    jw_kint(w, "not_before", t->not_before);
     jw_kint(w, "report_id", (int64_t)t->report_id);
     jw_kint(w, "claimed", t->claimed);
     jw_kint(w, "report_at", t->report_at);
@@ -103,6 +131,8 @@ void task_write_state(const struct core_task *t, struct jw *w, bool full)
     jw_kint(w, "sent", t->sent);
     jw_kbool(w, "admitted", t->admitted);
     jw_kstr_if(w, "reason", t->reason);
+    jw_kstr_if(w, "local", t->local_name);
+    jw_kstr_if(w, "local_digest", t->local_digest);
     jw_kint(w, "pull_started", t->pull_started);
     jw_kint(w, "pull_stopped", t->pull_stopped);
     jw_kint(w, "execution_stopped", t->execution_stopped);
@@ -111,6 +141,7 @@ void task_write_state(const struct core_task *t, struct jw *w, bool full)
     jw_kint(w, "cleanup_delay", t->cleanup_delay);
     if (full)
         write_task_volatile(t, w);
+    resources_write(t, w, full);
     jw_key(w, "containers");
     jw_array(w);
     for (size_t i = 0; i < t->n_ctrs; i++)
@@ -146,6 +177,13 @@ static void read_ctr_volatile(struct core *c, struct core_ctr *k, const struct j
     k->event_exit = jcur_bool_or(j, "event_exit", false);
     k->event_exit_code = (int)jcur_int(j, "event_exit_code", INT32_MIN, INT32_MAX);
     k->image = (enum image_step)jcur_int(j, "image", IMAGE_BEGIN, IMAGE_PULLED);
+    k->manifest_done = jcur_bool_or(j, "manifest_done", false);
+    k->manifests = (int)jcur_int(j, "manifests", 0, TRIES_MAX);
+    k->restart_backoff.next_ms = jcur_int(j, "restart_backoff", SANE_INT);
+    k->restart_at = jcur_int(j, "restart_at", SANE_INT);
+    k->port_tries = (int)jcur_int(j, "port_tries", 0, TRIES_MAX);
+    if (jcur_bool_or(j, "holds_ports", false))
+        ports_hold(c, k);
     k->pulls = (int)jcur_int(j, "pulls", 0, TRIES_MAX);
     k->pull_error = jcur_strdup_or(j, "pull_error", NULL);
     k->pull_final = jcur_bool_or(j, "pull_final", false);
@@ -172,24 +210,23 @@ static void read_ctr_volatile(struct core *c, struct core_ctr *k, const struct j
         c->lanes[op_lane(k->op)].used++;
     else
         k->slot_until = 0;
-    switch (queued) {
-    case CORE_OP_PULL:
-        op_request(c, k, CORE_OP_PULL);
-        break;
-    case CORE_OP_CREATE:
-        op_request(c, k, CORE_OP_CREATE);
-        break;
-    case CORE_OP_START:
-        op_request(c, k, CORE_OP_START);
-        break;
-    case CORE_OP_NONE:
-    case CORE_OP_INSPECT_IMAGE:
-    case CORE_OP_STOP:
-    case CORE_OP_INSPECT:
-    case CORE_OP_DRAIN_LOGS:
-    case CORE_OP_REMOVE:
-        break;
+    if (op_lane(queued) >= 0)
+        op_request(c, k, queued);
+}
+
+static void read_chosen(struct core_ctr *k, const struct jcur *j)
+{
+    struct jcur all = jcur_arr(j, "host_ports");
+
+    if (!jcur_len(&all))
+        return;
+    if (jcur_len(&all) != k->def->n_ports) {
+        jcur_fail(&all, "expected %zu ports", k->def->n_ports);
+        return;
     }
+    k->host_ports = mem_array(k->def->n_ports, sizeof *k->host_ports);
+    JCUR_EACH (item, &all)
+        k->host_ports[item_i] = (uint16_t)jcur_as_int(&item, 0, UINT16_MAX);
 }
 
 static void read_ctr(struct core *c, struct core_ctr *k, const struct jcur *j, bool full)
@@ -214,6 +251,13 @@ static void read_ctr(struct core *c, struct core_ctr *k, const struct jcur *j, b
     k->started_wall = jcur_int(j, "started", SANE_INT);
     k->finished_wall = jcur_int(j, "finished", SANE_INT);
     k->digest = jcur_strdup_or(j, "digest", NULL);
+    k->tells_digest = jcur_bool_or(j, "tells_digest", false);
+    k->image_id = jcur_strdup_or(j, "image_id", NULL);
+    k->restarts = (int)jcur_int_or(j, "restarts", 0, INT32_MAX - 1, 0);
+    k->restarted_wall = jcur_int_or(j, "restarted", SANE_INT, 0);
+    k->restart_due = jcur_bool_or(j, "restart_due", false);
+    k->again = (enum remake)jcur_int_or(j, "again", REMAKE_NO, REMAKE_CREATE, REMAKE_NO);
+    read_chosen(k, j);
     bindings_read(j, &k->bindings, &k->n_bindings);
     if (full)
         read_ctr_volatile(c, k, j);
@@ -221,7 +265,7 @@ static void read_ctr(struct core *c, struct core_ctr *k, const struct jcur *j, b
         k->started_mono = c->now.mono_ms -
                           (c->now.wall_ms > k->started_wall ? c->now.wall_ms - k->started_wall : 0);
     /* An image that was there may have gone meanwhile. */
-    if (!full && k->known == CTR_PULLED)
+    if (!full && k->known < CTR_CREATED)
         k->known = CTR_NONE;
 }
 
@@ -233,6 +277,7 @@ static void read_task_volatile(struct core *c, struct core_task *t, const struct
     t->seq = (uint64_t)jcur_int(j, "seq", 0, INT64_MAX);
     t->arrived = jcur_int(j, "arrived_mono", SANE_INT);
     t->stopped_at = jcur_int(j, "stopped_mono", SANE_INT);
+    t->not_before = jcur_int(j, "not_before", SANE_INT);
     t->report_id = (uint64_t)jcur_int(j, "report_id", 0, INT64_MAX);
     t->claimed = (enum task_status)jcur_int(j, "claimed", TASK_NONE, TASK_STOPPED);
     t->report_at = jcur_int(j, "report_at", SANE_INT);
@@ -261,13 +306,15 @@ enum err_code task_read_state(struct core *c, struct core_task *t, const struct 
     struct jcur all = jcur_arr(saved, "containers");
     int64_t ago;
 
-    if (jcur_int(saved, "v", 1, STATE_VERSION) && jcur_len(&all) != t->n_ctrs)
+    if (jcur_int(saved, "v", STATE_VERSION, STATE_VERSION) && jcur_len(&all) != t->n_ctrs)
         jcur_fail(&all, "expected the state of %zu containers, got %zu", t->n_ctrs, jcur_len(&all));
     t->desired = (enum task_status)jcur_int(saved, "desired", TASK_NONE, TASK_STOPPED);
     t->known = (enum task_status)jcur_int(saved, "known", TASK_NONE, TASK_STOPPED);
     t->sent = (enum task_status)jcur_int(saved, "sent", TASK_NONE, TASK_STOPPED);
     t->admitted = jcur_bool_or(saved, "admitted", false);
     t->reason = jcur_strdup_or(saved, "reason", NULL);
+    t->local_name = jcur_strdup_or(saved, "local", NULL);
+    t->local_digest = jcur_strdup_or(saved, "local_digest", NULL);
     t->pull_started = jcur_int(saved, "pull_started", SANE_INT);
     t->pull_stopped = jcur_int(saved, "pull_stopped", SANE_INT);
     t->execution_stopped = jcur_int(saved, "execution_stopped", SANE_INT);
@@ -283,6 +330,7 @@ enum err_code task_read_state(struct core *c, struct core_task *t, const struct 
         ago = ago < 0 ? 0 : ago > t->cleanup_delay ? t->cleanup_delay : ago;
         t->stopped_at = c->now.mono_ms - ago;
     }
+    resources_read(c, t, saved, full);
     JCUR_EACH (item, &all) {
         if (item_i < t->n_ctrs && jcur_ok(saved))
             read_ctr(c, &t->ctrs[item_i], &item, full);
@@ -328,6 +376,26 @@ static void write_config(const struct core *c, struct jw *w)
     jw_kint(w, "start_parallel", f->start_parallel);
     jw_kint(w, "pull_parallel", f->pull_parallel);
     jw_kbool(w, "exclude_ipv6_binding", f->exclude_ipv6_binding);
+    jw_kint(w, "manifest_timeout_ms", f->manifest_timeout_ms);
+    jw_kint(w, "port_first", f->port_first);
+    jw_kint(w, "port_last", f->port_last);
+    jw_kbool(w, "task_cgroups", f->task_cgroups);
+    jw_kbool(w, "image_cleanup", f->image_cleanup);
+    jw_kbool(w, "disk_cleanup", f->disk_cleanup);
+    jw_kbool(w, "untracked_cleanup", f->untracked_cleanup);
+    jw_kint(w, "image_interval_ms", f->image_interval_ms);
+    jw_kint(w, "image_min_age_ms", f->image_min_age_ms);
+    jw_kint(w, "untracked_min_age_ms", f->untracked_min_age_ms);
+    jw_kint(w, "images_per_cycle", f->images_per_cycle);
+    jw_kint(w, "containers_per_cycle", f->containers_per_cycle);
+    jw_kint(w, "disk_high_pct", f->disk_high_pct);
+    jw_kint(w, "disk_low_pct", f->disk_low_pct);
+    jw_kint(w, "disk_check_ms", f->disk_check_ms);
+    jw_key(w, "excluded_images");
+    jw_array(w);
+    for (size_t i = 0; i < f->n_excluded_images; i++)
+        jw_str(w, f->excluded_images[i]);
+    jw_end(w);
     jw_end(w);
 }
 
@@ -350,6 +418,21 @@ static struct core_config read_config(const struct jcur *j)
         .start_parallel = (int)jcur_int(j, "start_parallel", 1, INT32_MAX),
         .pull_parallel = (int)jcur_int(j, "pull_parallel", 1, INT32_MAX),
         .exclude_ipv6_binding = jcur_bool_or(j, "exclude_ipv6_binding", true),
+        .manifest_timeout_ms = jcur_int(j, "manifest_timeout_ms", SANE_INT),
+        .port_first = (uint16_t)jcur_int(j, "port_first", 0, UINT16_MAX),
+        .port_last = (uint16_t)jcur_int(j, "port_last", 0, UINT16_MAX),
+        .task_cgroups = jcur_bool_or(j, "task_cgroups", false),
+        .image_cleanup = jcur_bool_or(j, "image_cleanup", false),
+        .disk_cleanup = jcur_bool_or(j, "disk_cleanup", false),
+        .untracked_cleanup = jcur_bool_or(j, "untracked_cleanup", false),
+        .image_interval_ms = jcur_int(j, "image_interval_ms", 1, SANE_MAX),
+        .image_min_age_ms = jcur_int(j, "image_min_age_ms", SANE_INT),
+        .untracked_min_age_ms = jcur_int(j, "untracked_min_age_ms", SANE_INT),
+        .images_per_cycle = (int)jcur_int(j, "images_per_cycle", 0, INT32_MAX),
+        .containers_per_cycle = (int)jcur_int(j, "containers_per_cycle", 0, INT32_MAX),
+        .disk_high_pct = (int)jcur_int(j, "disk_high_pct", 0, 100),
+        .disk_low_pct = (int)jcur_int(j, "disk_low_pct", 0, 100),
+        .disk_check_ms = jcur_int(j, "disk_check_ms", 1, SANE_MAX),
     };
 }
 
@@ -384,6 +467,8 @@ void core_save(const struct core *c, struct jw *w)
     jw_kstr(w, "manifest_id", c->manifest_id);
     jw_kbool(w, "started", c->started);
     jw_kint(w, "timer_at", c->timer_at);
+    images_save(c, w);
+    local_save(c, w);
     jw_key(w, "tasks");
     jw_array(w);
     HASH_ITER (hh, c->tasks, t, next) {
@@ -427,14 +512,29 @@ static void load_task(struct core *c, const struct jcur *j)
         return; /* the shared error says what is wrong */
 }
 
+/* free() the array; the texts are the document's. */
+static const char **read_names(const struct jcur *j, const char *key, size_t *n)
+{
+    struct jcur all = jcur_arr(j, key);
+    const char **names = mem_array(jcur_len(&all), sizeof *names);
+
+    JCUR_EACH (item, &all)
+        names[(*n)++] = jcur_as_str(&item);
+    return names;
+}
+
 enum err_code core_load(const struct jcur *saved, struct core **out, struct err *e)
 {
     struct jcur config = jcur_obj(saved, "config"), rng = jcur_arr(saved, "rng");
     struct jcur tasks = jcur_arr(saved, "tasks");
     struct core_config cfg = read_config(&config);
-    struct core *c = core_create(&cfg);
+    const char **excluded = read_names(&config, "excluded_images", &cfg.n_excluded_images);
+    struct core *c;
 
-    if (jcur_int(saved, "v", 1, STATE_VERSION) && jcur_len(&rng) != 4)
+    cfg.excluded_images = excluded;
+    c = core_create(&cfg);
+    free(excluded);
+    if (jcur_int(saved, "v", STATE_VERSION, STATE_VERSION) && jcur_len(&rng) != 4)
         jcur_fail(&rng, "expected 4 words");
     read_ports(&config, "reserved_tcp", &c->capacity.reserved[PORT_TCP]);
     read_ports(&config, "reserved_udp", &c->capacity.reserved[PORT_UDP]);
@@ -446,6 +546,10 @@ enum err_code core_load(const struct jcur *saved, struct core **out, struct err 
         if (jcur_ok(saved))
             load_task(c, &item);
     }
+    if (jcur_ok(saved))
+        images_load(c, saved); /* the containers that use them are known */
+    if (jcur_ok(saved))
+        local_load(c, saved);
     c->next_seq = (uint64_t)jcur_int(saved, "next_seq", 1, SANE_MAX);
     c->next_id = (uint64_t)jcur_int(saved, "next_id", 1, SANE_MAX);
     c->manifest_seq = jcur_int(saved, "manifest_seq", INT64_MIN, INT64_MAX);

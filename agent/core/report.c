@@ -4,6 +4,7 @@
  * the tasks themselves. So a report always tells the newest state, one is in
  * flight for each task, and after a crash the same comparison goes on. */
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -18,7 +19,12 @@ static const struct backoff_rule rule = { 1000, 130, 30000, 20 };
 
 static enum ctr_status to_send(const struct core_ctr *k)
 {
-    return k->known >= CTR_RUNNING ? k->known : CTR_NONE;
+    if (k->def->internal)
+        return CTR_NONE;
+    if (k->known >= CTR_RUNNING)
+        return k->known;
+    /* Before it runs only a digest is news, and only one that its image did not name. */
+    return k->known >= CTR_MANIFEST_PULLED && k->tells_digest ? CTR_MANIFEST_PULLED : CTR_NONE;
 }
 
 static bool ctr_unsent(const struct core_ctr *k)
@@ -26,21 +32,31 @@ static bool ctr_unsent(const struct core_ctr *k)
     return k->sent < to_send(k);
 }
 
+static enum task_status task_to_send(const struct core_task *t)
+{
+    if (t->known >= TASK_RUNNING)
+        return t->known;
+    for (size_t i = 0; i < t->n_ctrs && t->known >= TASK_MANIFEST_PULLED; i++)
+        if (to_send(&t->ctrs[i]) == CTR_MANIFEST_PULLED)
+            return TASK_MANIFEST_PULLED;
+    return TASK_NONE;
+}
+
 static bool task_unsent(const struct core_task *t)
 {
-    return t->known >= TASK_RUNNING && t->sent < t->known;
+    return t->sent < task_to_send(t);
 }
 
 bool report_settled(const struct core_task *t)
 {
-    return t->sent == TASK_STOPPED && !t->report_id;
+    return t->local_name || (t->sent == TASK_STOPPED && !t->report_id);
 }
 
 void report_consider(struct core *c, struct core_task *t)
 {
     bool some = false;
 
-    if (t->report_id || !list_empty(&t->report_node) || t->sent == TASK_STOPPED)
+    if (t->local_name || t->report_id || !list_empty(&t->report_node) || t->sent == TASK_STOPPED)
         return;
     for (size_t i = 0; i < t->n_ctrs; i++)
         some |= ctr_unsent(&t->ctrs[i]);
@@ -72,13 +88,60 @@ static void write_cut(struct jw *w, const char *key, const char *text, size_t ma
     jw_strn(w, s);
 }
 
+static const struct task_port *range_of(const struct task_container *d,
+                                        const struct port_binding *b)
+{
+    for (size_t i = 0; i < d->n_ports; i++) {
+        const struct task_port *p = &d->ports[i];
+
+        if (p->container_port == b->container_port && p->proto == b->proto)
+            return NULL;
+        if (!p->container_port && p->proto == b->proto && b->container_port >= p->range_first &&
+            b->container_port <= p->range_last)
+            return p;
+    }
+    return NULL;
+}
+
+/* One row for a whole range on one address; the bindings of a range follow each other. */
+static void write_range(struct jw *w, const struct core_ctr *k, const struct task_port *p,
+                        const struct port_binding *first)
+{
+    uint16_t from = first->host_port, to = first->host_port;
+    char text[16];
+
+    for (size_t i = 0; i < k->n_bindings; i++) {
+        const struct port_binding *b = &k->bindings[i];
+
+        if (range_of(k->def, b) != p || !streq(b->ip, first->ip))
+            continue;
+        if (b < first)
+            return; /* the row was written for an earlier one */
+        from = b->host_port < from ? b->host_port : from;
+        to = b->host_port > to ? b->host_port : to;
+    }
+    jw_object(w);
+    jw_kstr(w, "bindIP", first->ip);
+    snprintf(text, sizeof text, "%u-%u", p->range_first, p->range_last);
+    jw_kstr(w, "containerPortRange", text);
+    snprintf(text, sizeof text, "%u-%u", from, to);
+    jw_kstr(w, "hostPortRange", text);
+    jw_kstr(w, "protocol", p->proto == PORT_UDP ? "udp" : "tcp");
+    jw_end(w);
+}
+
 static void write_bindings(struct jw *w, const struct core_ctr *k)
 {
     jw_key(w, "networkBindings");
     jw_array(w);
     for (size_t i = 0; i < k->n_bindings; i++) {
         const struct port_binding *b = &k->bindings[i];
+        const struct task_port *range = range_of(k->def, b);
 
+        if (range) {
+            write_range(w, k, range, b);
+            continue;
+        }
         jw_object(w);
         jw_kstr(w, "bindIP", b->ip);
         jw_kint(w, "containerPort", b->container_port);
@@ -107,7 +170,7 @@ static void write_container(struct jw *w, const struct core_ctr *k)
     }
     if (k->docker_id)
         write_cut(w, "runtimeId", k->docker_id, ID_MAX);
-    jw_kstr(w, "status", ctr_status_name(k->known));
+    jw_kstr(w, "status", k->known >= CTR_RUNNING ? ctr_status_name(k->known) : "PENDING");
     jw_end(w);
     buf_fini(&reason);
 }
@@ -153,7 +216,7 @@ static void emit(struct core *c, struct core_task *t, struct core_task **slot)
     t->report_id = c->next_id++;
     t->report_at = 0;
     t->report_retry_at = 0;
-    t->claimed = t->known >= TASK_RUNNING ? t->known : TASK_NONE;
+    t->claimed = task_to_send(t);
     for (size_t i = 0; i < t->n_ctrs; i++)
         t->ctrs[i].claimed = to_send(&t->ctrs[i]);
     a->id = t->report_id;

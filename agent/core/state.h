@@ -6,12 +6,20 @@
  *   admit.c      who may start: capacity, waiting, ageing
  *   container.c  one container: what next, what came of it
  *   outcome.c    what an operation's end means
+ *   restart.c    restart policies
+ *   ports.c      host ports that the agent chooses
+ *   resource.c   volumes, cgroups, fetched values of a task
+ *   images.c     which images there are, who uses them, which may go
+ *   cleanup.c    the janitor: images by age and by disk; cleanup_seen.c: the engine's
+ *                images, cleanup_others.c: its containers that are not ours,
+ *                cleanup_tell.c: what people are told, cleanup_record.c: state as JSON
+ *   local.c      local tasks: kept running while they are wanted
  *   deps.c       may it start, may it stop (pure questions)
  *   ops.c        operations: issue, pace, cancel
  *   task.c       one task: its status, its end, its clean-up
  *   report.c     what is unsent
  *   persist.c    state to JSON and back
- *   record.c     events and actions to JSON and back
+ *   record.c     events and actions to JSON; record_read.c: events back
  *   describe.c   answers for people */
 #include <uthash.h>
 
@@ -29,6 +37,36 @@
 #define SANE_TIME -SANE_MAX / 8, SANE_MAX / 8
 
 enum image_step { IMAGE_BEGIN, IMAGE_ABSENT, IMAGE_PULLED };
+
+/* What is under way besides the containers' own operations: of a resource, or the
+ * janitor's. */
+struct side_op {
+    UT_hash_handle hh; /* in core.side_ops while in flight */
+    uint64_t id;       /* 0: nothing in flight */
+    enum core_op op;
+    int64_t since;
+    struct core_res *res; /* NULL: the janitor's */
+};
+
+enum res_kind { RES_CGROUP, RES_VOLUME, RES_SECRETS, RES_ENV_FILES, RES_AUTH };
+enum res_status { RES_NONE, RES_CREATED, RES_REMOVED };
+
+/* What the containers of a task need besides images; private to resource.c. */
+struct core_res {
+    struct core_task *task;
+    enum res_kind kind;
+    size_t volume;         /* index */
+    enum res_status known; /* durable */
+    bool failed;
+    struct side_op op;
+    int tries;
+    struct backoff backoff;
+    int64_t retry_at;
+    char *waits_for; /* why it is tried again; NULL */
+};
+
+/* A container whose chosen ports were taken before it started is made once more. */
+enum remake { REMAKE_NO, REMAKE_REMOVE, REMAKE_CREATE };
 
 struct core_ctr {
     UT_hash_handle op_hh; /* in core.ops while an operation is in flight */
@@ -54,6 +92,13 @@ struct core_ctr {
     struct port_binding *bindings;
     size_t n_bindings;
     char *digest;
+    bool tells_digest;    /* it was resolved, so the control plane is told of it */
+    char *image_id;       /* once pulled; refers to core.images */
+    uint16_t *host_ports; /* chosen ones, one for each port of def; NULL: none yet */
+    int restarts;
+    int64_t restarted_wall; /* the last one; 0: never */
+    bool restart_due;       /* it has ended and is to be started again */
+    enum remake again;
 
     /* Volatile. */
     enum ctr_health health;
@@ -62,10 +107,12 @@ struct core_ctr {
     bool event_exit; /* a die event gave event_exit_code */
     int event_exit_code;
     enum image_step image;
-    int pulls;        /* tries that failed */
-    char *pull_error; /* of the last one, with its name in front */
-    bool pull_final;  /* it would fail again */
-    uint64_t op_id;   /* 0: nothing in flight */
+    bool manifest_done; /* asked for, whatever came of it */
+    int manifests;      /* tries that failed */
+    int pulls;          /* tries that failed */
+    char *pull_error;   /* of the last one, with its name in front */
+    bool pull_final;    /* it would fail again */
+    uint64_t op_id;     /* 0: nothing in flight */
     enum core_op op;
     int64_t op_since;
     int64_t slot_until;      /* the operation counts against its lane until then; 0: it does not */
@@ -75,6 +122,10 @@ struct core_ctr {
     int64_t retry_at;
     int64_t since; /* when `known` last changed, for "why" */
     int64_t started_mono;
+    struct backoff restart_backoff;
+    int64_t restart_at;
+    bool holds_ports;    /* host_ports are taken from the capacity */
+    int port_tries;      /* starts that failed for a port */
     enum core_op queued; /* in a lane's queue for this operation */
     struct list lane_node;
 };
@@ -85,18 +136,25 @@ struct core_task {
     struct task *def; /* NULL: could not be decoded, only its end is to be reported */
     struct core_ctr *ctrs;
     size_t n_ctrs;
-    uint64_t seq; /* order of arrival; orders every queue */
+    struct core_res *res;
+    size_t n_res;
+    struct core_local *local; /* NULL: the control plane's */
+    uint64_t seq;             /* order of arrival; orders every queue */
     struct need need;
 
     /* Durable. */
     enum task_status desired, known, sent;
     bool admitted;
     char *reason;
+    char *local_name, *local_digest; /* NULL: the control plane's */
     int64_t pull_started, pull_stopped, execution_stopped, stopped_wall, arrived_wall;
 
     /* Volatile. */
     bool holds; /* its need is taken from the capacity */
     int64_t arrived, stopped_at, cleanup_delay;
+    /* What was being made when an earlier process died may still appear until then: the
+     * task is not cleaned up before. */
+    int64_t not_before;
     uint64_t report_id; /* 0: none in flight */
     enum task_status claimed;
     int64_t report_at; /* a container change alone is sent by then; 0: none */
@@ -114,7 +172,11 @@ struct lane {
     int limit, used;
     struct list queue; /* of core_ctr.lane_node */
 };
-enum { LANE_CREATE, LANE_START, LANE_PULL, LANE__COUNT };
+enum { LANE_CREATE, LANE_START, LANE_PULL, LANE_MANIFEST, LANE__COUNT };
+
+struct image_table; /* images.c */
+struct janitor;     /* cleanup.c */
+struct core_local;  /* local.c */
 
 struct core {
     struct core_config cfg;
@@ -127,7 +189,12 @@ struct core {
     struct list dirty, changed, waiting, report_queue, in_backoff;
     bool capacity_changed;
     struct lane lanes[LANE__COUNT];
-    struct core_ctr *ops;                        /* uthash by op_id */
+    struct core_ctr *ops;     /* uthash by op_id */
+    struct side_op *side_ops; /* uthash by id */
+    struct image_table *images;
+    struct janitor *janitor;
+    struct core_local *locals;                   /* uthash by name */
+    char **excluded_images;                      /* what cfg.excluded_images points to */
     struct core_task *reports[CORE_MAX_REPORTS]; /* in flight; NULL: free */
     int64_t manifest_seq;
     char *manifest_id; /* of the last manifest; NULL: none or used */
@@ -150,6 +217,9 @@ struct core_task *find_task(const struct core *c, const char *arn);
 /* intake.c */
 struct core_task *task_add(struct core *c, struct task *def, const char *arn);
 void task_forget(struct core *c, struct core_task *t); /* removes and frees it */
+/* A run of a local task; takes `def`. */
+struct core_task *intake_accept_local(struct core *c, struct task *def, const char *name,
+                                      const char *digest);
 void intake_payload(struct core *c, struct core_event *ev);
 void intake_manifest(struct core *c, const struct core_event *ev);
 void intake_stop_ack(struct core *c, const struct core_event *ev);
@@ -171,10 +241,80 @@ void ctr_fail(struct core *c, struct core_ctr *k, const char *name, const char *
     PRINTF_LIKE(4, 5); /* keeps the first error, wants it stopped */
 void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts *f);
 void ctr_gone(struct core *c, struct core_ctr *k);
+void ctr_remake(struct core *c, struct core_ctr *k); /* it was removed, to be made anew */
 bool ctr_wants_stop(const struct core_ctr *k);
 void ctr_retry(struct core *c, struct core_ctr *k);
 void ctr_worked(struct core_ctr *k); /* the next retry is a first one again */
 void ctr_fini(struct core_ctr *k);
+
+/* restart.c */
+/* The container has ended with these facts while it is to run: is it started again?
+ * True: it is (known stays RUNNING), at k->retry_at. */
+bool restart_wanted(struct core *c, struct core_ctr *k, const struct ctr_facts *f);
+void restart_done(struct core *c, struct core_ctr *k); /* it runs; fine if none was due */
+
+/* ports.c */
+bool ports_needed(const struct core_ctr *k); /* some are to be chosen and are not */
+void ports_found(struct core *c, struct core_ctr *k, const uint16_t *ports, size_t n);
+void ports_release(struct core *c, struct core_ctr *k); /* gives them back; fine without */
+void ports_hold(struct core *c, struct core_ctr *k);    /* after a restart */
+
+/* resource.c */
+void resources_init(struct core *c, struct core_task *t); /* from its definition */
+/* Why they can never be had; NULL: they can. free() it. */
+char *resources_refuse(const struct core *c, const struct task *def);
+bool resources_may_appear(const struct core_task *t); /* made by an earlier process */
+void resources_resume(struct core_task *t); /* after a restart: values have to be fetched anew */
+void resources_fini(struct core *c, struct core_task *t);
+void resources_write(const struct core_task *t, struct jw *w, bool full); /* "resources" */
+void resources_read(struct core *c, struct core_task *t, const struct jcur *saved, bool full);
+void resources_advance(struct core *c, struct core_task *t);
+/* Does everything exist that the container needs to be pulled, or created? If not, *on
+ * is what it waits for. */
+bool resources_allow(const struct core_ctr *k, bool create, const struct core_res **on);
+bool resources_clean_up(struct core *c, struct core_task *t); /* true: nothing is left */
+void resource_done(struct core *c, struct core_res *r, const struct core_event *ev);
+void resource_describe(const struct core_res *r, struct buf *b); /* "volume data" */
+int64_t resources_next_wake(const struct core_task *t);          /* -1: none */
+
+/* images.c: what there is, by id, with the names the agent gave it, when it was
+ * pulled and last used. Stored as CORE_KIND_IMAGE, one value for each id. More in
+ * images.h. */
+struct image_table *images_create(void);
+void images_destroy(struct image_table *im);
+/* The container uses this image from now on, which has `name`. Sets k->image_id. */
+void images_used(struct core *c, struct core_ctr *k, const struct core_image *image, bool pulled);
+void images_dropped(struct core *c, struct core_ctr *k); /* at its clean-up */
+/* ONCE: an image of that name was pulled successfully and is still held. */
+bool images_pulled_once(const struct core *c, const char *name);
+/* It is being removed: what asks for it waits for that. */
+bool images_leaving(const struct core *c, const char *name);
+void images_restored(struct core *c, const char *value);
+void images_save(const struct core *c, struct jw *w); /* the member "images" and "janitor" */
+void images_load(struct core *c, const struct jcur *saved);
+
+/* cleanup.c */
+struct janitor *janitor_create(const struct core *c);
+void janitor_destroy(struct core *c); /* and its operation under way */
+void janitor_started(struct core *c);
+void janitor_advance(struct core *c);
+void janitor_done(struct core *c, const struct core_event *ev); /* its operation ended */
+int64_t janitor_next_wake(const struct core *c);                /* mono; -1: none */
+/* Members "disk" and "images" of the status. */
+void janitor_write_status(const struct core *c, struct jw *w);
+/* Is the container given by the engine known to a task? For strangers. */
+bool core_owns(const struct core *c, const char *id, const char *name);
+
+/* local.c */
+void local_wanted(struct core *c, struct core_event *ev); /* CORE_EV_LOCAL */
+void local_restored(struct core *c, struct core_task *t); /* t->local_name is set */
+void local_started(struct core *c);
+void local_advance(struct core *c);
+void local_forgotten(struct core *c, struct core_task *t); /* it is freed next */
+int64_t local_next_wake(const struct core *c);
+void local_save(const struct core *c, struct jw *w); /* the member "locals" */
+void local_load(struct core *c, const struct jcur *saved);
+void local_fini(struct core *c);
 
 /* outcome.c */
 void outcome_apply(struct core *c, const struct core_event *ev);
@@ -192,6 +332,11 @@ bool deps_may_stop(const struct core_ctr *k, const struct core_ctr **on);
 int64_t deps_deadline(const struct core_ctr *k);
 
 /* ops.c */
+/* Issues an operation of a resource or, with r NULL, of the janitor. The action is for
+ * the caller to complete. */
+struct core_action *side_issue(struct core *c, struct side_op *s, struct core_res *r,
+                               enum core_op op);
+void side_finished(struct core *c, struct side_op *s);
 void op_issue(struct core *c, struct core_ctr *k, enum core_op op);   /* now */
 void op_request(struct core *c, struct core_ctr *k, enum core_op op); /* when its lane has room */
 void op_unqueue(struct core_ctr *k);
@@ -211,6 +356,10 @@ void report_done(struct core *c, const struct core_event *ev);
 void report_wake_all(struct core *c);
 void reports_grant(struct core *c);
 bool report_settled(const struct core_task *t); /* its end was accepted */
+
+/* record.c: by their enums */
+extern const char *const record_event_names[], *const record_happening_names[],
+                                                   *const record_result_names[];
 
 /* persist.c: the member "bindings" of the object that is being written or read */
 void bindings_write(struct jw *w, const struct port_binding *all, size_t n);

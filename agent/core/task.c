@@ -43,8 +43,11 @@ static void advance_containers(struct core *c, struct core_task *t)
 static enum task_status status_of(const struct core_task *t)
 {
     static const enum task_status of[] = {
-        [CTR_NONE] = TASK_NONE,       [CTR_PULLED] = TASK_MANIFEST_PULLED,
-        [CTR_CREATED] = TASK_CREATED, [CTR_RUNNING] = TASK_RUNNING,
+        [CTR_NONE] = TASK_NONE,
+        [CTR_MANIFEST_PULLED] = TASK_MANIFEST_PULLED,
+        [CTR_PULLED] = TASK_MANIFEST_PULLED,
+        [CTR_CREATED] = TASK_CREATED,
+        [CTR_RUNNING] = TASK_RUNNING,
         [CTR_STOPPED] = TASK_STOPPED,
     };
     enum task_status least = TASK_STOPPED;
@@ -89,8 +92,10 @@ static bool clean_up(struct core *c, struct core_task *t)
     for (size_t i = 0; i < t->n_ctrs; i++) {
         struct core_ctr *k = &t->ctrs[i];
 
-        if (!k->create_tried || (k->removed && !k->op))
+        if (!k->create_tried || (k->removed && !k->op)) {
+            images_dropped(c, k);
             continue;
+        }
         all = false;
         if (k->op || k->suspect || c->now.mono_ms < k->retry_at)
             continue;
@@ -99,7 +104,7 @@ static bool clean_up(struct core *c, struct core_task *t)
         else
             op_issue(c, k, CORE_OP_REMOVE);
     }
-    return all;
+    return all && resources_clean_up(c, t);
 }
 
 static void forget_stored(struct core *c, const struct core_task *t)
@@ -112,6 +117,22 @@ static void forget_stored(struct core *c, const struct core_task *t)
         a->kind = kinds[i];
         a->key = mem_strdup(t->arn);
     }
+}
+
+/* Could something of it still be made that an earlier process asked for? */
+static bool may_appear(const struct core_task *t)
+{
+    for (size_t i = 0; i < t->n_ctrs; i++)
+        if (t->ctrs[i].create_tried && !t->ctrs[i].docker_id)
+            return true;
+    return resources_may_appear(t);
+}
+
+static int64_t cleanup_at(const struct core_task *t)
+{
+    int64_t at = t->stopped_at + t->cleanup_delay;
+
+    return at < t->not_before && may_appear(t) ? t->not_before : at;
 }
 
 static void earlier(int64_t now, int64_t *best, int64_t at)
@@ -128,8 +149,10 @@ static int64_t next_wake(const struct core *c, const struct core_task *t)
         const struct core_ctr *k = &t->ctrs[i];
 
         earlier(now, &at, k->slot_until);
-        if (!k->op)
+        if (!k->op) {
             earlier(now, &at, k->retry_at);
+            earlier(now, &at, k->restart_due ? k->restart_at : 0);
+        }
         if (!ctr_wants_stop(k))
             earlier(now, &at, deps_deadline(k));
     }
@@ -137,8 +160,9 @@ static int64_t next_wake(const struct core *c, const struct core_task *t)
         earlier(now, &at, t->report_at);
         earlier(now, &at, t->report_retry_at);
     }
+    earlier(now, &at, resources_next_wake(t));
     if (t->known == TASK_STOPPED)
-        earlier(now, &at, t->stopped_at + t->cleanup_delay);
+        earlier(now, &at, cleanup_at(t));
     return at;
 }
 
@@ -151,11 +175,12 @@ void task_advance(struct core *c, struct core_task *t)
     if (t->desired == TASK_STOPPED && !list_empty(&t->wait_node))
         admit_leave(c, t);
     if (t->def) {
+        resources_advance(c, t);
         advance_containers(c, t);
         update_known(c, t);
     }
     report_consider(c, t);
-    due = t->known == TASK_STOPPED && c->now.mono_ms >= t->stopped_at + t->cleanup_delay;
+    due = t->known == TASK_STOPPED && c->now.mono_ms >= cleanup_at(t);
     /* Containers go when their time has come; the memory of the task stays until
      * the control plane has accepted its end. */
     if (due && clean_up(c, t) && report_settled(t)) {

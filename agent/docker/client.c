@@ -2,11 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "docker/decode.h"
 #include "docker/op.h"
 
 #define SOCKET_PATH_MAX 107 /* sun_path without its NUL */
+#define PULL_BEGIN_MS   (5 * 60 * 1000)
 
 /* ---- the client ---- */
 
@@ -43,6 +45,7 @@ enum err_code docker_create(struct http_client *http, const char *endpoint, stru
     d->base = base;
     base = NULL;
     d->unix_path = mem_strdup(unix_path);
+    d->pull_begin_ms = PULL_BEGIN_MS;
     list_init(&d->ops);
     *out = d;
     return ERR_OK;
@@ -62,25 +65,6 @@ void docker_destroy(struct docker *d)
 
 /* ---- operations whose answer has nothing to read ---- */
 
-static bool answer_done(struct docker_op *op, struct str body, const struct err *e)
-{
-    docker_done_fn *done = (docker_done_fn *)op->done;
-
-    (void)body;
-    done(op->user, e);
-    return true;
-}
-
-static struct docker_op *send_new(struct docker *d, struct docker_call *c, docker_answer_fn *answer,
-                                  void (*done)(void), void *user)
-{
-    struct docker_op *op = NEW(struct docker_op);
-
-    docker_op_init(op, d, answer, done, user);
-    docker_op_send(op, c);
-    return op;
-}
-
 struct docker_op *docker_ping(struct docker *d, int64_t timeout_ms, docker_done_fn *done,
                               void *user)
 {
@@ -89,7 +73,7 @@ struct docker_op *docker_ping(struct docker *d, int64_t timeout_ms, docker_done_
     docker_call_init(&c, "GET", timeout_ms);
     c.unversioned = true;
     docker_call_path(&c, "/_ping");
-    return send_new(d, &c, answer_done, (void (*)(void))done, user);
+    return docker_send(d, &c, docker_answer_done, (void (*)(void))done, user);
 }
 
 struct docker_op *docker_start(struct docker *d, const char *ref, int64_t timeout_ms,
@@ -100,7 +84,7 @@ struct docker_op *docker_start(struct docker *d, const char *ref, int64_t timeou
     docker_call_init(&c, "POST", timeout_ms);
     c.also_ok = 304;
     docker_call_container(&c, ref, "/start");
-    return send_new(d, &c, answer_done, (void (*)(void))done, user);
+    return docker_send(d, &c, docker_answer_done, (void (*)(void))done, user);
 }
 
 struct docker_op *docker_stop(struct docker *d, const char *ref, int64_t stop_timeout_s,
@@ -114,7 +98,7 @@ struct docker_op *docker_stop(struct docker *d, const char *ref, int64_t stop_ti
     docker_call_container(&c, ref, "/stop");
     snprintf(seconds, sizeof seconds, "%" PRId64, stop_timeout_s);
     docker_call_param(&c, "t", seconds);
-    return send_new(d, &c, answer_done, (void (*)(void))done, user);
+    return docker_send(d, &c, docker_answer_done, (void (*)(void))done, user);
 }
 
 struct docker_op *docker_kill(struct docker *d, const char *ref, const char *sig,
@@ -125,7 +109,7 @@ struct docker_op *docker_kill(struct docker *d, const char *ref, const char *sig
     docker_call_init(&c, "POST", timeout_ms);
     docker_call_container(&c, ref, "/kill");
     docker_call_param(&c, "signal", sig);
-    return send_new(d, &c, answer_done, (void (*)(void))done, user);
+    return docker_send(d, &c, docker_answer_done, (void (*)(void))done, user);
 }
 
 struct docker_op *docker_remove(struct docker *d, const char *ref, int64_t timeout_ms,
@@ -137,7 +121,7 @@ struct docker_op *docker_remove(struct docker *d, const char *ref, int64_t timeo
     c.also_ok = 404;
     docker_call_container(&c, ref, "");
     docker_call_param(&c, "v", "1");
-    return send_new(d, &c, answer_done, (void (*)(void))done, user);
+    return docker_send(d, &c, docker_answer_done, (void (*)(void))done, user);
 }
 
 /* ---- create ---- */
@@ -163,9 +147,9 @@ struct docker_op *docker_create_container(struct docker *d, const char *name, st
     docker_call_init(&c, "POST", timeout_ms);
     docker_call_path(&c, "/containers/create");
     docker_call_param(&c, "name", name);
-    c.headers[c.n_headers++] = (struct http_header){ "Content-Type", "application/json" };
+    docker_call_header(&c, "Content-Type", "application/json");
     c.body = body;
-    return send_new(d, &c, answer_created, (void (*)(void))done, user);
+    return docker_send(d, &c, answer_created, (void (*)(void))done, user);
 }
 
 /* ---- inspect ---- */
@@ -192,40 +176,10 @@ struct docker_op *docker_inspect(struct docker *d, const char *ref, int64_t time
 
     docker_call_init(&c, "GET", timeout_ms);
     docker_call_container(&c, ref, "/json");
-    return send_new(d, &c, answer_inspected, (void (*)(void))done, user);
+    return docker_send(d, &c, answer_inspected, (void (*)(void))done, user);
 }
 
-static bool answer_image(struct docker_op *op, struct str body, const struct err *e)
-{
-    docker_image_fn *done = (docker_image_fn *)op->done;
-    struct docker_image_doc doc;
-    struct err out = *e;
-
-    if (out.code || docker_decode_image(body, &doc, &out)) {
-        done(op->user, NULL, &out);
-        return true;
-    }
-    done(op->user, &doc.image, &out);
-    docker_image_doc_fini(&doc);
-    return true;
-}
-
-struct docker_op *docker_inspect_image(struct docker *d, const char *image, int64_t timeout_ms,
-                                       docker_image_fn *done, void *user)
-{
-    struct docker_call c;
-    struct docker_ref ref;
-
-    docker_call_init(&c, "GET", timeout_ms);
-    if (docker_ref_parse(image, &ref, &c.bad) == ERR_OK) {
-        docker_call_path(&c, "/images/");
-        docker_call_path(&c, image);
-        docker_call_path(&c, "/json");
-    }
-    return send_new(d, &c, answer_image, (void (*)(void))done, user);
-}
-
-/* ---- list ---- */
+/* ---- lists ---- */
 
 static bool answer_list(struct docker_op *op, struct str body, const struct err *e)
 {
@@ -251,5 +205,58 @@ struct docker_op *docker_list(struct docker *d, int64_t timeout_ms, docker_liste
     docker_call_path(&c, "/containers/json");
     docker_call_param(&c, "all", "1");
     docker_call_param(&c, "filters", "{\"label\":[\"" LABEL_PREFIX "task-arn\"]}");
-    return send_new(d, &c, answer_list, (void (*)(void))done, user);
+    return docker_send(d, &c, answer_list, (void (*)(void))done, user);
+}
+
+static bool answer_any(struct docker_op *op, struct str body, const struct err *e)
+{
+    docker_any_fn *done = (docker_any_fn *)op->done;
+    struct docker_anys list;
+    struct err out = *e;
+
+    if (out.code || docker_decode_anys(body, &list, &out)) {
+        done(op->user, NULL, 0, &out);
+        return true;
+    }
+    done(op->user, list.rows, list.n, &out);
+    docker_anys_fini(&list);
+    return true;
+}
+
+struct docker_op *docker_list_all(struct docker *d, int64_t timeout_ms, docker_any_fn *done,
+                                  void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "GET", timeout_ms);
+    docker_call_path(&c, "/containers/json");
+    docker_call_param(&c, "all", "1");
+    return docker_send(d, &c, answer_any, (void (*)(void))done, user);
+}
+
+/* ---- the engine itself ---- */
+
+static bool answer_info(struct docker_op *op, struct str body, const struct err *e)
+{
+    docker_info_fn *done = (docker_info_fn *)op->done;
+    struct docker_info_doc doc;
+    struct err out = *e;
+
+    if (out.code || docker_decode_info(body, &doc, &out)) {
+        done(op->user, NULL, &out);
+        return true;
+    }
+    done(op->user, &doc.info, &out);
+    json_free(doc.doc);
+    return true;
+}
+
+struct docker_op *docker_info(struct docker *d, int64_t timeout_ms, docker_info_fn *done,
+                              void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "GET", timeout_ms);
+    docker_call_path(&c, "/info");
+    return docker_send(d, &c, answer_info, (void (*)(void))done, user);
 }

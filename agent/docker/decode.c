@@ -9,8 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-/* An answer that we cannot read is the engine's fault, not the caller's. */
-static enum err_code unreadable(struct err *e, const char *what, const struct err *cause)
+enum err_code docker_unreadable(struct err *e, const char *what, const struct err *cause)
 {
     return err_set(e, ERR_IO, "cannot read the Docker Engine's answer (%s): %s", what, cause->msg);
 }
@@ -21,11 +20,11 @@ enum err_code docker_decode_json(struct str json, const char *what, struct json_
     struct err bad = { 0 };
 
     if (json_parse(json.p ? json.p : "", json.n, doc, &bad))
-        return unreadable(e, what, &bad);
+        return docker_unreadable(e, what, &bad);
     return ERR_OK;
 }
 
-static int64_t time_of(const struct jcur *c, const char *key)
+int64_t docker_decode_time(const struct jcur *c, const char *key)
 {
     struct jcur m = jcur_get(c, key);
     const char *text = jcur_str_or(c, key, "");
@@ -55,6 +54,12 @@ static int compare_api(const char *a, const char *b)
     if (!parse_api(a, &am, &an) || !parse_api(b, &bm, &bn))
         return 0;
     return am != bm ? am - bm : an - bn;
+}
+
+bool docker_api_before(const char *api, const char *than)
+{
+    api += str_starts(api, "/v") ? 2 : 0;
+    return compare_api(api, than) < 0;
 }
 
 static enum err_code choose_api(const char *engine, const char *newest, const char *oldest,
@@ -95,7 +100,7 @@ enum err_code docker_decode_version(struct str json, struct docker_version *out,
         (!parse_api(newest, &major, &minor) || (*oldest && !parse_api(oldest, &major, &minor))))
         jcur_fail(&root, "ApiVersion '%.20s', MinAPIVersion '%.20s'", newest, oldest);
     if (bad.code)
-        return unreadable(e, "version", &bad);
+        return docker_unreadable(e, "version", &bad);
     return choose_api(engine, newest, oldest, out, e);
 }
 
@@ -196,8 +201,8 @@ static void decode_state(const struct jcur *state, struct ctr_facts *f)
     int64_t code = jcur_int_or(state, "ExitCode", INT32_MIN, UINT32_MAX, 0);
 
     f->oom_killed = jcur_bool_or(state, "OOMKilled", false);
-    f->started_ms = time_of(state, "StartedAt");
-    f->finished_ms = time_of(state, "FinishedAt");
+    f->started_ms = docker_decode_time(state, "StartedAt");
+    f->finished_ms = docker_decode_time(state, "FinishedAt");
     f->health = health_of(state);
     memcpy(f->error, error, str_utf8_prefix(error, strlen(error), sizeof f->error - 1));
     if (running)
@@ -226,7 +231,7 @@ enum err_code docker_decode_facts(struct str json, struct ctr_facts *out, struct
     if (!*id || strlen(id) >= sizeof f.id)
         jcur_fail(&root, "Id: '%.100s' is not a container's", id);
     snprintf(f.id, sizeof f.id, "%.*s", (int)sizeof f.id - 1, id);
-    f.created_ms = time_of(&root, "Created");
+    f.created_ms = docker_decode_time(&root, "Created");
     state = jcur_obj(&root, "State");
     if (!jcur_present(&state))
         jcur_fail(&state, "expected object, but it is missing");
@@ -234,7 +239,7 @@ enum err_code docker_decode_facts(struct str json, struct ctr_facts *out, struct
     decode_bindings(&root, &f);
     if (bad.code) {
         ctr_facts_fini(&f);
-        return unreadable(e, "container", &bad);
+        return docker_unreadable(e, "container", &bad);
     }
     *out = f;
     return ERR_OK;
@@ -255,7 +260,7 @@ enum err_code docker_decode_tty(struct str json, bool *tty, struct err *e)
         jcur_fail(&config, "expected object, but it is missing");
     value = jcur_bool_or(&config, "Tty", false);
     if (bad.code)
-        return unreadable(e, "container", &bad);
+        return docker_unreadable(e, "container", &bad);
     *tty = value;
     return ERR_OK;
 }
@@ -274,7 +279,7 @@ enum err_code docker_decode_created(struct str json, char out[DOCKER_ID_SIZE], s
     if (!*id || strlen(id) >= DOCKER_ID_SIZE)
         jcur_fail(&root, "Id: '%.100s' is not a container's", id);
     if (bad.code)
-        return unreadable(e, "create", &bad);
+        return docker_unreadable(e, "create", &bad);
     snprintf(out, DOCKER_ID_SIZE, "%s", id);
     return ERR_OK;
 }
@@ -298,17 +303,28 @@ static const char *own_name(const struct jcur *row)
     return name;
 }
 
+enum err_code docker_decode_array(struct str json, const char *what, struct json_t **doc,
+                                  struct jcur *root, struct err *bad, struct err *e)
+{
+    if (docker_decode_json(json, what, doc, e))
+        return e->code;
+    *root = jcur_root(*doc, bad);
+    if (jcur_type(root) != JSON_ARR)
+        jcur_fail(root, "expected array");
+    if (jcur_len(root) > DOCKER_LIST_MAX)
+        return err_set(e, ERR_LIMIT, "the Docker Engine's %s has %zu rows, more than %d", what,
+                       jcur_len(root), DOCKER_LIST_MAX);
+    return ERR_OK;
+}
+
 enum err_code docker_decode_list(struct str json, struct docker_rows *out, struct err *e)
 {
     struct docker_rows list = { 0 };
     struct err bad = { 0 };
     struct jcur root;
 
-    if (docker_decode_json(json, "list", &list.doc, e))
-        return e->code;
-    root = jcur_root(list.doc, &bad);
-    if (jcur_type(&root) != JSON_ARR)
-        jcur_fail(&root, "expected array");
+    if (docker_decode_array(json, "list", &list.doc, &root, &bad, e))
+        goto failed;
     list.rows = mem_array(jcur_len(&root) + 1, sizeof *list.rows);
     JCUR_EACH (item, &root) {
         struct docker_listed *row = &list.rows[list.n++];
@@ -321,11 +337,14 @@ enum err_code docker_decode_list(struct str json, struct docker_rows *out, struc
         row->container_name = jcur_str_or(&labels, LABEL_CONTAINER_NAME, NULL);
     }
     if (bad.code) {
-        docker_rows_fini(&list);
-        return unreadable(e, "list", &bad);
+        docker_unreadable(e, "list", &bad);
+        goto failed;
     }
     *out = list;
     return ERR_OK;
+failed:
+    docker_rows_fini(&list);
+    return e->code;
 }
 
 void docker_rows_fini(struct docker_rows *r)
@@ -335,54 +354,47 @@ void docker_rows_fini(struct docker_rows *r)
     *r = (struct docker_rows){ 0 };
 }
 
-/* ---- image ---- */
-
-static const char **strings_of(const struct jcur *array)
+enum err_code docker_decode_anys(struct str json, struct docker_anys *out, struct err *e)
 {
-    const char **out = mem_array(jcur_len(array) + 1, sizeof *out);
-    size_t n = 0;
-
-    JCUR_EACH (item, array)
-        out[n++] = jcur_as_str(&item);
-    return out;
-}
-
-enum err_code docker_decode_image(struct str json, struct docker_image_doc *out, struct err *e)
-{
-    struct docker_image_doc d = { 0 };
+    struct docker_anys list = { 0 };
     struct err bad = { 0 };
-    struct jcur root, config, env, digests;
+    struct jcur root;
 
-    if (docker_decode_json(json, "image", &d.doc, e))
-        return e->code;
-    root = jcur_root(d.doc, &bad);
-    config = jcur_obj(&root, "Config");
-    env = jcur_arr(&config, "Env");
-    digests = jcur_arr(&root, "RepoDigests");
-    d.env = strings_of(&env);
-    d.repo_digests = strings_of(&digests);
-    d.image.id = jcur_str(&root, "Id");
-    d.image.env = d.env;
-    d.image.repo_digests = d.repo_digests;
-    if (bad.code) {
-        docker_image_doc_fini(&d);
-        return unreadable(e, "image", &bad);
+    if (docker_decode_array(json, "list", &list.doc, &root, &bad, e))
+        goto failed;
+    list.rows = mem_array(jcur_len(&root) + 1, sizeof *list.rows);
+    JCUR_EACH (item, &root) {
+        struct docker_any *row = &list.rows[list.n++];
+        struct jcur labels = jcur_obj(&item, "Labels");
+
+        row->id = jcur_str(&item, "Id");
+        row->name = own_name(&item);
+        row->state = jcur_str_or(&item, "State", "");
+        row->task_arn = jcur_str_or(&labels, LABEL_TASK_ARN, NULL);
     }
-    *out = d;
+    if (bad.code) {
+        docker_unreadable(e, "list", &bad);
+        goto failed;
+    }
+    *out = list;
     return ERR_OK;
+failed:
+    docker_anys_fini(&list);
+    return e->code;
 }
 
-void docker_image_doc_fini(struct docker_image_doc *d)
+void docker_anys_fini(struct docker_anys *r)
 {
-    free(d->env);
-    free(d->repo_digests);
-    json_free(d->doc);
-    *d = (struct docker_image_doc){ 0 };
+    free(r->rows);
+    json_free(r->doc);
+    *r = (struct docker_anys){ 0 };
 }
 
 /* ---- failures ---- */
 
-static enum err_code code_of_status(int status)
+/* `daemon`: it said so itself, so it is there. With 429, 502, 503 and 504 it passes on
+ * what a registry answered, which asking this engine again at once does not change. */
+static enum err_code code_of_status(int status, bool daemon)
 {
     switch (status) {
     case 304:
@@ -395,21 +407,19 @@ static enum err_code code_of_status(int status)
         return ERR_NOT_FOUND;
     case 408:
     case 429:
-    case 502:
-    case 503:
-    case 504:
-        return ERR_RETRY;
+        return daemon ? ERR_IO : ERR_RETRY;
     case 501: /* a log driver that cannot be read, for example */
         return ERR_INVALID;
     default:
-        return status >= 400 && status < 500 ? ERR_INVALID : ERR_IO;
+        if (status >= 400 && status < 500)
+            return ERR_INVALID;
+        return daemon || status < 500 ? ERR_IO : ERR_RETRY;
     }
 }
 
 enum err_code docker_decode_failure(int status, struct str body, struct err *e)
 {
     AUTO(json) struct json_t *doc = NULL;
-    enum err_code code = code_of_status(status);
     struct err bad = { 0 };
     struct jcur root;
     const char *message;
@@ -420,12 +430,13 @@ enum err_code docker_decode_failure(int status, struct str body, struct err *e)
         root = jcur_root(doc, &bad);
         message = jcur_str(&root, "message");
         if (*message)
-            return err_set(e, code, "Error response from daemon: %s", message);
+            return err_set(e, code_of_status(status, true), "Error response from daemon: %s",
+                           message);
     }
     body = str_trim(body);
     for (; n < sizeof excerpt - 1 && n < body.n; n++)
         excerpt[n] = isprint((unsigned char)body.p[n]) ? body.p[n] : ' ';
     excerpt[n] = '\0';
-    return err_set(e, code, "the Docker Engine answered with status %d%s%s", status, n ? ": " : "",
-                   excerpt);
+    return err_set(e, code_of_status(status, false),
+                   "the Docker Engine answered with status %d%s%s", status, n ? ": " : "", excerpt);
 }

@@ -5,17 +5,32 @@
  * (inspect), leniently where news only tells us to look again (events). A JSON
  * answer that cannot be read is ERR_IO and names the place; outputs are
  * untouched then. */
+#include "base/json.h"
 #include "docker/docker.h"
 
 #define DOCKER_API_NEWEST "1.44"
 #define DOCKER_API_OLDEST "1.24"
+/* The first that can ask a registry for a digest. */
+#define DOCKER_API_DISTRIBUTION "1.30"
 
 #define LABEL_TASK_ARN       LABEL_PREFIX "task-arn"
 #define LABEL_CONTAINER_NAME LABEL_PREFIX "container-name"
 
-/* json_parse, but what cannot be read is the engine's fault: ERR_IO. */
+/* An answer that we cannot read is the engine's fault, not the caller's: ERR_IO. */
+enum err_code docker_unreadable(struct err *e, const char *what, const struct err *cause);
+/* json_parse, but with ERR_IO. */
 MUST_CHECK enum err_code docker_decode_json(struct str json, const char *what, struct json_t **doc,
                                             struct err *e);
+
+/* An array of at most DOCKER_LIST_MAX elements; cursors report to `bad`. ERR_LIMIT
+ * for more. Of *doc the caller disposes, whatever the result. */
+MUST_CHECK enum err_code docker_decode_array(struct str json, const char *what, struct json_t **doc,
+                                             struct jcur *root, struct err *bad, struct err *e);
+/* A member with a time; 0 when it is absent or Go's zero. */
+int64_t docker_decode_time(const struct jcur *c, const char *key);
+
+/* Is this API ("1.41", "/v1.41") older than that one? False for "". */
+bool docker_api_before(const char *api, const char *than);
 
 /* ---- answers ---- */
 
@@ -44,18 +59,68 @@ MUST_CHECK enum err_code docker_decode_list(struct str json, struct docker_rows 
                                             struct err *e);
 void docker_rows_fini(struct docker_rows *r);
 
-/* GET /images/x/json. `image` borrows from the rest. */
+/* The same, without the filter. */
+struct docker_anys {
+    struct json_t *doc;
+    struct docker_any *rows;
+    size_t n;
+};
+MUST_CHECK enum err_code docker_decode_anys(struct str json, struct docker_anys *out,
+                                            struct err *e);
+void docker_anys_fini(struct docker_anys *r);
+
+/* ---- answers about images, volumes and the engine (decode_image.c) ---- */
+
+/* The most tags, digests, variables of one image; options, labels of one volume. */
+#define DOCKER_STRINGS_MAX 4096
+
+/* GET /images/x/json. `image` borrows from `doc` and owns its arrays. */
 struct docker_image_doc {
     struct json_t *doc;
-    const char **env, **repo_digests;
     struct docker_image image;
 };
 MUST_CHECK enum err_code docker_decode_image(struct str json, struct docker_image_doc *out,
                                              struct err *e);
 void docker_image_doc_fini(struct docker_image_doc *d);
 
-/* The error an HTTP status means. A JSON body's message becomes "Error response
- * from daemon: <message>"; of any other body the first bytes are quoted. */
+/* GET /images/json. */
+struct docker_images_doc {
+    struct json_t *doc;
+    struct docker_image *images;
+    size_t n;
+};
+MUST_CHECK enum err_code docker_decode_images(struct str json, struct docker_images_doc *out,
+                                              struct err *e);
+void docker_images_doc_fini(struct docker_images_doc *d);
+
+/* GET /distribution/x/json; "" for the media types of schema 1. */
+#define DOCKER_DIGEST_SIZE 160
+MUST_CHECK enum err_code docker_decode_distribution(struct str json,
+                                                    char digest[DOCKER_DIGEST_SIZE], struct err *e);
+
+/* GET /volumes/x. `volume` borrows from the rest. */
+struct docker_volume_doc {
+    struct json_t *doc;
+    struct task_kv *options, *labels;
+    struct docker_volume volume;
+};
+MUST_CHECK enum err_code docker_decode_volume(struct str json, struct docker_volume_doc *out,
+                                              struct err *e);
+void docker_volume_doc_fini(struct docker_volume_doc *d);
+
+/* GET /info. `info` borrows from `doc`, which the caller frees. */
+struct docker_info_doc {
+    struct json_t *doc;
+    struct docker_info info;
+};
+MUST_CHECK enum err_code docker_decode_info(struct str json, struct docker_info_doc *out,
+                                            struct err *e);
+
+/* ---- failures ---- */
+
+/* The error an HTTP status means. A JSON body's message is the daemon's and becomes
+ * "Error response from daemon: <message>"; of any other body, which is somebody's in
+ * front of a daemon that is away, the first bytes are quoted. */
 enum err_code docker_decode_failure(int status, struct str body, struct err *e);
 
 /* ---- lines of a stream ---- */
@@ -81,6 +146,9 @@ struct docker_ref {
     struct str digest;
 };
 MUST_CHECK enum err_code docker_ref_parse(const char *text, struct docker_ref *out, struct err *e);
+bool docker_is_digest(struct str s); /* "sha256:..." */
 
 /* May this stand for a container (an id or a name) in a path? */
 MUST_CHECK enum err_code docker_container_ref_check(const char *ref, struct err *e);
+/* The same for a volume. */
+MUST_CHECK enum err_code docker_volume_name_check(const char *name, struct err *e);

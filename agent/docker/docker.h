@@ -8,9 +8,13 @@
  * Starting an operation cannot fail; `done` runs once, on a later turn, and
  * borrows its arguments; docker_cancel means silence (the daemon may still have
  * acted). Errors: ERR_NOT_FOUND (404), ERR_CONFLICT (409, or 304 where it
- * matters), ERR_INVALID (400), ERR_TIMEOUT, ERR_RETRY (no connection, 5xx that
- * is a proxy's), ERR_IO (500). A message of the daemon reads
- * "Error response from daemon: <message>", as the reference reports it. */
+ * matters), ERR_DENIED (401, 403), ERR_INVALID (400), ERR_TIMEOUT, ERR_RETRY (no
+ * connection, or a 5xx that is not the daemon's own: the engine is away), ERR_IO
+ * (the daemon failed, or passes on that a registry did, whatever the status: 429,
+ * 500, 503). A message of the daemon reads "Error response from daemon: <message>",
+ * as the reference reports it.
+ *
+ * Of what an engine lists at most DOCKER_LIST_MAX rows are read; more is ERR_LIMIT. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +23,8 @@
 #include "base/str.h"
 #include "io/http_client.h"
 #include "task/task.h"
+
+#define DOCKER_LIST_MAX 20000
 
 struct docker;
 struct docker_op;
@@ -42,6 +48,8 @@ typedef void docker_inspected_fn(void *user, const struct ctr_facts *f, const st
 /* Negotiates; must have succeeded before anything else. May be called again,
  * after the engine was replaced. 5 s. */
 struct docker_op *docker_negotiate(struct docker *d, docker_version_fn *done, void *user);
+/* The minor version that was negotiated: 41; 0 before that. */
+int docker_api_minor(const struct docker *d);
 struct docker_op *docker_ping(struct docker *d, int64_t timeout_ms, docker_done_fn *done,
                               void *user);
 
@@ -65,6 +73,8 @@ struct docker_op *docker_remove(struct docker *d, const char *ref, int64_t timeo
 
 struct docker_image {
     const char *id;
+    int64_t size, created_ms;        /* 0: not told */
+    const char *const *tags;         /* RepoTags, NULL-terminated */
     const char *const *env;          /* NAME=value, NULL-terminated */
     const char *const *repo_digests; /* NULL-terminated */
 };
@@ -72,11 +82,104 @@ typedef void docker_image_fn(void *user, const struct docker_image *image, const
 struct docker_op *docker_inspect_image(struct docker *d, const char *image, int64_t timeout_ms,
                                        docker_image_fn *done, void *user);
 
+/* Every image, with its tags (without "<none>:<none>"). env is NULL. */
+typedef void docker_images_fn(void *user, const struct docker_image *images, size_t n,
+                              const struct err *e);
+struct docker_op *docker_list_images(struct docker *d, int64_t timeout_ms, docker_images_fn *done,
+                                     void *user);
+/* A name (then only the name may go) or an id; never forced. Not there counts as
+ * success; ERR_CONFLICT: a container uses it. */
+struct docker_op *docker_remove_image(struct docker *d, const char *ref, int64_t timeout_ms,
+                                      docker_done_fn *done, void *user);
+/* Gives `source` (an id, a name, repo@digest) the name `image`. */
+struct docker_op *docker_tag_image(struct docker *d, const char *source, const char *image,
+                                   int64_t timeout_ms, docker_done_fn *done, void *user);
+/* Makes the image `name` of a tar archive with one file system, whose entry point is
+ * `entry_point`. `tar` is borrowed until the end. */
+struct docker_op *docker_import_image(struct docker *d, const char *name, const char *entry_point,
+                                      struct str tar, int64_t timeout_ms, docker_done_fn *done,
+                                      void *user);
+
+/* Asks the registry, through the engine. digest: "sha256:..."; "" for the media types
+ * of schema 1, which have none, and from an engine that cannot ask (API before 1.30);
+ * NULL with an error. `auth` as for docker_pull. */
+typedef void docker_digest_fn(void *user, const char *digest, const struct err *e);
+struct docker_op *docker_distribution(struct docker *d, const char *image, const char *auth,
+                                      int64_t timeout_ms, docker_digest_fn *done, void *user);
+
+/* ---- volumes ---- */
+
+struct docker_volume {
+    const char *name, *driver;              /* driver NULL: the default */
+    const struct task_kv *options, *labels; /* of a found volume: sorted by name */
+    size_t n_options, n_labels;
+};
+/* There already with the same driver counts as success, as the engine sees it. */
+struct docker_op *docker_create_volume(struct docker *d, const struct docker_volume *v,
+                                       int64_t timeout_ms, docker_done_fn *done, void *user);
+/* `found` is NULL with an error (ERR_NOT_FOUND). */
+typedef void docker_volume_fn(void *user, const struct docker_volume *found, const struct err *e);
+struct docker_op *docker_inspect_volume(struct docker *d, const char *name, int64_t timeout_ms,
+                                        docker_volume_fn *done, void *user);
+/* Not there counts as success. */
+struct docker_op *docker_remove_volume(struct docker *d, const char *name, int64_t timeout_ms,
+                                       docker_done_fn *done, void *user);
+
+/* ---- the engine itself ---- */
+
+struct docker_info {
+    const char *root_dir;      /* its files */
+    const char *cgroup_driver; /* "cgroupfs", "systemd" */
+    int cgroup_version;        /* 1 or 2 */
+    bool selinux;
+};
+typedef void docker_info_fn(void *user, const struct docker_info *info, const struct err *e);
+struct docker_op *docker_info(struct docker *d, int64_t timeout_ms, docker_info_fn *done,
+                              void *user);
+
+/* ---- registry credentials (auth.c; pure) ---- */
+
+/* What ECS_ENGINE_AUTH_TYPE and ECS_ENGINE_AUTH_DATA say. */
+struct docker_auths;
+/* `type`: "docker", "dockercfg", or "" (none). ERR_INVALID names what is wrong, never a
+ * value. *out is always set: what cannot be read is left out. */
+MUST_CHECK enum err_code docker_auths_create(const char *type, const char *data,
+                                             struct docker_auths **out, struct err *e);
+void docker_auths_destroy(struct docker_auths *a); /* wipes; NULL is fine */
+/* The X-Registry-Auth value for an image; NULL when there is none. free() it after
+ * wiping it. The longest key with the image's host that prefixes it counts. */
+char *docker_auths_header(const struct docker_auths *a, const char *image);
+/* The header of a user and password for a registry (ASM, ECR). */
+char *docker_auth_header(const char *user, const char *password, const char *server);
+
+/* "docker.io/library/busybox" of "busybox:1": the repository without tag or digest, as
+ * the engine compares them. free() it; NULL for what is no reference. */
+char *docker_normal_repository(const char *image);
+/* Of "repository@sha256:..." entries the digest of the image's own repository; NULL if
+ * none matches. Borrowed. */
+const char *docker_digest_of(const struct docker_image *image, const char *name);
+
+/* One row of docker_list_all. */
+struct docker_any {
+    const char *id, *name, *state;
+    const char *task_arn; /* NULL without the label */
+};
+typedef void docker_any_fn(void *user, const struct docker_any *rows, size_t n,
+                           const struct err *e);
+/* Every container, of anybody. */
+struct docker_op *docker_list_all(struct docker *d, int64_t timeout_ms, docker_any_fn *done,
+                                  void *user);
+
 /* `progress` gets one human line ("layer a1b2: Downloading 3 of 10 MB") now and
  * then; may be NULL. `auth` is the X-Registry-Auth value or NULL. Fails with
- * ERR_TIMEOUT when no byte comes for idle_timeout_ms; a failure reported inside
- * the stream is ERR_IO with the daemon's text as it is (no prefix). An image
- * without tag or digest gets ":latest". */
+ * ERR_TIMEOUT: DOCKER_PULL_SILENT when no byte comes for idle_timeout_ms (0: no such
+ * limit), DOCKER_PULL_NOT_BEGUN when the first one does not come within 5 minutes or
+ * idle_timeout_ms, whichever is longer, another message after timeout_ms in total. A
+ * failure reported inside the stream is ERR_IO with the daemon's text as it is (no
+ * prefix). An image without tag or digest gets ":latest"; a digest is pulled without
+ * any tag. */
+#define DOCKER_PULL_SILENT    "inactivity time exceeded timeout while pulling image"
+#define DOCKER_PULL_NOT_BEGUN "the image pull did not begin in time"
 typedef void docker_progress_fn(void *user, const char *line);
 struct docker_op *docker_pull(struct docker *d, const char *image, const char *auth,
                               int64_t idle_timeout_ms, int64_t timeout_ms,

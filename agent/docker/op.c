@@ -28,6 +28,20 @@ void docker_call_container(struct docker_call *c, const char *ref, const char *r
         buf_printf(&c->path, "/containers/%s%s", ref, rest);
 }
 
+void docker_call_image(struct docker_call *c, const char *image, const char *rest)
+{
+    struct docker_ref ref;
+
+    if (docker_ref_parse(image, &ref, &c->bad) == ERR_OK)
+        buf_printf(&c->path, "/images/%s%s", image, rest);
+}
+
+void docker_call_header(struct docker_call *c, const char *name, const char *value)
+{
+    if (value)
+        c->headers[c->n_headers++] = (struct http_header){ name, value };
+}
+
 void docker_call_param(struct docker_call *c, const char *name, const char *value)
 {
     static const char plain[] =
@@ -39,6 +53,22 @@ void docker_call_param(struct docker_call *c, const char *name, const char *valu
             buf_putc(&c->path, *value);
         else
             buf_printf(&c->path, "%%%02X", (unsigned)(unsigned char)*value);
+}
+
+void docker_call_name(struct docker_call *c, const char *param, const char *image)
+{
+    AUTO(str) char *name = NULL, *tag = NULL;
+    struct docker_ref ref;
+
+    if (docker_ref_parse(image, &ref, &c->bad))
+        return;
+    name = mem_strndup(ref.name.p, ref.name.n);
+    docker_call_param(c, param, name);
+    if (ref.digest.n)
+        tag = mem_strndup(ref.digest.p, ref.digest.n);
+    else if (ref.tag.n)
+        tag = mem_strndup(ref.tag.p, ref.tag.n);
+    docker_call_param(c, "tag", tag ? tag : "latest");
 }
 
 /* ---- life ---- */
@@ -172,4 +202,23 @@ void docker_op_send(struct docker_op *op, struct docker_call *c)
                          },
                          on_done, op);
     buf_fini(&c->path);
+}
+
+struct docker_op *docker_send(struct docker *d, struct docker_call *c, docker_answer_fn *answer,
+                              void (*done)(void), void *user)
+{
+    struct docker_op *op = NEW(struct docker_op);
+
+    docker_op_init(op, d, answer, done, user);
+    docker_op_send(op, c);
+    return op;
+}
+
+bool docker_answer_done(struct docker_op *op, struct str body, const struct err *e)
+{
+    docker_done_fn *done = (docker_done_fn *)op->done;
+
+    (void)body;
+    done(op->user, e);
+    return true;
 }

@@ -16,9 +16,10 @@ struct docker_events;
 struct docker {
     struct http_client *http;
     struct loop *loop;
-    char *base;      /* "http://docker", "http://10.0.0.1:2375" */
-    char *unix_path; /* NULL: TCP */
-    char prefix[24]; /* "/v1.41"; before negotiation "", the engine's own version */
+    char *base;            /* "http://docker", "http://10.0.0.1:2375" */
+    char *unix_path;       /* NULL: TCP */
+    char prefix[24];       /* "/v1.41"; before negotiation "", the engine's own version */
+    int64_t pull_begin_ms; /* how long the first byte of a pull may take */
     struct list ops;
     struct docker_events *events; /* NULL: no subscription */
 };
@@ -63,12 +64,24 @@ void docker_op_init(struct docker_op *op, struct docker *d, docker_answer_fn *an
 void docker_call_init(struct docker_call *c, const char *method, int64_t timeout_ms);
 /* "/containers/<ref><rest>" after a check of `ref`. */
 void docker_call_container(struct docker_call *c, const char *ref, const char *rest);
+/* "/images/<image><rest>" after a check of `image`. */
+void docker_call_image(struct docker_call *c, const char *image, const char *rest);
 void docker_call_path(struct docker_call *c, const char *text);
 /* "?name=value" or "&name=value", the value percent-encoded. */
 void docker_call_param(struct docker_call *c, const char *name, const char *value);
 
+/* "?<param>=<repository>&tag=<digest, tag or latest>" of an image's name. */
+void docker_call_name(struct docker_call *c, const char *param, const char *image);
+void docker_call_header(struct docker_call *c, const char *name, const char *value);
+
 /* Sends; frees what `c` holds. */
 void docker_op_send(struct docker_op *op, struct docker_call *c);
+
+/* A whole operation that is nothing but its call. */
+struct docker_op *docker_send(struct docker *d, struct docker_call *c, docker_answer_fn *answer,
+                              void (*done)(void), void *user);
+/* For an answer with nothing to read; `done` is a docker_done_fn. */
+bool docker_answer_done(struct docker_op *op, struct str body, const struct err *e);
 
 /* For on_head and on_data: enter before touching the operation, leave after. leave returns
  * false when the operation is gone. */

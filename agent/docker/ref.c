@@ -75,7 +75,7 @@ static bool looks_like_host(struct str s)
            !all_of(s, LOWER "._-");
 }
 
-static bool is_digest(struct str s)
+bool docker_is_digest(struct str s)
 {
     const char *colon = memchr(s.p, ':', s.n);
     struct str algo, hex;
@@ -104,7 +104,7 @@ enum err_code docker_ref_parse(const char *text, struct docker_ref *out, struct 
     if (at) {
         ref.digest = str_of(at + 1);
         ref.name.n = (size_t)(at - text);
-        good = is_digest(ref.digest);
+        good = docker_is_digest(ref.digest);
     }
     for (p = ref.name.p + ref.name.n; p > ref.name.p && p[-1] != '/' && p[-1] != ':'; p--)
         ;
@@ -136,11 +136,21 @@ enum err_code docker_ref_parse(const char *text, struct docker_ref *out, struct 
     return ERR_OK;
 }
 
-enum err_code docker_container_ref_check(const char *ref, struct err *e)
+static enum err_code check_name(const char *name, const char *what, struct err *e)
 {
-    struct str s = str_of(ref);
+    struct str s = str_of(name);
 
     if (!s.n || s.n > REF_MAX || !all_of(s, ALNUM "_.-") || !strchr(ALNUM, s.p[0]))
-        return err_set(e, ERR_INVALID, "invalid container name: '%.300s'", ref ? ref : "");
+        return err_set(e, ERR_INVALID, "invalid %s name: '%.300s'", what, name ? name : "");
     return ERR_OK;
+}
+
+enum err_code docker_container_ref_check(const char *ref, struct err *e)
+{
+    return check_name(ref, "container", e);
+}
+
+enum err_code docker_volume_name_check(const char *name, struct err *e)
+{
+    return check_name(name, "volume", e);
 }

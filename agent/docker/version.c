@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "docker/decode.h"
 #include "docker/op.h"
 
@@ -32,4 +33,13 @@ struct docker_op *docker_negotiate(struct docker *d, docker_version_fn *done, vo
     docker_op_init(op, d, answer_version, (void (*)(void))done, user);
     docker_op_send(op, &c);
     return op;
+}
+
+int docker_api_minor(const struct docker *d)
+{
+    int64_t minor = 0;
+
+    if (str_starts(d->prefix, "/v1.") && str_to_int(d->prefix + 4, 0, 999, &minor, NULL))
+        minor = 0;
+    return (int)minor;
 }

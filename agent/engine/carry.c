@@ -1,82 +1,64 @@
+/* carry: what the core wishes, done: a table of operations, and what is under way. */
+#include "engine/carry.h"
+
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "engine/internal.h"
 
-#define LOG_MAX_SIZE    "64m"
-#define LOG_MAX_FILE    "4"
-#define CREATE_BODY_MAX (4 << 20)
+static void carry_nothing(struct carried *c)
+{
+    carry_finish(c, queued_op(c->id, NULL));
+}
 
-/* One operation under way. */
-struct carried {
-    uint64_t id;
-    enum core_op op;
-    struct engine *en;
-    struct docker_op *docker; /* NULL: a neighbor works on it */
-    char *task_arn;
-    size_t container;
-    char *ref;
-    char *docker_id; /* as known when it began; NULL: unknown */
-    int64_t timeout_ms;
-    int64_t told_ms; /* when the progress of a pull was last logged; 0: never */
-    UT_hash_handle hh;
+static carry_fn *const begins[CORE_OP__COUNT] = {
+    [CORE_OP_NONE] = carry_nothing,
+    [CORE_OP_INSPECT_IMAGE] = carry_inspect_image,
+    [CORE_OP_MANIFEST] = carry_manifest,
+    [CORE_OP_PULL] = carry_pull,
+    [CORE_OP_PORTS] = carry_ports,
+    [CORE_OP_CREATE] = carry_create,
+    [CORE_OP_START] = carry_start,
+    [CORE_OP_STOP] = carry_stop,
+    [CORE_OP_INSPECT] = carry_inspect,
+    [CORE_OP_DRAIN_LOGS] = carry_drain,
+    [CORE_OP_REMOVE] = carry_remove,
+    [CORE_OP_CREATE_VOLUME] = carry_create_volume,
+    [CORE_OP_REMOVE_VOLUME] = carry_remove_volume,
+    [CORE_OP_CREATE_CGROUP] = carry_create_cgroup,
+    [CORE_OP_REMOVE_CGROUP] = carry_remove_cgroup,
+    [CORE_OP_FETCH_SECRETS] = carry_fetch,
+    [CORE_OP_FETCH_ENV_FILES] = carry_fetch,
+    [CORE_OP_FETCH_AUTH] = carry_fetch,
+    [CORE_OP_FORGET_SECRETS] = carry_forget_secrets,
+    [CORE_OP_LIST_IMAGES] = carry_list_images,
+    [CORE_OP_LOOK_AT_DISK] = carry_look_at_disk,
+    [CORE_OP_REMOVE_IMAGE] = carry_remove_image,
+    [CORE_OP_LIST_OTHERS] = carry_list_others,
+    [CORE_OP_INSPECT_OTHER] = carry_inspect_other,
+    [CORE_OP_REMOVE_OTHER] = carry_remove_other,
 };
+
+/* ---- what is under way ---- */
 
 static void carried_destroy(struct carried *c)
 {
     HASH_DEL(c->en->ops, c);
+    if (c->auth)
+        explicit_bzero(c->auth, strlen(c->auth));
+    free(c->auth);
     free(c->task_arn);
     free(c->ref);
+    free(c->digest);
+    free(c->pulling);
     free(c->docker_id);
+    free(c->task_id);
+    free(c->path);
+    queued_destroy(c->answer);
     free(c);
 }
 
-/* ---- who may follow a log ---- */
-
-static void offer_log(struct engine *en, const struct task *t, size_t container,
-                      const char *docker_id)
-{
-    struct followed *f;
-
-    HASH_FIND_STR(en->followed, docker_id, f);
-    if (f || !t)
-        return;
-    f = NEW(struct followed);
-    f->id = mem_strdup(docker_id);
-    HASH_ADD_KEYPTR(hh, en->followed, f->id, strlen(f->id), f);
-    if (en->peers.follow)
-        en->peers.follow(en->user, t, container, docker_id);
-}
-
-static void forget_log(struct engine *en, const char *docker_id)
-{
-    struct followed *f;
-
-    HASH_FIND_STR(en->followed, docker_id, f);
-    if (!f)
-        return;
-    HASH_DEL(en->followed, f);
-    free(f->id);
-    free(f);
-}
-
-static void offer_one(void *user, const struct task *t, size_t container, const char *docker_id,
-                      enum ctr_status known)
-{
-    if (docker_id && (known == CTR_RUNNING || known == CTR_STOPPED))
-        offer_log(user, t, container, docker_id);
-}
-
-void carry_offer_restored(struct engine *en)
-{
-    core_each_container(en->core, offer_one, en);
-}
-
-/* ---- outcomes ---- */
-
-static void finish(struct carried *c, struct queued *q)
+void carry_finish(struct carried *c, struct queued *q)
 {
     struct engine *en = c->en;
 
@@ -84,262 +66,70 @@ static void finish(struct carried *c, struct queued *q)
     engine_push(en, q);
 }
 
-static void on_done(void *user, const struct err *e)
+void carry_done(void *user, const struct err *e)
 {
     struct carried *c = user;
 
-    if (c->op == CORE_OP_REMOVE && (!e->code || e->code == ERR_NOT_FOUND))
-        forget_log(c->en, c->docker_id ? c->docker_id : c->ref);
-    finish(c, queued_op(c->id, e));
+    carry_finish(c, queued_op(c->id, e));
 }
 
-static void on_created(void *user, const char *id, const struct err *e)
+const struct task *carry_task(const struct carried *c)
 {
-    struct carried *c = user;
-    struct queued *q = queued_op(c->id, e);
-
-    if (!e->code)
-        q->ev.u.op.container_id = mem_strdup(id);
-    finish(c, q);
+    return c->task_arn ? core_task(c->en->core, c->task_arn) : NULL;
 }
 
-static void on_inspected(void *user, const struct ctr_facts *facts, const struct err *e)
+const struct task_container *carry_container(const struct carried *c)
 {
-    struct carried *c = user;
-    struct queued *q = queued_op(c->id, e);
-    struct ctr_facts *copy;
+    const struct task *t = carry_task(c);
 
-    if (!e->code) {
-        copy = NEW(struct ctr_facts);
-        ctr_facts_copy(copy, facts);
-        q->ev.u.op.facts = copy;
-        if (facts->status == CTR_RUNNING || facts->status == CTR_STOPPED)
-            offer_log(c->en, core_task(c->en->core, c->task_arn), c->container, facts->id);
-    }
-    finish(c, q);
+    return t && c->container < t->n_containers ? &t->containers[c->container] : NULL;
 }
 
-/* Of "repository@sha256:..." entries, the digest of this image's repository; else
- * the first one's. */
-static const char *digest_of(const struct docker_image *image, const char *name)
+void carry_gone(struct carried *c)
 {
-    const char *found = NULL;
-
-    for (const char *const *d = image->repo_digests; d && *d; d++) {
-        const char *at = strchr(*d, '@');
-        size_t n = at ? (size_t)(at - *d) : 0;
-
-        if (!at)
-            continue;
-        if (strncmp(*d, name, n) == 0 && (name[n] == '\0' || name[n] == ':' || name[n] == '@'))
-            return at + 1;
-        if (!found)
-            found = at + 1;
-    }
-    return found ? found : "";
-}
-
-/* One question about an image serves all who ask it meanwhile: a burst of tasks of
- * one image asks once. The one who asked first has the docker operation. */
-static struct carried *find_look(struct engine *en, const char *image, bool asked)
-{
-    struct carried *c, *next;
-
-    HASH_ITER (hh, en->ops, c, next)
-        if (c->op == CORE_OP_INSPECT_IMAGE && asked == (c->docker != NULL) && streq(c->ref, image))
-            return c;
-    return NULL;
-}
-
-static void on_image(void *user, const struct docker_image *image, const struct err *e)
-{
-    struct carried *c = user;
-    struct engine *en = c->en;
-    AUTO(str) char *name = mem_strdup(c->ref);
-
-    if (!e->code)
-        images_put(&en->images, name, image->env);
-    while (c) {
-        struct queued *q = queued_op(c->id, e);
-
-        if (!e->code)
-            q->ev.u.op.image_digest = mem_strdup(digest_of(image, name));
-        finish(c, q);
-        c = find_look(en, name, false);
-    }
-}
-
-static void look_at_image(struct carried *c)
-{
-    c->docker = docker_inspect_image(c->en->docker, c->ref, c->timeout_ms, on_image, c);
-}
-
-#define PROGRESS_EVERY_MS 5000
-
-static void on_progress(void *user, const char *line)
-{
-    struct carried *c = user;
-    int64_t now = clock_mono_ms();
-
-    if (c->told_ms && now - c->told_ms < PROGRESS_EVERY_MS)
-        return;
-    c->told_ms = now;
-    log_info("pulling", kv_s("image", c->ref), kv_s("progress", line));
-}
-
-/* ---- create ---- */
-
-static void create(struct carried *c, const char *const *image_env)
-{
-    struct engine *en = c->en;
-    const struct task *t = core_task(en->core, c->task_arn);
-    struct buf body = BUF_INIT(CREATE_BODY_MAX);
-    const char **names;
     struct err e = { 0 };
 
-    if (!t || c->container >= t->n_containers) {
-        err_set(&e, ERR_NOT_FOUND, "the task is gone");
-        finish(c, queued_op(c->id, &e));
-        return;
-    }
-    names = mem_array(t->n_containers, sizeof *names);
-    for (size_t i = 0; i < t->n_containers; i++)
-        names[i] = core_docker_name(en->core, c->task_arn, i);
-    const struct task_create_args args = {
-        .task = t,
-        .container = c->container,
-        .cluster = en->config->cluster,
-        .region = en->config->region,
-        .docker_names = names,
-        .image_env = image_env,
-        .metadata_id = core_metadata_id(en->core, c->task_arn, c->container),
-        .log_max_size = LOG_MAX_SIZE,
-        .log_max_file = LOG_MAX_FILE,
-    };
-    if (task_create_body(&args, &body, &e))
-        finish(c, queued_op(c->id, &e));
-    else
-        c->docker = docker_create_container(en->docker, c->ref, buf_str(&body), c->timeout_ms,
-                                            on_created, c);
-    if (body.data) /* it holds the environment */
-        explicit_bzero(body.data, body.len);
-    buf_fini(&body);
-    free(names);
-}
-
-/* The image's environment was not at hand. Without it the container can still be
- * made; whether the image exists is for the create to say. */
-static void on_image_for_create(void *user, const struct docker_image *image, const struct err *e)
-{
-    struct carried *c = user;
-    const struct task *t = core_task(c->en->core, c->task_arn);
-    const char *const *env = NULL;
-
-    c->docker = NULL;
-    if (!e->code && t && c->container < t->n_containers) {
-        images_put(&c->en->images, t->containers[c->container].image, image->env);
-        env = images_get(&c->en->images, t->containers[c->container].image);
-    }
-    create(c, env);
-}
-
-static void begin_create(struct carried *c)
-{
-    struct engine *en = c->en;
-    const struct task *t = core_task(en->core, c->task_arn);
-    const char *image =
-        t && c->container < t->n_containers ? t->containers[c->container].image : NULL;
-    const char *const *env = image ? images_get(&en->images, image) : NULL;
-
-    if (env || !image)
-        create(c, env);
-    else
-        c->docker = docker_inspect_image(en->docker, image, c->timeout_ms, on_image_for_create, c);
-}
-
-/* ---- operations ---- */
-
-static void begin_drain(struct carried *c)
-{
-    struct engine *en = c->en;
-    const char *docker_id = c->docker_id ? c->docker_id : c->ref;
-
-    offer_log(en, core_task(en->core, c->task_arn), c->container, docker_id);
-    if (en->peers.drain)
-        en->peers.drain(en->user, c->id, docker_id, c->timeout_ms);
-    else
-        engine_drained(en, c->id);
+    err_set(&e, ERR_NOT_FOUND, "the task is gone");
+    carry_finish(c, queued_op(c->id, &e));
 }
 
 static void begin(struct engine *en, const struct core_action *a)
 {
     struct carried *c = NEW(struct carried);
-    const char *docker_id;
 
     c->id = a->id;
     c->op = a->op;
     c->en = en;
     c->task_arn = mem_strdup(a->task_arn);
     c->container = a->container;
-    c->ref = mem_strdup(a->ref);
+    c->volume = a->volume;
+    c->ref = mem_strdup(a->ref ? a->ref : "");
+    c->digest = mem_strdup(a->digest);
     c->timeout_ms = a->timeout_ms;
-    docker_id = a->task_arn ? core_docker_id(en->core, a->task_arn, a->container) : NULL;
-    c->docker_id = mem_strdup(docker_id);
+    c->idle_timeout_ms = a->idle_timeout_ms;
+    c->stop_timeout_s = a->stop_timeout_s;
+    if (carry_container(c))
+        c->docker_id = mem_strdup(core_docker_id(en->core, c->task_arn, c->container));
     HASH_ADD(hh, en->ops, id, sizeof c->id, c);
-    switch (a->op) {
-    case CORE_OP_INSPECT_IMAGE:
-        if (!find_look(en, c->ref, true))
-            look_at_image(c);
-        break;
-    case CORE_OP_PULL:
-        c->docker = docker_pull(en->docker, c->ref, NULL, a->idle_timeout_ms, c->timeout_ms,
-                                on_progress, on_done, c);
-        break;
-    case CORE_OP_CREATE:
-        begin_create(c);
-        break;
-    case CORE_OP_START:
-        c->docker = docker_start(en->docker, c->ref, c->timeout_ms, on_done, c);
-        break;
-    case CORE_OP_STOP:
-        c->docker = docker_stop(en->docker, c->ref, a->stop_timeout_s, c->timeout_ms, on_done, c);
-        break;
-    case CORE_OP_INSPECT:
-        c->docker = docker_inspect(en->docker, c->ref, c->timeout_ms, on_inspected, c);
-        break;
-    case CORE_OP_DRAIN_LOGS:
-        begin_drain(c);
-        break;
-    case CORE_OP_REMOVE:
-        c->docker = docker_remove(en->docker, c->ref, c->timeout_ms, on_done, c);
-        break;
-    case CORE_OP_NONE:
-        finish(c, queued_op(c->id, NULL));
-        break;
-    }
-}
-
-void engine_drained(struct engine *en, uint64_t id)
-{
-    struct carried *c;
-
-    HASH_FIND(hh, en->ops, &id, sizeof id, c);
-    if (c && c->op == CORE_OP_DRAIN_LOGS)
-        finish(c, queued_op(id, NULL));
+    begins[c->op](c);
 }
 
 static void cancel(struct engine *en, uint64_t id)
 {
     struct carried *c, *heir;
 
+    holds_release_op(&en->holds, id); /* its answer may be waiting to be heard */
     HASH_FIND(hh, en->ops, &id, sizeof id, c);
     if (!c)
         return;
+    if (c->op == CORE_OP_CREATE || c->op == CORE_OP_START)
+        holds_release(&en->holds, c->task_arn, c->container);
+    heir = carry_heir(c);
     docker_cancel(c->docker);
-    heir = c->op == CORE_OP_INSPECT_IMAGE && c->docker ? find_look(en, c->ref, false) : NULL;
+    work_cancel(c->work);
     carried_destroy(c);
     if (heir)
-        look_at_image(heir);
+        carry_inherit(heir);
 }
 
 /* ---- the core's timer ---- */
@@ -359,14 +149,25 @@ static void set_alarm(struct engine *en, int64_t at_ms)
         loop_timer_arm(en->alarm, at_ms - clock_mono_ms());
 }
 
+/* ---- actions ---- */
+
+static void deleted(struct engine *en, const struct core_action *a)
+{
+    if (a->kind != CORE_KIND_TASK)
+        return;
+    values_drop(&en->values, a->key);
+    holds_release_task(&en->holds, a->key);
+    if (en->peers.gone)
+        en->peers.gone(en->user, a->key);
+}
+
 void carry_action(struct engine *en, const struct core_action *a)
 {
     switch (a->type) {
     case CORE_ACT_PUT:
         break;
     case CORE_ACT_DELETE:
-        if (a->kind == CORE_KIND_TASK && en->peers.gone)
-            en->peers.gone(en->user, a->key);
+        deleted(en, a);
         break;
     case CORE_ACT_ACK:
         if (en->peers.ack)
@@ -399,14 +200,15 @@ void carry_action(struct engine *en, const struct core_action *a)
 void carry_fini(struct engine *en)
 {
     struct carried *c, *next;
-    struct followed *f, *following;
 
     HASH_ITER (hh, en->ops, c, next) {
         docker_cancel(c->docker);
+        work_cancel(c->work);
         carried_destroy(c);
     }
-    HASH_ITER (hh, en->followed, f, following)
-        forget_log(en, f->id);
+    carry_forget_logs(en);
     images_fini(&en->images);
+    values_fini(&en->values);
+    holds_fini(&en->holds);
     loop_timer_destroy(en->alarm);
 }

@@ -63,6 +63,8 @@ static enum store_kind store_kind(enum core_kind kind)
         return STORE_META;
     case CORE_KIND_TASK:
         return STORE_TASK;
+    case CORE_KIND_IMAGE:
+        return STORE_IMAGE;
     case CORE_KIND_STATE:
         break;
     }
@@ -244,11 +246,16 @@ enum err_code engine_create(const struct engine_args *args, const struct engine_
     en->store = args->store;
     en->docker = args->docker;
     en->config = args->config;
+    en->auths = args->auths;
+    en->cgroups = args->cgroups;
+    en->docker_root = mem_strdup(args->docker_root);
+    en->propagate_memory = args->propagate_memory;
     en->peers = *peers;
     en->user = user;
     en->core = core_create(&args->core);
     rng_seed(&en->rng, args->core.seed);
     list_init(&en->queue);
+    holds_init(&en->holds, args->core.port_first, args->core.port_last);
     en->batch = store_batch_create();
     en->turn = turn_end_create(en->loop, on_turn, en);
     en->commit_retry = loop_timer_create(en->loop, start_commit, en);
@@ -303,6 +310,7 @@ void engine_destroy(struct engine *en)
     recorder_destroy(en->record);
     notes_fini(&en->notes);
     core_destroy(en->core);
+    free(en->docker_root);
     free(en);
 }
 
@@ -343,6 +351,20 @@ void engine_control_up(struct engine *en)
             return;
     }
     engine_push(en, queued_create(CORE_EV_CONTROL_UP));
+}
+
+/* Only the last list counts: it names all there are to be. */
+void engine_local(struct engine *en, struct core_local_def *defs, size_t n)
+{
+    LIST_FOREACH (it, following, &en->queue) {
+        struct queued *q = LIST_ENTRY(it, struct queued, node);
+
+        if (q->ev.type != CORE_EV_LOCAL)
+            continue;
+        list_remove(it);
+        queued_destroy(q);
+    }
+    engine_push(en, queued_local(defs, n));
 }
 
 void engine_save(struct engine *en, enum store_kind kind, const char *key, const char *value)

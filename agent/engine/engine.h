@@ -4,7 +4,7 @@
  * Events that arrive in one turn of the loop are stepped together; their store
  * entries are committed as one transaction on a worker thread, then the other
  * actions are carried out; events that arrive meanwhile wait for that. Below:
- * base, io, task, config, core, store, docker. What lies beside (control, logs)
+ * base, io, task, config, core, store, docker, host. What lies beside (control, logs)
  * is reached through `struct engine_peers`, which main.c connects. */
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 
 struct engine;
 
-/* What the engine asks of its neighbours; every outcome comes back by the calls
+/* What the engine asks of its neighbors; every outcome comes back by the calls
  * below, on a later turn. */
 struct engine_peers {
     void (*ack)(void *user, const char *message_id);
@@ -31,6 +31,10 @@ struct engine_peers {
     void (*follow)(void *user, const struct task *t, size_t container, const char *docker_id);
     /* Ship the rest of its log; answer with engine_drained. */
     void (*drain)(void *user, uint64_t id, const char *docker_id, int64_t timeout_ms);
+    /* Fetch the secrets, environment files or registry passwords of a task (the
+     * CORE_OP_FETCH_* of `op`); answer with engine_fetched. NULL: what cannot be
+     * fetched here fails with a reason. */
+    void (*fetch)(void *user, uint64_t id, enum core_op op, const struct task *t);
     /* The task is removed, durably: nothing of it needs to be kept. */
     void (*gone)(void *user, const char *task_arn);
     /* The store refuses what it is given (a full or failing disk is waited for
@@ -44,8 +48,12 @@ struct engine_args {
     struct docker *docker;
     const struct config *config;
     struct core_config core;
-    const char *record_dir; /* flight record goes there; NULL: none */
-    const char *version;    /* of the agent, for the record's header */
+    struct docker_auths *auths;   /* borrowed; NULL: none */
+    struct host_cgroups *cgroups; /* borrowed; NULL: tasks get none */
+    const char *docker_root;      /* of docker_info: whose disk is watched; NULL: none */
+    bool propagate_memory;        /* ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2, on version 2 */
+    const char *record_dir;       /* flight record goes there; NULL: none */
+    const char *version;          /* of the agent, for the record's header */
 };
 
 /* Loads what the store holds into the core, subscribes to the engine's events,
@@ -60,7 +68,7 @@ MUST_CHECK enum err_code engine_create(const struct engine_args *args,
  * client is to be destroyed before the loop runs again. NULL is fine. */
 void engine_destroy(struct engine *en);
 
-/* Facts from the neighbours. Takes the tasks it is given. While the store cannot
+/* Facts from the neighbors. Takes the tasks it is given. While the store cannot
  * be written, messages over ENGINE_MAX_MESSAGES are dropped with a warning: they
  * are not acknowledged, so the control plane sends them again. */
 #define ENGINE_MAX_MESSAGES 64
@@ -72,7 +80,18 @@ void engine_stop_ack(struct engine *en, const char *message_id, const char *cons
 void engine_reported(struct engine *en, uint64_t id, enum core_report_result result,
                      const char *error);
 void engine_control_up(struct engine *en);
+/* The local tasks there are to be now. Takes the tasks. */
+void engine_local(struct engine *en, struct core_local_def *defs, size_t n);
 void engine_drained(struct engine *en, uint64_t id);
+/* ERR_RETRY: the task's credentials are not here yet. Other errors carry the task's
+ * reason. The values are copied, kept in memory only, and wiped with the task. */
+struct engine_value {
+    size_t container;
+    enum { ENGINE_VALUE_ENV, ENGINE_VALUE_LOG_OPTION, ENGINE_VALUE_FILE, ENGINE_VALUE_AUTH } kind;
+    const char *name, *value; /* AUTH: the X-Registry-Auth value */
+};
+void engine_fetched(struct engine *en, uint64_t id, const struct engine_value *values, size_t n,
+                    const struct err *e);
 
 /* Joins the next transaction: values of other modules (cursors, metadata). A
  * cursor alone waits up to a second for company. Keys and values are copied. */

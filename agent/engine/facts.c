@@ -10,7 +10,7 @@ static const struct backoff_rule list_rule = { 1000, 200, 30000, 20 };
 /* ---- what the store holds ---- */
 
 struct restoring {
-    struct list found; /* queued RESTORED events, in order */
+    struct list found; /* queued events, in order */
     struct err first;  /* of the tasks that cannot be read */
     size_t unreadable;
 };
@@ -32,6 +32,18 @@ static enum err_code restore_row(void *user, const char *key, const char *value,
     }
     q = queued_create(CORE_EV_RESTORED);
     q->ev.u.restored.task = t;
+    list_push_back(&r->found, &q->node);
+    return ERR_OK;
+}
+
+static enum err_code restore_image(void *user, const char *key, const char *value, struct err *e)
+{
+    struct restoring *r = user;
+    struct queued *q = queued_create(CORE_EV_RESTORED_IMAGE);
+
+    (void)key;
+    (void)e;
+    q->ev.u.restored_image.value = mem_strdup(value);
     list_push_back(&r->found, &q->node);
     return ERR_OK;
 }
@@ -67,7 +79,9 @@ enum err_code facts_restore(struct engine *en, struct err *e)
     enum err_code code;
 
     list_init(&r.found);
-    code = store_each(en->store, STORE_TASK, restore_row, &r, e);
+    code = store_each(en->store, STORE_IMAGE, restore_image, &r, e);
+    if (!code)
+        code = store_each(en->store, STORE_TASK, restore_row, &r, e);
     if (code) {
         drop_found(&r);
         return code;
@@ -76,6 +90,11 @@ enum err_code facts_restore(struct engine *en, struct err *e)
         struct queued *q = LIST_ENTRY(it, struct queued, node);
         char *state = NULL;
 
+        if (q->ev.type == CORE_EV_RESTORED_IMAGE) {
+            list_remove(&q->node);
+            engine_push(en, q);
+            continue;
+        }
         code = store_get(en->store, STORE_TASK_STATE, q->ev.u.restored.task->arn, &state, &miss);
         if (code && code != ERR_NOT_FOUND) {
             drop_found(&r);

@@ -64,6 +64,14 @@ const char *const *images_get(struct images *im, const char *image)
     return (const char *const *)it->env;
 }
 
+void images_forget(struct images *im, const char *image)
+{
+    struct image_env *it = find(im, image);
+
+    if (it)
+        item_fini(it);
+}
+
 void images_fini(struct images *im)
 {
     for (size_t i = 0; i < IMAGES_KEPT; i++)

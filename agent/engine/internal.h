@@ -5,6 +5,7 @@
 #include "base/backoff.h"
 #include "base/list.h"
 #include "engine/engine.h"
+#include "host/host.h"
 
 #define ENGINE_MAX_HAPPENINGS 8192 /* docker events that wait */
 #define ENGINE_MAX_STEPS      4096 /* events of one transaction */
@@ -24,7 +25,18 @@ struct queued *queued_payload(const char *message_id, int64_t seq, struct core_p
 struct queued *queued_manifest(const char *message_id, const char *cluster_arn, int64_t seq,
                                const struct core_manifest_entry *entries, size_t n);
 struct queued *queued_stop_ack(const char *message_id, const char *const *arns, size_t n);
+struct queued *queued_local(struct core_local_def *defs, size_t n); /* takes the tasks */
 struct queued *queued_op(uint64_t id, const struct err *e);
+/* What an operation answers besides. `name`: the reference that was asked for; NULL
+ * when the digests are of no interest. */
+void queued_set_images(struct queued *q, const struct docker_image *images, size_t n,
+                       const char *name);
+void queued_set_digest(struct queued *q, const char *digest); /* one image that has only that */
+void queued_set_facts(struct queued *q, const struct ctr_facts *facts);
+/* Adds the containers of which `ours` says no. */
+typedef bool queued_ours_fn(const void *user, const struct docker_any *row);
+void queued_set_others(struct queued *q, const struct docker_any *rows, size_t n,
+                       queued_ours_fn *ours, const void *user);
 struct queued *queued_listed(const struct docker_listed *rows, size_t n);
 struct queued *queued_happening(enum core_happening what, const struct docker_event *from);
 
@@ -48,7 +60,57 @@ struct images {
 void images_put(struct images *im, const char *image, const char *const *env);
 /* NULL when unknown; borrowed until the next put. */
 const char *const *images_get(struct images *im, const char *image);
+void images_forget(struct images *im, const char *image); /* the name may mean another now */
 void images_fini(struct images *im);
+
+/* ---- values.c: what was fetched for tasks; in memory only, wiped when dropped ---- */
+
+#define VALUES_MAX       10000     /* of one task */
+#define VALUES_BYTES_MAX (4 << 20) /* of one task, names included */
+
+struct value_set;
+
+struct values {
+    struct value_set *sets; /* by task */
+};
+
+/* Replaces what the same operation fetched before; ERR_LIMIT: then there is nothing. */
+MUST_CHECK enum err_code values_put(struct values *v, const char *task_arn, enum core_op op,
+                                    const struct engine_value *values, size_t n, struct err *e);
+/* Of one container and kind, in the order they were fetched. free() the array; what it
+ * names is borrowed until the next put or drop. */
+struct task_kv *values_pairs(const struct values *v, const char *task_arn, size_t container,
+                             int kind, size_t *n);
+/* The X-Registry-Auth value; NULL when none was fetched. Borrowed as above. */
+const char *values_auth(const struct values *v, const char *task_arn, size_t container);
+void values_drop(struct values *v, const char *task_arn);
+void values_fini(struct values *v);
+
+/* ---- holds.c: host ports that are chosen, and kept from others until they are bound ---- */
+
+#define HOLDS_MAX      256 /* sockets; ports beyond are chosen but not kept */
+#define HOLDS_STALE_MS (5 * 60 * 1000)
+
+/* May not be chosen, whatever the host says. */
+typedef bool holds_taken_fn(const void *user, enum port_proto proto, uint16_t port);
+
+struct holds {
+    uint16_t first, last; /* the range to choose from */
+    uint16_t cursor;      /* where the next search begins; 0: at the first */
+    struct list all;      /* oldest first */
+    size_t n;
+};
+
+void holds_init(struct holds *h, uint16_t first, uint16_t last);
+/* One port for each port of the container into `out`: 0 where none is to be chosen, for
+ * a range the first of a block. ERR_LIMIT: there are not so many, and none is held. */
+MUST_CHECK enum err_code holds_choose(struct holds *h, const struct task *t, size_t container,
+                                      uint64_t op_id, int64_t now_ms, holds_taken_fn *taken,
+                                      const void *user, uint16_t *out, struct err *e);
+void holds_release(struct holds *h, const char *task_arn, size_t container);
+void holds_release_task(struct holds *h, const char *task_arn);
+void holds_release_op(struct holds *h, uint64_t op_id);
+void holds_fini(struct holds *h);
 
 /* ---- notes.c: what happened, for humans ---- */
 
@@ -95,6 +157,10 @@ struct engine {
     struct store *store;
     struct docker *docker;
     const struct config *config;
+    const struct docker_auths *auths;
+    const struct host_cgroups *cgroups; /* NULL: tasks get none */
+    char *docker_root;                  /* NULL: unknown */
+    bool propagate_memory;
     struct engine_peers peers;
     void *user;
     struct core *core;
@@ -118,10 +184,12 @@ struct engine {
     struct loop_timer *lazy; /* cursors without company */
     bool offer_restored;
 
-    /* carry.c */
+    /* carry*.c */
     struct carried *ops; /* by id */
     struct followed *followed;
     struct images images;
+    struct values values;
+    struct holds holds;
     struct loop_timer *alarm; /* the core's */
 
     /* facts.c */

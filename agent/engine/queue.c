@@ -53,12 +53,48 @@ static void drop_stop_ack(struct core_event *ev)
     drop(ev->u.stop_ack.message_id);
 }
 
+static void drop_local(struct core_event *ev)
+{
+    for (size_t i = 0; i < ev->u.local.n_defs; i++) {
+        drop(ev->u.local.defs[i].name);
+        drop(ev->u.local.defs[i].digest);
+        task_destroy(ev->u.local.defs[i].task);
+    }
+    free(ev->u.local.defs);
+}
+
+static void drop_images(struct core_event *ev)
+{
+    for (size_t i = 0; i < ev->u.op.n_images; i++) {
+        const struct core_image *image = &ev->u.op.images[i];
+
+        for (size_t k = 0; k < image->n_names; k++)
+            drop(image->names[k]);
+        free((void *)image->names);
+        drop(image->id);
+        drop(image->digest);
+    }
+    free((void *)ev->u.op.images);
+}
+
+static void drop_others(struct core_event *ev)
+{
+    for (size_t i = 0; i < ev->u.op.n_others; i++) {
+        drop(ev->u.op.others[i].id);
+        drop(ev->u.op.others[i].name);
+        drop(ev->u.op.others[i].state);
+    }
+    free((void *)ev->u.op.others);
+}
+
 static void drop_op(struct core_event *ev)
 {
     struct ctr_facts *facts = (struct ctr_facts *)ev->u.op.facts;
 
     drop(ev->u.op.container_id);
-    drop(ev->u.op.image_digest);
+    drop_images(ev);
+    drop_others(ev);
+    free((void *)ev->u.op.ports);
     if (facts)
         ctr_facts_fini(facts);
     free(facts);
@@ -82,6 +118,12 @@ void queued_destroy(struct queued *q)
     case CORE_EV_RESTORED:
         task_destroy(q->ev.u.restored.task);
         drop(q->ev.u.restored.state);
+        break;
+    case CORE_EV_RESTORED_IMAGE:
+        drop(q->ev.u.restored_image.value);
+        break;
+    case CORE_EV_LOCAL:
+        drop_local(&q->ev);
         break;
     case CORE_EV_PAYLOAD:
         drop_payload(&q->ev);
@@ -164,6 +206,25 @@ struct queued *queued_stop_ack(const char *message_id, const char *const *arns, 
     return q;
 }
 
+struct queued *queued_local(struct core_local_def *defs, size_t n)
+{
+    struct queued *q = queued_create(CORE_EV_LOCAL);
+    struct core_local_def *copy = mem_array(n, sizeof *copy);
+
+    for (size_t i = 0; i < n; i++) {
+        copy[i].name = copy_text(defs[i].name);
+        copy[i].digest = copy_text(defs[i].digest);
+        copy[i].task = defs[i].task;
+        copy[i].once = defs[i].once;
+        defs[i].task = NULL;
+    }
+    q->ev.u.local.defs = copy;
+    q->ev.u.local.n_defs = n;
+    return q;
+}
+
+/* ---- the ends of operations ---- */
+
 struct queued *queued_op(uint64_t id, const struct err *e)
 {
     struct queued *q = queued_create(CORE_EV_OP_DONE);
@@ -173,6 +234,74 @@ struct queued *queued_op(uint64_t id, const struct err *e)
         q->ev.u.op.err = *e;
     return q;
 }
+
+static const char *const *copy_names(const char *const *names, size_t *n)
+{
+    const char **copy;
+
+    *n = 0;
+    while (names && names[*n])
+        ++*n;
+    copy = mem_array(*n, sizeof *copy);
+    for (size_t i = 0; i < *n; i++)
+        copy[i] = mem_strdup(names[i]);
+    return copy;
+}
+
+void queued_set_images(struct queued *q, const struct docker_image *images, size_t n,
+                       const char *name)
+{
+    struct core_image *copy = mem_array(n, sizeof *copy);
+
+    for (size_t i = 0; i < n; i++) {
+        const char *digest = name ? docker_digest_of(&images[i], name) : NULL;
+
+        copy[i].id = copy_text(images[i].id);
+        copy[i].digest = copy_text(digest);
+        copy[i].names = copy_names(images[i].tags, &copy[i].n_names);
+        copy[i].size = images[i].size;
+        copy[i].created_ms = images[i].created_ms;
+    }
+    q->ev.u.op.images = copy;
+    q->ev.u.op.n_images = n;
+}
+
+void queued_set_digest(struct queued *q, const char *digest)
+{
+    struct core_image *image = NEW(struct core_image);
+
+    image->id = copy_text(NULL);
+    image->digest = copy_text(digest);
+    q->ev.u.op.images = image;
+    q->ev.u.op.n_images = 1;
+}
+
+void queued_set_facts(struct queued *q, const struct ctr_facts *facts)
+{
+    struct ctr_facts *copy = NEW(struct ctr_facts);
+
+    ctr_facts_copy(copy, facts);
+    q->ev.u.op.facts = copy;
+}
+
+void queued_set_others(struct queued *q, const struct docker_any *rows, size_t n,
+                       queued_ours_fn *ours, const void *user)
+{
+    struct core_other *copy = mem_array(n, sizeof *copy);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (ours(user, &rows[i]))
+            continue;
+        copy[kept].id = copy_text(rows[i].id);
+        copy[kept].name = copy_text(rows[i].name);
+        copy[kept++].state = copy_text(rows[i].state);
+    }
+    q->ev.u.op.others = copy;
+    q->ev.u.op.n_others = kept;
+}
+
+/* ---- what the engine tells by itself ---- */
 
 static enum ctr_status listed_status(const char *state)
 {

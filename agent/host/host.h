@@ -1,5 +1,6 @@
 #pragma once
-/* host: what this machine is: its capacity, its processor's features. */
+/* host: what this machine is and has: its capacity, its processor's features, cgroups
+ * for tasks, disks, ports. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -12,5 +13,56 @@ struct host_capacity {
 };
 
 MUST_CHECK enum err_code host_read_capacity(struct host_capacity *out, struct err *e);
+
+/* ---- cgroups of tasks (cgroup.c) ----
+ *
+ * Version 1: /ecs/<task id> below every controller of `root`, memory.use_hierarchy 1.
+ * Version 2 with Docker's "cgroupfs" driver: /ecstasks.slice/ecstasks-<id>.slice below
+ * `root`, with the cpu, memory and pids controllers enabled on the way; with the
+ * "systemd" driver a transient slice of that name, made by systemd (systemctl
+ * set-property --runtime), so that it does not undo the limits. Calls block (files;
+ * for systemd a child process): for a worker. */
+struct host_cgroups;
+
+struct host_cgroup_limits {
+    double cpu_vcpus;      /* 0: cpu_shares counts */
+    int64_t cpu_shares;    /* sum over the containers, at least 2 each */
+    int64_t cpu_period_us; /* ECS_CGROUP_CPU_PERIOD */
+    int64_t memory_bytes;  /* 0: none */
+    int64_t pids;          /* 0: none (ECS_TASK_PIDS_LIMIT) */
+};
+
+/* `root`: ECS_CGROUP_PATH. Makes the common parent. ERR_DENIED, ERR_IO, ERR_NOT_FOUND:
+ * task cgroups cannot be had here, and why. */
+MUST_CHECK enum err_code host_cgroups_create(const char *root, int version, bool systemd,
+                                             struct host_cgroups **out, struct err *e);
+void host_cgroups_destroy(struct host_cgroups *g); /* NULL is fine */
+/* There already is success; its limits are written all the same. An id is of letters,
+ * digits, '-' and '_'; else ERR_INVALID. ERR_TIMEOUT: systemd does not answer. */
+MUST_CHECK enum err_code host_cgroup_make(const struct host_cgroups *g, const char *task_id,
+                                          const struct host_cgroup_limits *l, struct err *e);
+/* Not there is success. ERR_CONFLICT: processes are left in it. */
+MUST_CHECK enum err_code host_cgroup_remove(const struct host_cgroups *g, const char *task_id,
+                                            struct err *e);
+/* The CgroupParent of the task's containers. free() it. */
+char *host_cgroup_parent(const struct host_cgroups *g, const char *task_id);
+
+/* ---- disks, ports ---- */
+
+struct host_disk {
+    int64_t bytes, bytes_used, inodes, inodes_used; /* used: what others than root cannot have */
+};
+MUST_CHECK enum err_code host_read_disk(const char *path, struct host_disk *out, struct err *e);
+
+/* net.ipv4.ip_local_port_range; false (and nothing set) when it cannot be read. */
+bool host_port_range(uint16_t *first, uint16_t *last);
+
+/* A port of this host, bound (not listening) on all addresses, so that nobody else
+ * gets it. */
+struct host_port_hold;
+/* NULL: somebody has it. TCP or UDP. */
+struct host_port_hold *host_port_take(bool udp, uint16_t port);
+void host_port_release(struct host_port_hold *h); /* NULL is fine */
+
 /* avx, avx2, sse4_1 and sse4_2 (for the task-eia.optimized-cpu attribute). */
 bool host_has_optimized_cpu(void);

@@ -1,11 +1,53 @@
 #pragma once
-/* internal: the pure halves of capacity.c, for its tests. */
+/* internal: the pure halves of this module, for its tests, and what its files share. */
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "host/host.h"
+
+/* ---- capacity.c ---- */
 
 /* MemTotal of /proc/meminfo's text, in MiB. */
 MUST_CHECK enum err_code host_parse_meminfo(const char *text, int64_t *mib, struct err *e);
 /* Whether every processor of /proc/cpuinfo's text has avx, avx2, sse4_1 and sse4_2. */
 bool host_parse_cpuinfo(const char *text);
+
+/* ---- ports.c ---- */
+
+/* "32768\t60999\n" */
+bool host_parse_port_range(const char *text, uint16_t *first, uint16_t *last);
+
+/* ---- cgroup.c ---- */
+
+/* What the CPU part of the limits is in the kernel's and in systemd's terms. */
+struct host_cpu {
+    int64_t quota_us, period_us; /* quota 0: the shares count */
+    int64_t shares;              /* version 1; 2 to 262144 */
+    int64_t weight;              /* version 2; 1 to 10000 */
+    int64_t quota_percent;       /* systemd's CPUQuota=; whole percents, rounded up */
+};
+struct host_cpu host_cpu_of(const struct host_cgroup_limits *l);
+
+/* Below the root: "ecstasks.slice/ecstasks-a.slice/ecstasks-a-b.slice" of "a-b", for to
+ * systemd each dash is a step down. free() it. */
+char *host_slice_path(const char *task_id);
+
+/* ---- systemd.c ---- */
+
+#define HOST_ARGS_MAX 12
+
+/* A NULL-terminated argument vector that owns its texts. */
+struct host_args {
+    char *argv[HOST_ARGS_MAX];
+    int n;
+};
+void host_args_fini(struct host_args *a);
+/* systemctl set-property --runtime ecstasks-<id>.slice LIMITS... */
+void host_systemd_limits(struct host_args *a, const char *task_id,
+                         const struct host_cgroup_limits *l);
+
+/* Runs systemctl with `verb` and, unless it is NULL, the slice of the task. */
+MUST_CHECK enum err_code host_systemctl(const char *verb, const char *task_id, struct err *e);
+MUST_CHECK enum err_code host_run(char *const argv[], int64_t timeout_ms, struct err *e);

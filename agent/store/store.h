@@ -17,6 +17,7 @@ enum store_kind {
     STORE_TASK,       /* key: task ARN; value: the task's JSON, without credentials */
     STORE_TASK_STATE, /* key: task ARN; value: the core's JSON */
     STORE_CURSOR,     /* key: container id; value: the log shipper's JSON */
+    STORE_IMAGE,      /* key: image id; value: the core's JSON */
     STORE__KINDS,
 };
 

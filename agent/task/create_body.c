@@ -9,38 +9,24 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define BODY_MAX         (8 * (size_t)TASK_MAX_JSON)
-#define CONFIG_ERROR     "DockerClientConfigError"
-#define HOST_ERROR       "HostConfigError"
-#define CREDENTIALS_PATH "/v2/credentials/"
-#define METADATA_BASE    "http://169.254.170.2"
+#define BODY_MAX     (8 * (size_t)TASK_MAX_JSON)
+#define API_FIRST    17
+#define CONFIG_ERROR "DockerClientConfigError"
 
-/* Labels, PidMode, IpcMode and LogConfig are missing here: they have rules of
- * their own below. */
+/* Env, Labels, Memory, CgroupParent, PidMode, IpcMode and LogConfig are missing here:
+ * they have rules of their own below. */
 static const struct merge_field config_fields[] = {
-    { "Hostname", MERGE_STR },
-    { "Domainname", MERGE_STR },
-    { "User", MERGE_STR },
-    { "AttachStdin", MERGE_BOOL },
-    { "AttachStdout", MERGE_BOOL },
-    { "AttachStderr", MERGE_BOOL },
-    { "ExposedPorts", MERGE_MAP },
-    { "Tty", MERGE_BOOL },
-    { "OpenStdin", MERGE_BOOL },
-    { "StdinOnce", MERGE_BOOL },
-    { "Env", MERGE_LIST },
-    { "Cmd", MERGE_STRS },
-    { "Healthcheck", MERGE_OBJ },
-    { "ArgsEscaped", MERGE_BOOL },
-    { "Image", MERGE_STR },
-    { "Volumes", MERGE_MAP },
-    { "WorkingDir", MERGE_STR },
-    { "Entrypoint", MERGE_STRS },
-    { "NetworkDisabled", MERGE_BOOL },
-    { "MacAddress", MERGE_STR },
-    { "OnBuild", MERGE_LIST },
-    { "StopSignal", MERGE_STR },
-    { "StopTimeout", MERGE_INT },
+    { "Hostname", MERGE_STR },      { "Domainname", MERGE_STR },
+    { "User", MERGE_STR },          { "AttachStdin", MERGE_BOOL },
+    { "AttachStdout", MERGE_BOOL }, { "AttachStderr", MERGE_BOOL },
+    { "ExposedPorts", MERGE_MAP },  { "Tty", MERGE_BOOL },
+    { "OpenStdin", MERGE_BOOL },    { "StdinOnce", MERGE_BOOL },
+    { "Cmd", MERGE_STRS },          { "Healthcheck", MERGE_OBJ },
+    { "ArgsEscaped", MERGE_BOOL },  { "Image", MERGE_STR },
+    { "Volumes", MERGE_MAP },       { "WorkingDir", MERGE_STR },
+    { "Entrypoint", MERGE_STRS },   { "NetworkDisabled", MERGE_BOOL },
+    { "MacAddress", MERGE_STR },    { "OnBuild", MERGE_LIST },
+    { "StopSignal", MERGE_STR },    { "StopTimeout", MERGE_INT },
     { "Shell", MERGE_STRS },
 };
 
@@ -79,9 +65,7 @@ static const struct merge_field host_fields[] = {
     { "Runtime", MERGE_STR },
     { "Isolation", MERGE_STR },
     { "CpuShares", MERGE_INT },
-    { "Memory", MERGE_INT },
     { "NanoCpus", MERGE_INT },
-    { "CgroupParent", MERGE_STR },
     { "BlkioWeight", MERGE_INT },
     { "BlkioWeightDevice", MERGE_LIST },
     { "BlkioDeviceReadBps", MERGE_LIST },
@@ -115,63 +99,6 @@ static const struct merge_field host_fields[] = {
     { "Init", MERGE_BOOL },
 };
 
-/* ---- environment ---- */
-
-struct env_extra {
-    const char *name, *before, *value; /* NAME=<before><value>; no value: not set */
-};
-
-static bool env_names(const struct task_create_args *a, const char *name)
-{
-    const struct task_container *c = &a->task->containers[a->container];
-    size_t n = strlen(name);
-
-    for (size_t i = 0; i < c->n_env; i++)
-        if (streq(c->env[i].name, name))
-            return true;
-    for (const char *const *p = a->image_env; p && *p; p++)
-        if (strncmp(*p, name, n) == 0 && (*p)[n] == '=')
-            return true;
-    return false;
-}
-
-static void write_env_item(struct jw *w, const char *name, const char *before, const char *value)
-{
-    AUTO(str) char *item = mem_printf("%s=%s%s", name, before, value);
-
-    jw_str(w, item);
-}
-
-static void write_env(struct jw *w, const struct task_create_args *a)
-{
-    const struct task_container *c = &a->task->containers[a->container];
-    bool region = a->region && !env_names(a, "AWS_REGION") && !env_names(a, "AWS_DEFAULT_REGION");
-    const struct env_extra extras[] = {
-        { "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", CREDENTIALS_PATH,
-          a->task->role_credentials_id },
-        { "ECS_CONTAINER_METADATA_URI", METADATA_BASE "/v3/", a->metadata_id },
-        { "ECS_CONTAINER_METADATA_URI_V4", METADATA_BASE "/v4/", a->metadata_id },
-        { "ECS_AGENT_URI", METADATA_BASE "/api/", a->metadata_id },
-        { "AWS_REGION", "", region ? a->region : NULL },
-        { "AWS_DEFAULT_REGION", "", region ? a->region : NULL },
-    };
-
-    jw_key(w, "Env");
-    jw_array(w);
-    for (size_t i = 0; i < c->n_env; i++) {
-        bool replaced = false;
-
-        for (size_t k = 0; k < COUNT_OF(extras); k++)
-            replaced |= extras[k].value && streq(extras[k].name, c->env[i].name);
-        if (!replaced)
-            write_env_item(w, c->env[i].name, "", c->env[i].value);
-    }
-    for (size_t k = 0; k < COUNT_OF(extras); k++)
-        if (extras[k].value)
-            write_env_item(w, extras[k].name, extras[k].before, extras[k].value);
-    jw_end(w);
-}
-
 /* ---- Config ---- */
 
 static void write_strings(struct jw *w, const char *key, char *const *items, size_t n)
@@ -193,9 +120,22 @@ static void write_config_base(struct jw *w, const struct task_create_args *a)
     jw_kstr(w, "Image", c->image);
     write_strings(w, "Cmd", c->command, c->n_command);
     write_strings(w, "Entrypoint", c->entry_point, c->n_entry_point);
-    write_env(w, a);
     create_write_exposed_ports(w, c);
     jw_end(w);
+}
+
+/* The values are secret, so they do not pass through a document that is merged. */
+static void write_env(struct jw *w, const struct task_create_args *a, const struct jcur *top)
+{
+    struct jcur env = jcur_arr(top, "Env");
+
+    if (jcur_null(top, "Env"))
+        return;
+    jw_key(w, "Env");
+    if (jcur_present(&env))
+        jw_value(w, env.val);
+    else
+        create_write_env(w, a);
 }
 
 static void write_labels(struct jw *w, const struct task_create_args *a, const struct jcur *top)
@@ -270,6 +210,7 @@ static enum err_code write_config(struct jw *w, const struct task_create_args *a
     base = jcur_root(base_doc, &base_err);
     top = jcur_root(top_doc, &top_err);
     task_merge(w, &base, &top, config_fields, COUNT_OF(config_fields));
+    write_env(w, a, &top);
     write_labels(w, a, &top);
     health = jcur_get(&top, "Healthcheck");
     if (top_err.code)
@@ -301,8 +242,8 @@ static enum err_code write_host_config(struct jw *w, const struct task_create_ar
     jw_key(w, "HostConfig");
     jw_object(w);
     task_merge(w, &base, &top, host_fields, COUNT_OF(host_fields));
-    create_write_mode(w, &top, "PidMode", a->task->pid_mode);
-    create_write_mode(w, &top, "IpcMode", a->task->ipc_mode);
+    if (create_write_host_rules(w, a, &top, e))
+        return e->code;
     create_write_log_config(w, a, &top);
     jw_end(w);
     if (top_err.code)
@@ -310,22 +251,68 @@ static enum err_code write_host_config(struct jw *w, const struct task_create_ar
     return ERR_OK;
 }
 
+/* Room enough that a body with secrets never moves, which would leave copies of them
+ * behind: six bytes for each one quoted, and what the agent adds itself. */
+static size_t room_for_secrets(const struct task_create_args *a)
+{
+    const struct task_container *c = &a->task->containers[a->container];
+    const struct {
+        const struct task_kv *pairs;
+        size_t n;
+    } lists[] = { { a->secret_env, a->n_secret_env },
+                  { a->file_env, a->n_file_env },
+                  { a->log_secrets, a->n_log_secrets } };
+    size_t bytes = 0, ports = 0;
+
+    for (size_t k = 0; k < COUNT_OF(lists); k++)
+        for (size_t i = 0; i < lists[k].n; i++)
+            bytes += strlen(lists[k].pairs[i].name) + strlen(lists[k].pairs[i].value) + 4;
+    if (!bytes)
+        return 0;
+    for (size_t i = 0; i < c->n_ports; i++)
+        ports += (size_t)(c->ports[i].range_last - c->ports[i].range_first) + 1;
+    bytes = 6 * (bytes + strlen(a->task->json)) + 128 * ports + 16384;
+    return bytes < BODY_MAX ? bytes : BODY_MAX;
+}
+
+/* The task asks for a version of the API. The one that is in use does for every version
+ * up to it; the reference's own clients begin at 1.17. */
+static enum err_code check_version(const struct task_create_args *a, struct err *e)
+{
+    const char *asked = a->task->containers[a->container].docker_version;
+    int64_t minor = 0;
+
+    if (!asked || !a->docker_api)
+        return ERR_OK;
+    if (!str_starts(asked, "1.") || str_to_int(asked + 2, API_FIRST, a->docker_api, &minor, NULL))
+        return err_set(e, ERR_INVALID,
+                       "CannotGetDockerClientVersionError: docker client factory: client not "
+                       "found for docker version: %.40s",
+                       asked);
+    return ERR_OK;
+}
+
 enum err_code task_create_body(const struct task_create_args *args, struct buf *out, struct err *e)
 {
-    AUTO(buf) struct buf b = BUF_INIT(BODY_MAX);
+    struct buf b = BUF_INIT(BODY_MAX);
     struct err local = { 0 };
     struct jw w;
 
+    buf_reserve(&b, room_for_secrets(args));
     jw_init(&w, &b);
     jw_object(&w);
-    if (write_config(&w, args, &local) || write_host_config(&w, args, &local))
-        return err_set(e, local.code, "%s", local.msg);
-    jw_key(&w, "NetworkingConfig");
-    jw_object(&w);
-    jw_end(&w);
-    jw_end(&w);
-    if (b.overflowed || !buf_append(out, b.data, b.len))
-        return err_set(e, ERR_LIMIT, "the container's settings are larger than %zu bytes",
-                       b.overflowed ? b.max : out->max);
-    return ERR_OK;
+    if (!check_version(args, &local) && !write_config(&w, args, &local) &&
+        !write_host_config(&w, args, &local)) {
+        jw_key(&w, "NetworkingConfig");
+        jw_object(&w);
+        jw_end(&w);
+        jw_end(&w);
+        if (b.overflowed || !buf_append(out, b.data, b.len))
+            err_set(&local, ERR_LIMIT, "the container's settings are larger than %zu bytes",
+                    b.overflowed ? b.max : out->max);
+    }
+    if (b.data)
+        explicit_bzero(b.data, b.len);
+    buf_fini(&b);
+    return local.code ? err_set(e, local.code, "%s", local.msg) : ERR_OK;
 }

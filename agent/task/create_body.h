@@ -1,6 +1,13 @@
 #pragma once
-/* create_body: the parts of a create body that live in create_host.c. */
+/* create_body: the parts of a create body that live in create_env.c, create_host.c
+ * and create_log.c. `top` is the control plane's host configuration. */
 #include "task/internal.h"
+
+#define HOST_ERROR       "HostConfigError"
+#define CREDENTIALS_PATH "/v2/credentials/"
+
+/* The array of Env. */
+void create_write_env(struct jw *w, const struct task_create_args *a);
 
 void create_write_exposed_ports(struct jw *w, const struct task_container *c);
 
@@ -8,9 +15,10 @@ void create_write_exposed_ports(struct jw *w, const struct task_container *c);
 MUST_CHECK enum err_code create_write_host_base(struct jw *w, const struct task_create_args *a,
                                                 struct err *e);
 
-/* The task's mode if it has one, else what `top` says. */
-void create_write_mode(struct jw *w, const struct jcur *top, const char *key, const char *mode);
+/* Members that are not simply `top` over the base: Memory, CgroupParent, PidMode and
+ * IpcMode. */
+MUST_CHECK enum err_code create_write_host_rules(struct jw *w, const struct task_create_args *a,
+                                                 const struct jcur *top, struct err *e);
 
-/* `top` is the whole host configuration of the control plane. */
 void create_write_log_config(struct jw *w, const struct task_create_args *a,
                              const struct jcur *top);

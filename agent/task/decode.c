@@ -161,34 +161,66 @@ static void decode_limits(const struct jcur *root, struct task *t)
     t->memory_mib = jcur_int_or(root, "memory", 0, INT32_MAX, 0);
 }
 
+static bool shares_namespaces(const struct task *t)
+{
+    return (t->pid_mode && streq(t->pid_mode, "task")) ||
+           (t->ipc_mode && streq(t->ipc_mode, "task"));
+}
+
+/* It holds the namespaces that the others share, so they wait for it. The last one,
+ * so that they keep their indexes; after all names were resolved, so that none of
+ * them can mean it. */
+static void add_pause(struct task *t)
+{
+    size_t pause = t->n_containers;
+
+    for (size_t i = 0; i < pause; i++) {
+        struct task_container *c = &t->containers[i];
+
+        c->deps[c->n_deps++] = (struct task_dep){ pause, DEP_START };
+    }
+    t->containers[pause] = (struct task_container){ .name = mem_strdup(TASK_PAUSE_NAME),
+                                                    .image = mem_strdup(TASK_PAUSE_IMAGE),
+                                                    .essential = true,
+                                                    .internal = true,
+                                                    .stop_timeout_s = -1 };
+    t->n_containers++;
+}
+
 static void decode_containers(const struct jcur *root, struct task *t)
 {
     struct jcur array = jcur_arr(root, "containers");
     size_t n = jcur_len(&array);
+    bool pause = n && shares_namespaces(t);
 
-    if (n > TASK_MAX_CONTAINERS) {
-        jcur_fail(&array, "%zu are more than %d", n, TASK_MAX_CONTAINERS);
+    if (n + pause > TASK_MAX_CONTAINERS) {
+        jcur_fail(&array, "%zu are more than %d", n, TASK_MAX_CONTAINERS - pause);
         return;
     }
     if (!n && t->desired != TASK_STOPPED)
         jcur_fail(&array, "a task needs at least one container");
-    t->containers = mem_array(n, sizeof *t->containers);
+    t->containers = mem_array(n + pause, sizeof *t->containers);
     JCUR_EACH (item, &array) {
         struct task_container *c = &t->containers[t->n_containers];
         int twin;
 
         task_container_decode(&item, c);
         twin = task_find_container(t, c->name);
-        if (twin >= 0) {
+        if (twin >= 0 || streq(c->name, TASK_PAUSE_NAME)) {
             struct jcur name = jcur_get(&item, "name");
 
-            jcur_fail(&name, "'%.200s' is the name of containers[%d] already", c->name, twin);
+            if (twin >= 0)
+                jcur_fail(&name, "'%.200s' is the name of containers[%d] already", c->name, twin);
+            else
+                jcur_fail(&name, "'%s' is the name of the agent's own container", c->name);
         }
         t->n_containers++;
         if (!jcur_ok(root))
             return;
     }
     task_order_resolve(&array, t);
+    if (pause && jcur_ok(root))
+        add_pause(t);
 }
 
 static void decode_volumes(const struct jcur *root, struct task *t)
@@ -197,6 +229,8 @@ static void decode_volumes(const struct jcur *root, struct task *t)
 
     t->volumes = mem_array(jcur_len(&array), sizeof *t->volumes);
     JCUR_EACH (item, &array) {
+        if (task_volume_is_foreign(&item))
+            continue;
         task_volume_decode(&item, &t->volumes[t->n_volumes++]);
         if (!jcur_ok(root))
             return;
@@ -218,6 +252,9 @@ static void decode_task(const struct jcur *root, struct task *t)
     t->execution_credentials_id = decode_credentials_id(&execution);
     decode_volumes(root, t);
     decode_containers(root, t);
+    /* What is to be stopped needs nothing: its end can be told without it. */
+    if (t->desired != TASK_STOPPED && jcur_ok(root))
+        task_refuse_unsupported(root, t);
 }
 
 enum err_code task_decode(const struct json_t *v, struct task **out, struct err *e)
@@ -237,6 +274,33 @@ enum err_code task_decode(const struct json_t *v, struct task **out, struct err 
     *out = t;
     t = NULL;
     return ERR_OK;
+}
+
+struct task *task_with_arn(const struct task *t, const char *arn)
+{
+    AUTO(buf) struct buf b = BUF_INIT(TASK_MAX_JSON);
+    AUTO(json) struct json_t *v = NULL;
+    struct task *out = NULL;
+    struct err e = { 0 };
+    struct jcur root, m;
+    struct jw w;
+
+    if (json_parse(t->json, strlen(t->json), &v, &e))
+        return NULL;
+    root = jcur_root(v, &e);
+    jw_init(&w, &b);
+    jw_object(&w);
+    jw_kstr(&w, "arn", arn);
+    for (size_t i = 0; jcur_member(&root, i, &m); i++) {
+        if (strcasecmp(m.key, "arn") == 0)
+            continue;
+        jw_key(&w, m.key);
+        jw_value(&w, m.val);
+    }
+    jw_end(&w);
+    if (b.overflowed || task_decode_text(b.data, b.len, &out, &e))
+        return NULL;
+    return out;
 }
 
 enum err_code task_decode_text(const char *text, size_t n, struct task **out, struct err *e)

@@ -142,6 +142,52 @@ static void decode_secrets(const struct jcur *array, struct task_container *out)
     }
 }
 
+static void decode_env_files(const struct jcur *array, struct task_container *out)
+{
+    out->env_files = mem_array(jcur_len(array), sizeof *out->env_files);
+    JCUR_EACH (item, array) {
+        struct jcur type = jcur_get(&item, "type");
+        const char *kind = jcur_str_or(&item, "type", "s3");
+
+        if (!streq(kind, "s3"))
+            jcur_fail(&type, "unknown type '%.40s'", kind);
+        out->env_files[out->n_env_files++] = required(&item, "value");
+    }
+}
+
+/* ---- policies ---- */
+
+static void decode_restart(const struct jcur *c, struct task_restart *out)
+{
+    struct jcur p = jcur_obj(c, "restartPolicy"), codes = jcur_arr(&p, "ignoredExitCodes");
+
+    out->enabled = jcur_bool_or(&p, "enabled", false);
+    out->attempt_period_s = jcur_int_or(&p, "restartAttemptPeriod", 0, INT32_MAX, 0);
+    out->ignored_codes = mem_array(jcur_len(&codes), sizeof *out->ignored_codes);
+    JCUR_EACH (code, &codes)
+        out->ignored_codes[out->n_ignored_codes++] = (int)jcur_as_int(&code, INT32_MIN, INT32_MAX);
+}
+
+/* A type from the future is no type: the agent's own settings vouch for the pull. */
+static void decode_auth(const struct jcur *c, struct task_auth *out)
+{
+    struct jcur a = jcur_obj(c, "registryAuthentication");
+    const char *type = jcur_str_or(&a, "type", "");
+    struct jcur ecr = jcur_obj(&a, "ecrAuthData"), asm_data = jcur_obj(&a, "asmAuthData");
+
+    if (streq(type, "ecr") && jcur_expect(&ecr, JSON_OBJ)) {
+        out->kind = TASK_AUTH_ECR;
+        out->region = jcur_strdup_or(&ecr, "region", "");
+        out->registry_id = task_text_or_null(&ecr, "registryId");
+        out->endpoint_override = task_text_or_null(&ecr, "endpointOverride");
+        out->use_execution_role = jcur_bool_or(&ecr, "useExecutionRole", false);
+    } else if (streq(type, "asm") && jcur_expect(&asm_data, JSON_OBJ)) {
+        out->kind = TASK_AUTH_ASM;
+        out->region = jcur_strdup_or(&asm_data, "region", "");
+        out->secret_id = required(&asm_data, "credentialsParameter");
+    }
+}
+
 /* ---- overrides ---- */
 
 static void override_command(const struct jcur *o, struct task_container *out)
@@ -255,6 +301,7 @@ void task_container_decode(const struct jcur *c, struct task_container *out)
     struct jcur ports = jcur_arr(c, "portMappings");
     struct jcur mounts = jcur_arr(c, "mountPoints");
     struct jcur secrets = jcur_arr(c, "secrets");
+    struct jcur env_files = jcur_arr(c, "environmentFiles");
 
     jcur_expect(c, JSON_OBJ);
     decode_scalars(c, out);
@@ -264,6 +311,9 @@ void task_container_decode(const struct jcur *c, struct task_container *out)
     decode_ports(&ports, out);
     decode_mounts(&mounts, out);
     decode_secrets(&secrets, out);
+    decode_env_files(&env_files, out);
+    decode_restart(c, &out->restart);
+    decode_auth(c, &out->auth);
     decode_overrides(c, out);
     decode_docker_config(c, out);
 }

@@ -12,13 +12,12 @@ static void decode_docker_volume(const struct jcur *c, struct task_volume *out)
     struct jcur provision = jcur_get(&d, "autoprovision");
 
     jcur_expect(&d, JSON_OBJ);
-    out->docker = true;
     /* Every scope but "task" outlives the task, the absent one included. */
-    out->shared = !streq(jcur_str_or(&d, "scope", ""), "task");
+    out->kind = streq(jcur_str_or(&d, "scope", ""), "task") ? VOLUME_TASK : VOLUME_SHARED;
     out->autoprovision = jcur_bool_or(&d, "autoprovision", false);
-    if (!out->shared && out->autoprovision)
+    if (out->kind == VOLUME_TASK && out->autoprovision)
         jcur_fail(&provision, "only a volume of scope shared can be provisioned automatically");
-    out->driver = jcur_strdup_or(&d, "driver", NULL);
+    out->driver = task_text_or_null(&d, "driver");
     task_pairs_decode(&opts, &out->driver_opts, &out->n_driver_opts);
     task_pairs_decode(&labels, &out->labels, &out->n_labels);
 }
@@ -26,8 +25,17 @@ static void decode_docker_volume(const struct jcur *c, struct task_volume *out)
 static void decode_host_volume(const struct jcur *c, struct task_volume *out)
 {
     struct jcur h = jcur_obj(c, "host");
+
     jcur_expect(&h, JSON_OBJ);
     out->host_path = task_text_or_null(&h, "sourcePath");
+    out->kind = out->host_path ? VOLUME_HOST : VOLUME_TASK;
+}
+
+bool task_volume_is_foreign(const struct jcur *c)
+{
+    const char *type = jcur_str_or(c, "type", "");
+
+    return streq(type, "efs") || streq(type, "fsxWindowsFileServer") || streq(type, "attachment");
 }
 
 void task_volume_decode(const struct jcur *c, struct task_volume *out)
@@ -43,8 +51,6 @@ void task_volume_decode(const struct jcur *c, struct task_volume *out)
         decode_host_volume(c, out);
     else if (streq(kind, "docker"))
         decode_docker_volume(c, out);
-    else if (streq(kind, "efs") || streq(kind, "fsxWindowsFileServer"))
-        jcur_fail(&type, "volumes of type %s are not supported", kind);
     else
         jcur_fail(&type, "unrecognized volume type: \"%.80s\"", kind);
 }

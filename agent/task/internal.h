@@ -13,10 +13,18 @@
  * container is half-built and task_container_fini is enough. */
 void task_container_decode(const struct jcur *c, struct task_container *out);
 void task_container_fini(struct task_container *c);
+/* True for a volume that lives elsewhere (EFS and the like): a task that is to run
+ * is refused, so nothing of the volume is decoded. */
+bool task_volume_is_foreign(const struct jcur *c);
 void task_volume_decode(const struct jcur *c, struct task_volume *out);
 
+/* Refuses what cannot be had here and what the task would not be the same without.
+ * Its containers are decoded already. */
+void task_refuse_unsupported(const struct jcur *root, const struct task *t);
+
 /* Resolves dependsOn, volumesFrom and links of every container, once all names
- * are known, and refuses a cycle. `containers` is the JSON array. */
+ * are known, and refuses a cycle; leaves room for one dependency more. `containers`
+ * is the JSON array. */
 void task_order_resolve(const struct jcur *containers, struct task *t);
 
 /* The string members of an object, sorted by name so that equal objects give
@@ -31,8 +39,9 @@ bool dep_condition_parse(const char *text, enum dep_condition *out);
 const char *dep_condition_name(enum dep_condition c);
 const char *port_proto_name(enum port_proto p); /* "tcp" */
 
-/* The Docker name of a volume that lives as long as the task. free() it. */
-char *task_volume_docker_name(const struct task *t, const struct task_volume *v);
+/* Whether the containers have a network of their own, which ports lead into. An
+ * unknown network mode leaves Docker's default, which is one. */
+bool task_maps_ports(const struct task *t);
 
 /* ---- merge ---- */
 

@@ -21,14 +21,15 @@ static bool fits(const struct jcur *v, enum merge_kind kind)
     }
 }
 
+/* The names of a map are exact, unlike those of a struct. */
 static void merge_map(struct jw *w, const struct jcur *base, const struct jcur *top)
 {
     struct jcur m, over;
 
     jw_object(w);
     for (size_t i = 0; jcur_member(base, i, &m); i++) {
-        over = jcur_get(top, m.key);
-        if (jcur_present(&over) || jcur_null(top, m.key))
+        over = jcur_exact(top, m.key);
+        if (over.val)
             continue;
         jw_key(w, m.key);
         jw_value(w, m.val);

@@ -12,7 +12,8 @@ static const char *const task_names[] = {
 };
 
 static const char *const ctr_names[] = {
-    [CTR_NONE] = "NONE",       [CTR_PULLED] = "PULLED",   [CTR_CREATED] = "CREATED",
+    [CTR_NONE] = "NONE",       [CTR_MANIFEST_PULLED] = "MANIFEST_PULLED",
+    [CTR_PULLED] = "PULLED",   [CTR_CREATED] = "CREATED",
     [CTR_RUNNING] = "RUNNING", [CTR_STOPPED] = "STOPPED",
 };
 
@@ -84,7 +85,8 @@ int64_t task_need_cpu(const struct task *t)
     if (t->cpu_vcpus > 0)
         return (int64_t)(t->cpu_vcpus * 1024);
     for (size_t i = 0; i < t->n_containers; i++)
-        sum += t->containers[i].cpu_shares;
+        if (!t->containers[i].internal)
+            sum += t->containers[i].cpu_shares;
     return sum;
 }
 
@@ -97,9 +99,29 @@ int64_t task_need_memory_mib(const struct task *t)
     for (size_t i = 0; i < t->n_containers; i++) {
         const struct task_container *c = &t->containers[i];
 
-        sum += c->memory_reservation_mib ? c->memory_reservation_mib : c->memory_mib;
+        if (!c->internal)
+            sum += c->memory_reservation_mib ? c->memory_reservation_mib : c->memory_mib;
     }
     return sum;
+}
+
+/* ---- ports ---- */
+
+bool task_maps_ports(const struct task *t)
+{
+    return !streq(t->network_mode, "host") && !streq(t->network_mode, "none") &&
+           !streq(t->network_mode, "awsvpc");
+}
+
+size_t task_ports_to_choose(const struct task *t, const struct task_container *c)
+{
+    size_t n = 0;
+
+    if (!task_maps_ports(t))
+        return 0;
+    for (size_t i = 0; i < c->n_ports; i++)
+        n += c->ports[i].host_port == 0;
+    return n;
 }
 
 /* ---- the end of it all ---- */
@@ -145,6 +167,12 @@ void task_container_fini(struct task_container *c)
         free(c->secrets[i].provider);
     }
     free(c->secrets);
+    strings_free(c->env_files, c->n_env_files);
+    free(c->restart.ignored_codes);
+    free(c->auth.region);
+    free(c->auth.registry_id);
+    free(c->auth.endpoint_override);
+    free(c->auth.secret_id);
     free(c->deps);
     free(c->docker_config);
     free(c->docker_host_config);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -41,5 +42,16 @@ char *task_docker_name(const struct task *t, const struct task_container *c, uin
 
 char *task_volume_docker_name(const struct task *t, const struct task_volume *v)
 {
+    if (v->kind == VOLUME_HOST)
+        return NULL;
+    if (v->kind == VOLUME_SHARED)
+        return mem_strdup(v->name);
     return mem_printf("ecs-%s-%s-%s-%.20s", t->family, t->version, v->name, t->id);
+}
+
+bool task_image_has_digest(const char *image)
+{
+    const char *at = strchr(image, '@'), *colon = at ? strchr(at, ':') : NULL;
+
+    return colon && colon > at + 1 && colon[1];
 }

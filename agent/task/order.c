@@ -126,8 +126,9 @@ void task_order_resolve(const struct jcur *containers, struct task *t)
         struct jcur from = jcur_arr(&item, "volumesFrom");
         struct jcur links = jcur_arr(&item, "links");
 
+        /* One more for the pause container, which comes when all names are resolved. */
         c->deps =
-            mem_array(jcur_len(&depends) + jcur_len(&from) + jcur_len(&links), sizeof *c->deps);
+            mem_array(jcur_len(&depends) + jcur_len(&from) + jcur_len(&links) + 1, sizeof *c->deps);
         decode_depends_on(&depends, t, c);
         decode_volumes_from(&from, t, c);
         decode_links(&links, t, c);

@@ -94,6 +94,8 @@ static void write_relations(struct jw *w, const struct task *t, const struct tas
     jw_key(w, "dependsOn");
     jw_array(w);
     for (size_t i = 0; i < c->n_deps; i++) {
+        if (t->containers[c->deps[i].target].internal)
+            continue; /* the modes of the task imply it */
         jw_object(w);
         jw_kstr(w, "containerName", t->containers[c->deps[i].target].name);
         jw_kstr(w, "condition", dep_condition_name(c->deps[i].condition));
@@ -118,6 +120,54 @@ static void write_secrets(struct jw *w, const struct task_container *c)
         jw_kstr(w, "target", s->log_driver ? "LOG_DRIVER" : "CONTAINER");
         jw_end(w);
     }
+    jw_end(w);
+}
+
+static void write_env_files(struct jw *w, const struct task_container *c)
+{
+    jw_key(w, "environmentFiles");
+    jw_array(w);
+    for (size_t i = 0; i < c->n_env_files; i++) {
+        jw_object(w);
+        jw_kstr(w, "value", c->env_files[i]);
+        jw_kstr(w, "type", "s3");
+        jw_end(w);
+    }
+    jw_end(w);
+}
+
+static void write_restart(struct jw *w, const struct task_restart *p)
+{
+    if (!p->enabled)
+        return;
+    jw_key(w, "restartPolicy");
+    jw_object(w);
+    jw_kbool(w, "enabled", true);
+    jw_kint(w, "restartAttemptPeriod", p->attempt_period_s);
+    jw_key(w, "ignoredExitCodes");
+    jw_array(w);
+    for (size_t i = 0; i < p->n_ignored_codes; i++)
+        jw_int(w, p->ignored_codes[i]);
+    jw_end(w);
+    jw_end(w);
+}
+
+static void write_auth(struct jw *w, const struct task_auth *a)
+{
+    if (a->kind == TASK_AUTH_ENGINE)
+        return;
+    jw_key(w, "registryAuthentication");
+    jw_object(w);
+    jw_kstr(w, "type", a->kind == TASK_AUTH_ECR ? "ecr" : "asm");
+    jw_key(w, a->kind == TASK_AUTH_ECR ? "ecrAuthData" : "asmAuthData");
+    jw_object(w);
+    jw_kstr_if(w, "region", a->region);
+    jw_kstr_if(w, "registryId", a->registry_id);
+    jw_kstr_if(w, "endpointOverride", a->endpoint_override);
+    if (a->kind == TASK_AUTH_ECR)
+        jw_kbool(w, "useExecutionRole", a->use_execution_role);
+    jw_kstr_if(w, "credentialsParameter", a->secret_id);
+    jw_end(w);
     jw_end(w);
 }
 
@@ -178,6 +228,9 @@ static void write_container(struct jw *w, const struct task *t, const struct tas
     write_ports(w, c);
     write_relations(w, t, c);
     write_secrets(w, c);
+    write_env_files(w, c);
+    write_restart(w, &c->restart);
+    write_auth(w, &c->auth);
     jw_kint(w, "startTimeout", c->start_timeout_s);
     if (c->stop_timeout_s > 0)
         jw_kint(w, "stopTimeout", c->stop_timeout_s);
@@ -191,13 +244,15 @@ static void write_container(struct jw *w, const struct task *t, const struct tas
 
 static void write_volume(struct jw *w, const struct task_volume *v)
 {
+    bool docker = v->kind != VOLUME_HOST;
+
     jw_object(w);
     jw_kstr(w, "name", v->name);
-    jw_kstr(w, "type", v->docker ? "docker" : "host");
-    jw_key(w, v->docker ? "dockerVolumeConfiguration" : "host");
+    jw_kstr(w, "type", docker ? "docker" : "host");
+    jw_key(w, docker ? "dockerVolumeConfiguration" : "host");
     jw_object(w);
-    if (v->docker) {
-        jw_kstr(w, "scope", v->shared ? "shared" : "task");
+    if (docker) {
+        jw_kstr(w, "scope", v->kind == VOLUME_SHARED ? "shared" : "task");
         jw_kbool(w, "autoprovision", v->autoprovision);
         jw_kstr_if(w, "driver", v->driver);
         write_pairs(w, "driverOpts", v->driver_opts, v->n_driver_opts, NULL);
@@ -253,7 +308,8 @@ char *task_redacted_json(const struct task *t)
     jw_key(&w, "containers");
     jw_array(&w);
     for (size_t i = 0; i < t->n_containers; i++)
-        write_container(&w, t, &t->containers[i]);
+        if (!t->containers[i].internal)
+            write_container(&w, t, &t->containers[i]);
     jw_end(&w);
     jw_key(&w, "volumes");
     jw_array(&w);

@@ -21,7 +21,8 @@ enum task_status { TASK_NONE, TASK_MANIFEST_PULLED, TASK_CREATED, TASK_RUNNING, 
 
 enum ctr_status {
     CTR_NONE,
-    CTR_PULLED, /* the image is there */
+    CTR_MANIFEST_PULLED, /* the image's digest is resolved, as far as it can be */
+    CTR_PULLED,          /* the image is there */
     CTR_CREATED,
     CTR_RUNNING,
     CTR_STOPPED,
@@ -69,11 +70,32 @@ struct task_secret {
     bool log_driver; /* target LOG_DRIVER instead of CONTAINER */
 };
 
+struct task_restart { /* restartPolicy */
+    bool enabled;
+    int *ignored_codes;
+    size_t n_ignored_codes;
+    int64_t attempt_period_s; /* a container that ran for less is not restarted */
+};
+
+/* registryAuthentication: who vouches for the pull. */
+enum task_auth_kind { TASK_AUTH_ENGINE, TASK_AUTH_ECR, TASK_AUTH_ASM };
+
+struct task_auth {
+    enum task_auth_kind kind; /* ENGINE: absent or of another type; ECS_ENGINE_AUTH_DATA counts */
+    char *region;             /* ECR, ASM; "" when absent */
+    char *registry_id, *endpoint_override; /* ECR; NULL when absent */
+    bool use_execution_role;               /* ECR */
+    char *secret_id;                       /* ASM: credentialsParameter */
+};
+
 struct task_container {
     char *name;
     char *image;
     char *arn; /* may be NULL */
     bool essential;
+    /* The pause container whose namespaces the others share (pidMode or ipcMode
+     * "task"): added by the decoder as the last one, never reported. */
+    bool internal;
     int64_t cpu_shares;
     int64_t memory_mib;
     int64_t memory_reservation_mib; /* hostConfig.MemoryReservation, rounded down */
@@ -93,7 +115,12 @@ struct task_container {
     size_t n_links;
     struct task_secret *secrets;
     size_t n_secrets;
-    /* dependsOn, then what volumesFrom (CREATE) and links (START) imply. */
+    char **env_files; /* S3 ARNs, in order */
+    size_t n_env_files;
+    struct task_restart restart;
+    struct task_auth auth;
+    /* dependsOn, then what volumesFrom (CREATE), links (START) and the shared
+     * namespaces of the pause container (START) imply. */
     struct task_dep *deps;
     size_t n_deps;
     int64_t start_timeout_s; /* 0: none; how long dependents wait for this container */
@@ -108,13 +135,20 @@ struct task_container {
     size_t n_log_options;
 };
 
+enum task_volume_kind {
+    VOLUME_HOST,  /* a bind of host_path */
+    VOLUME_TASK,  /* made for the task, removed with it: anonymous, or scope "task" */
+    VOLUME_SHARED /* scope "shared": the Docker name is the volume's name; never removed */
+};
+
+/* EFS, FSx and attached volumes are refused by the decoder; those of a task that is
+ * to be stopped are left out. */
 struct task_volume {
     char *name;
-    char *host_path; /* NULL: anonymous, or a docker volume */
-    bool docker;     /* dockerVolumeConfiguration */
-    bool shared;     /* scope shared: the Docker name is the volume's name */
-    bool autoprovision;
-    char *driver;
+    enum task_volume_kind kind;
+    char *host_path;    /* HOST */
+    bool autoprovision; /* SHARED: made when it is not there; else it must be there */
+    char *driver;       /* NULL: Docker's default ("local") */
     struct task_kv *driver_opts;
     size_t n_driver_opts;
     struct task_kv *labels;
@@ -151,13 +185,26 @@ void task_credentials_fini(struct task_credentials *c); /* wipes, frees, zeroes 
 
 /* Decodes one element of a payload's `tasks`. ERR_INVALID names the place:
  * "containers[2].memory: expected integer, got string". An unknown dependency or
- * a dependency cycle is ERR_INVALID too, naming the containers. Unknown members
- * are ignored. On success *out is the caller's. */
+ * a dependency cycle is ERR_INVALID too, naming the containers, and so is what cannot
+ * be had here (awsvpc, FireLens, GPUs, ...) unless the task is to be stopped. Unknown
+ * members are ignored. On success *out is the caller's. */
 MUST_CHECK enum err_code task_decode(const struct json_t *v, struct task **out, struct err *e);
 /* As task_decode, from text (the store's). */
 MUST_CHECK enum err_code task_decode_text(const char *text, size_t n, struct task **out,
                                           struct err *e);
 void task_destroy(struct task *t); /* NULL is fine */
+/* A copy under another ARN (and so another id): a run of a local task. NULL: the ARN
+ * names no task, or the copy would be larger than TASK_MAX_JSON. */
+struct task *task_with_arn(const struct task *t, const char *arn);
+
+/* A task definition as `aws ecs register-task-definition --cli-input-json` takes it
+ * (or describe-task-definition gives it: then its "taskDefinition" member), turned
+ * into a task with this ARN, as a control plane would: dockerConfig rendered from
+ * linuxParameters, ulimits, user and so on. What needs the cloud (secrets,
+ * environment files, awsvpc, EFS, roles) is ERR_INVALID, naming the member. Version
+ * is "0". `family` is used when the definition has none. */
+MUST_CHECK enum err_code task_from_definition(const struct json_t *v, const char *arn,
+                                              const char *family, struct task **out, struct err *e);
 AUTO_DEFINE(task, struct task *, task_destroy)
 
 /* The credentials at `c`, which is a task's "roleCredentials" or
@@ -184,6 +231,18 @@ const char *ctr_status_name(enum ctr_status s);
 /* Wire names, including UNKNOWN (NONE) and DEAD (STOPPED). */
 MUST_CHECK enum err_code task_status_parse(const char *text, enum task_status *out, struct err *e);
 
+/* How many ports (ranges counted as blocks) the agent has to choose for a container:
+ * those without a host port, in bridge mode. */
+size_t task_ports_to_choose(const struct task *t, const struct task_container *c);
+
+/* The Docker name of a volume: VOLUME_SHARED its own, VOLUME_TASK
+ * ecs-<family>-<version>-<name>-<20 hex of the task's id>; NULL for VOLUME_HOST.
+ * free() it. */
+char *task_volume_docker_name(const struct task *t, const struct task_volume *v);
+
+#define TASK_PAUSE_IMAGE "amazon/amazon-ecs-pause:0.1.0"
+#define TASK_PAUSE_NAME  "~internal~ecs~pause~namespace"
+
 /* The Docker name of a container: ecs-<family>-<version>-<name>-<20 hex>, where
  * `unique` gives the last part. free() it. */
 char *task_docker_name(const struct task *t, const struct task_container *c, uint64_t unique);
@@ -199,7 +258,22 @@ struct task_create_args {
     const char *region;              /* AWS_REGION, unless the task or image sets one; NULL: none */
     const char *const *docker_names; /* of every container of the task, by index */
     const char *const *image_env;    /* NAME=value of the image, NULL-terminated; may be NULL */
-    const char *metadata_id;         /* UUID for the metadata endpoints; NULL: no such variables */
+    /* One for each of the container's ports: the host port chosen where the task
+     * names none; for a range, the first of a contiguous block. NULL: Docker chooses. */
+    const uint16_t *host_ports;
+    const char *pause_id;      /* of the container with the shared namespaces; may be NULL */
+    const char *cgroup_parent; /* NULL: Docker's default; else always overrides */
+    /* ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2 on cgroup v2: a container without a
+     * limit gets the task's. */
+    bool propagate_memory;
+    const struct task_kv *secret_env; /* secrets of target CONTAINER; they overwrite */
+    size_t n_secret_env;
+    const struct task_kv *file_env; /* of environment files; only names not yet set, first wins */
+    size_t n_file_env;
+    const struct task_kv *log_secrets; /* secrets of target LOG_DRIVER, as options */
+    size_t n_log_secrets;
+    int docker_api;          /* minor version in use; 0: any will do */
+    const char *metadata_id; /* UUID for the metadata endpoints; NULL: no such variables */
     const char *log_max_size, *log_max_file; /* json-file rotation for awslogs containers */
 };
 
@@ -232,5 +306,7 @@ struct ctr_facts {
     size_t n_bindings;
 };
 void ctr_facts_fini(struct ctr_facts *f);
+/* True when `image` names a digest: "repo@sha256:...". The digest is what follows '@'. */
+bool task_image_has_digest(const char *image);
 /* `to` is zeroed or holds facts, which are replaced. */
 void ctr_facts_copy(struct ctr_facts *to, const struct ctr_facts *from);

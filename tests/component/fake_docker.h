@@ -18,6 +18,13 @@
 
 #define FAKE_MAX_CONTAINERS 128
 #define FAKE_MAX_STREAMS    8
+#define FAKE_MAX_NAMES      16 /* of images, of volumes */
+#define FAKE_MAX_HELD       32
+
+#define FAKE_HEX      "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
+#define FAKE_DIGEST_1 "sha256:" FAKE_HEX "1" /* of another repository */
+#define FAKE_DIGEST_2 "sha256:" FAKE_HEX "2" /* of busybox, here */
+#define FAKE_DIGEST_3 "sha256:" FAKE_HEX "3" /* of everything, in the registry */
 
 enum fake_state { FAKE_CREATED, FAKE_RUNNING, FAKE_EXITED };
 
@@ -43,6 +50,23 @@ struct fake_docker {
     size_t n_containers;
     int creates, starts, lists;
     bool mute_creates; /* makes the container but never answers */
+
+    /* Images: all there are, unless `strict`; then those that were pulled or imported. */
+    bool strict;
+    char images[FAKE_MAX_NAMES][256];
+    size_t n_images;
+    int looks, pulls, tags, imports, asks, image_removals;
+    char pulled[512], tagged[512], imported[512]; /* the last request of the kind */
+    char auth[512];                               /* the last X-Registry-Auth */
+    bool hold;                                    /* looks, pulls and asks wait for a release */
+    bool fail_tags;
+    int held[FAKE_MAX_HELD]; /* connections, in order */
+    size_t n_held;
+
+    char volumes[FAKE_MAX_NAMES][256];
+    size_t n_volumes;
+    int volume_creates, volume_removals;
+    char volume_body[1024]; /* of the last create */
 };
 
 /* ---- events ---- */
@@ -153,11 +177,14 @@ static void fake_list(struct fake_docker *f, int fd)
     for (size_t i = 0; i < f->n_containers; i++) {
         const struct fake_container *c = &f->containers[i];
 
-        buf_printf(&b,
-                   "%s{\"Id\":\"%s\",\"Names\":[\"/%s\"],\"State\":\"%s\",\"Labels\":{"
-                   "\"com.amazonaws.ecs.task-arn\":\"%s\","
-                   "\"com.amazonaws.ecs.container-name\":\"%s\"}}",
-                   i ? "," : "", c->id, c->name, fake_state_name(c->state), c->arn, c->label_name);
+        buf_printf(&b, "%s{\"Id\":\"%s\",\"Names\":[\"/%s\"],\"State\":\"%s\",\"Labels\":{",
+                   i ? "," : "", c->id, c->name, fake_state_name(c->state));
+        if (*c->arn)
+            buf_printf(&b,
+                       "\"com.amazonaws.ecs.task-arn\":\"%s\","
+                       "\"com.amazonaws.ecs.container-name\":\"%s\"",
+                       c->arn, c->label_name);
+        buf_puts(&b, "}}");
     }
     buf_putc(&b, ']');
     fake_answer(fd, 200, buf_text(&b));
@@ -207,6 +234,144 @@ static void fake_container_call(struct fake_docker *f, int fd, const char *metho
     }
 }
 
+/* ---- images and volumes ---- */
+
+/* "%2F" and its like; `end` characters end it. */
+static void fake_decode(const char *from, const char *end, char to[256])
+{
+    size_t n = 0;
+
+    while (*from && !strchr(end, *from) && n < 255) {
+        unsigned int ch = (unsigned char)*from;
+
+        if (ch == '%' && sscanf(from + 1, "%2x", &ch) == 1)
+            from += 2;
+        to[n++] = (char)ch;
+        from++;
+    }
+    to[n] = '\0';
+}
+
+static int fake_name(char names[][256], size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (streq(names[i], name))
+            return (int)i;
+    return -1;
+}
+
+static void fake_add_name(char names[][256], size_t *n, const char *name)
+{
+    if (fake_name(names, *n, name) < 0 && *n < FAKE_MAX_NAMES)
+        snprintf(names[(*n)++], 256, "%s", name);
+}
+
+static UNUSED void fake_drop_name(char names[][256], size_t *n, const char *name)
+{
+    int at = fake_name(names, *n, name);
+
+    if (at >= 0)
+        memmove(names[at], names[--*n], 256);
+}
+
+/* True: the answer waits for fake_docker_release. */
+static bool fake_hold(struct fake_docker *f, int fd)
+{
+    if (f->hold && f->n_held < FAKE_MAX_HELD)
+        f->held[f->n_held++] = fd;
+    return f->hold;
+}
+
+static bool fake_make_image(struct fake_docker *f, int fd, const char *query)
+{
+    const char *name = strstr(query, "fromImage=");
+    const char *repo = strstr(query, "repo="), *tag = strstr(query, "tag=");
+    char text[2][256] = { "", "" };
+
+    if (!name) {
+        char both[512];
+
+        f->imports++;
+        snprintf(f->imported, sizeof f->imported, "%s", query);
+        fake_decode(repo ? repo + 5 : "", "&", text[0]);
+        fake_decode(tag ? tag + 4 : "", "&", text[1]);
+        snprintf(both, sizeof both, "%s%s%s", text[0], *text[1] ? ":" : "", text[1]);
+        fake_add_name(f->images, &f->n_images, both);
+        fake_answer(fd, 200, "{\"status\":\"sha256:bb\"}\n");
+        return true;
+    }
+    f->pulls++;
+    snprintf(f->pulled, sizeof f->pulled, "%s", query);
+    if (fake_hold(f, fd))
+        return false;
+    fake_answer(fd, 200, "{\"status\":\"Pull complete\"}\n");
+    return true;
+}
+
+static bool fake_image_call(struct fake_docker *f, int fd, const char *method, const char *rest)
+{
+    char name[256];
+
+    fake_decode(rest, "?", name);
+    if (streq(method, "POST")) {
+        f->tags++;
+        snprintf(f->tagged, sizeof f->tagged, "%s", rest);
+        fake_answer(fd, f->fail_tags ? 500 : 201, f->fail_tags ? "{\"message\":\"no tag\"}" : "");
+    } else if (streq(method, "DELETE")) {
+        f->image_removals++;
+        fake_drop_name(f->images, &f->n_images, name);
+        fake_answer(fd, 200, "[]");
+    } else {
+        f->looks++;
+        if (str_ends(name, "/json"))
+            name[strlen(name) - 5] = '\0';
+        if (fake_hold(f, fd))
+            return false;
+        if (f->strict && fake_name(f->images, f->n_images, name) < 0)
+            fake_answer(fd, 404, "{\"message\":\"No such image\"}");
+        else
+            fake_answer(fd, 200,
+                        "{\"Id\":\"sha256:aa\",\"Size\":123,\"RepoTags\":[\"busybox:latest\"],"
+                        "\"Created\":\"2026-01-02T03:04:05Z\",\"RepoDigests\":["
+                        "\"other@" FAKE_DIGEST_1 "\",\"busybox@" FAKE_DIGEST_2 "\"],"
+                        "\"Config\":{\"Env\":[\"IMAGE=yes\"]}}");
+    }
+    return true;
+}
+
+static void fake_volume_call(struct fake_docker *f, int fd, const char *method, const char *rest,
+                             const char *body)
+{
+    char name[256];
+
+    if (streq(method, "POST")) {
+        AUTO(json) struct json_t *doc = NULL;
+        struct err e = { 0 };
+        struct jcur root;
+
+        f->volume_creates++;
+        snprintf(f->volume_body, sizeof f->volume_body, "%s", body);
+        if (json_parse(body, strlen(body), &doc, &e) == ERR_OK) {
+            root = jcur_root(doc, &e);
+            fake_add_name(f->volumes, &f->n_volumes, jcur_str(&root, "Name"));
+        }
+        fake_answer(fd, 201, "{\"Name\":\"v\",\"Driver\":\"local\"}");
+        return;
+    }
+    fake_decode(rest, "?", name);
+    if (fake_name(f->volumes, f->n_volumes, name) < 0) {
+        fake_answer(fd, 404, "{\"message\":\"get v: no such volume\"}");
+    } else if (streq(method, "DELETE")) {
+        f->volume_removals++;
+        fake_drop_name(f->volumes, &f->n_volumes, name);
+        fake_answer(fd, 204, "");
+    } else {
+        fake_answer(fd, 200,
+                    "{\"Name\":\"v\",\"Driver\":\"local\",\"Options\":{\"type\":\"tmpfs\"},"
+                    "\"Labels\":null,\"Mountpoint\":\"/x\",\"Scope\":\"local\"}");
+    }
+}
+
 /* False: the connection stays without an answer. */
 static bool fake_serve(struct fake_docker *f, int fd, const char *method, const char *path,
                        const char *body)
@@ -230,11 +395,26 @@ static bool fake_serve(struct fake_docker *f, int fd, const char *method, const 
         }
         answered = false;
     } else if (str_starts(p, "/images/create")) {
-        fake_answer(fd, 200, "{\"status\":\"Pull complete\"}\n");
-    } else if (str_starts(p, "/images/")) {
+        answered = fake_make_image(f, fd, p + strlen("/images/create"));
+    } else if (str_starts(p, "/images/json")) {
         fake_answer(fd, 200,
-                    "{\"Id\":\"sha256:aa\",\"RepoDigests\":[\"other@sha256:01\","
-                    "\"busybox@sha256:02\"],\"Config\":{\"Env\":[\"IMAGE=yes\"]}}");
+                    "[{\"Id\":\"sha256:aa\",\"Size\":123,\"Created\":1767323045,"
+                    "\"RepoTags\":[\"busybox:latest\",\"busybox:1\"]},"
+                    "{\"Id\":\"sha256:cc\",\"Size\":5,\"Created\":1767323046,"
+                    "\"RepoTags\":null}]");
+    } else if (str_starts(p, "/images/")) {
+        answered = fake_image_call(f, fd, method, p + strlen("/images/"));
+    } else if (str_starts(p, "/distribution/")) {
+        f->asks++;
+        answered = !fake_hold(f, fd);
+        if (answered)
+            fake_answer(fd, 200,
+                        "{\"Descriptor\":{\"mediaType\":"
+                        "\"application/vnd.docker.distribution.manifest.v2+json\","
+                        "\"digest\":\"" FAKE_DIGEST_3 "\","
+                        "\"size\":1}}");
+    } else if (str_starts(p, "/volumes/")) {
+        fake_volume_call(f, fd, method, p + strlen("/volumes/"), body);
     } else if (str_starts(p, "/containers/create")) {
         sscanf(p, "/containers/create?name=%255[^&]", name);
         answered = fake_create(f, fd, name, body);
@@ -252,7 +432,8 @@ static bool fake_serve(struct fake_docker *f, int fd, const char *method, const 
 /* ---- connections ---- */
 
 /* Reads one request; false at the end of the connection. */
-static bool fake_read(int fd, struct buf *in, char method[16], char path[4096], char **body)
+static bool fake_read(int fd, struct buf *in, char method[16], char path[4096], char auth[512],
+                      char **body)
 {
     size_t head, length = 0;
     const char *end, *at;
@@ -274,6 +455,10 @@ static bool fake_read(int fd, struct buf *in, char method[16], char path[4096], 
         buf_grew(in, (size_t)n);
     }
     sscanf(in->data, "%15s %4095s", method, path);
+    at = strcasestr(in->data, "x-registry-auth:");
+    *auth = '\0';
+    if (at && at < end)
+        sscanf(at + 16, " %511[^\r]", auth);
     *body = mem_strndup(in->data + head, length);
     buf_consume(in, head + length);
     return true;
@@ -290,10 +475,15 @@ static void *fake_connection_run(void *arg)
     struct fake_docker *f = k->docker;
     int fd = f->fds[k->slot];
     struct buf in = BUF_INIT(8 << 20);
-    char method[16], path[4096];
+    char method[16], path[4096], auth[512];
     char *body = NULL;
 
-    while (fake_read(fd, &in, method, path, &body)) {
+    while (fake_read(fd, &in, method, path, auth, &body)) {
+        if (*auth) {
+            pthread_mutex_lock(&f->lock);
+            memcpy(f->auth, auth, sizeof f->auth);
+            pthread_mutex_unlock(&f->lock);
+        }
         fake_serve(f, fd, method, path, body);
         free(body);
         body = NULL;
@@ -302,6 +492,10 @@ static void *fake_connection_run(void *arg)
     for (size_t i = 0; i < FAKE_MAX_STREAMS; i++) {
         if (f->streams[i] == fd)
             f->streams[i] = -1;
+    }
+    for (size_t i = 0; i < f->n_held; i++) {
+        if (f->held[i] == fd)
+            f->held[i] = -1; /* who asked is gone */
     }
     f->fds[k->slot] = -1;
     f->busy--;
@@ -376,7 +570,7 @@ static void fake_docker_stop(struct fake_docker *f)
 }
 
 /* The container's process ends; whoever listens to events hears of it. */
-static void fake_docker_exit(struct fake_docker *f, size_t container, int exit_code)
+static UNUSED void fake_docker_exit(struct fake_docker *f, size_t container, int exit_code)
 {
     struct fake_container *c = &f->containers[container];
 
@@ -388,7 +582,7 @@ static void fake_docker_exit(struct fake_docker *f, size_t container, int exit_c
 }
 
 /* A number read under the lock. */
-static int fake_docker_count(struct fake_docker *f, const int *number)
+static UNUSED int fake_docker_count(struct fake_docker *f, const int *number)
 {
     int n;
 
@@ -396,4 +590,27 @@ static int fake_docker_count(struct fake_docker *f, const int *number)
     n = *number;
     pthread_mutex_unlock(&f->lock);
     return n;
+}
+
+/* Answers what was held, and holds no more. */
+static UNUSED void fake_docker_release(struct fake_docker *f, int status, const char *body)
+{
+    pthread_mutex_lock(&f->lock);
+    f->hold = false;
+    for (size_t i = 0; i < f->n_held; i++) {
+        if (f->held[i] >= 0)
+            fake_answer(f->held[i], status, body);
+    }
+    f->n_held = 0;
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* A container of somebody else, which has ended. */
+static UNUSED void fake_docker_stranger(struct fake_docker *f, const char *name)
+{
+    struct fake_container *c = &f->containers[f->n_containers++];
+
+    snprintf(c->id, sizeof c->id, "%064zx", f->n_containers);
+    snprintf(c->name, sizeof c->name, "%s", name);
+    c->state = FAKE_EXITED;
 }

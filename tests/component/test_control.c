@@ -170,7 +170,7 @@ static char *make_register_answer(const struct config *cfg)
     struct attributes a;
     struct jw w;
 
-    attributes_build(&a, cfg, "1.41", true);
+    attributes_build(&a, cfg, "1.41", true, true);
     jw_init(&w, &b);
     jw_object(&w);
     jw_key(&w, "containerInstance");

@@ -4,163 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/mem.h"
-#include "docker/docker.h"
-#include "support/peer.h"
+#include "component/docker_peer.h"
 
-#define WATCHDOG_MS 20000
-
-/* ---- the peer: one connection a step ---- */
-
-struct step {
-    const char *expect; /* somewhere in the head of the request */
-    const char *reply;
-    size_t n;   /* of the reply; 0: until its NUL */
-    bool stall; /* leave the connection open until the client ends it */
-};
-
-struct script {
-    const struct step *steps;
-    size_t n;
-};
-
-static void play(struct peer *p, void *arg)
-{
-    const struct script *script = arg;
-
-    for (size_t i = 0; i < script->n; i++) {
-        const struct step *s = &script->steps[i];
-        const char *head;
-
-        peer_accept(p);
-        head = peer_head(p);
-        if (!head || !strstr(head, s->expect))
-            peer_fail(p, "step %zu: expected '%s', got '%s'", i, s->expect, head ? head : "");
-        peer_send_bytes(p, s->reply, s->n ? s->n : strlen(s->reply));
-        if (s->stall)
-            peer_expect_eof(p);
-        peer_close(p);
-    }
-}
-
-/* ---- the fixture ---- */
-
-struct fix {
-    struct loop *loop;
-    struct http_client *http;
-    struct docker *d;
-    struct loop_timer *watchdog;
-    struct script script;
-    struct peer *peer;
-    char dir[64], path[96], endpoint[128];
-    bool late, inconsistent;
-    int calls;
-    int stop_at; /* leave the loop after so many calls */
-    struct err e;
-    struct buf seen;
-    struct docker_op *op;
-};
-
-static void on_late(void *user)
-{
-    struct fix *f = user;
-
-    f->late = true;
-    loop_stop(f->loop);
-}
-
-/* A new peer and a new client; the former case is over. */
-static void begin(struct fix *f, const struct step *steps, size_t n)
-{
-    struct err e = { 0 };
-
-    f->calls = 0;
-    f->stop_at = 1;
-    f->e = (struct err){ 0 };
-    buf_reset(&f->seen);
-    f->script = (struct script){ steps, n };
-    unlink(f->path);
-    f->peer = peer_start_unix(f->path, play, &f->script);
-    assert_int_equal(docker_create(f->http, f->endpoint, &f->d, &e), ERR_OK);
-}
-
-/* Every step was used, and as expected. */
-static void finish(struct fix *f)
-{
-    struct peer *p = f->peer;
-    const char *wrong;
-
-    docker_destroy(f->d);
-    f->d = NULL;
-    f->peer = NULL;
-    wrong = peer_stop(p);
-    if (wrong)
-        fail_msg("%s", wrong);
-}
-
-static int setup(void **state)
-{
-    struct fix *f = NEW(struct fix);
-
-    buf_init(&f->seen, 1 << 20);
-    f->loop = loop_create();
-    f->http = http_client_create(f->loop, &(struct http_client_config){ 0 });
-    f->watchdog = loop_timer_create(f->loop, on_late, f);
-    snprintf(f->dir, sizeof f->dir, "/tmp/docker-peer-XXXXXX");
-    if (!mkdtemp(f->dir))
-        return -1;
-    snprintf(f->path, sizeof f->path, "%s/s", f->dir);
-    snprintf(f->endpoint, sizeof f->endpoint, "unix://%s", f->path);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fix *f = *state;
-
-    docker_destroy(f->d);
-    if (f->peer)
-        peer_stop(f->peer);
-    loop_timer_destroy(f->watchdog);
-    http_client_destroy(f->http);
-    loop_destroy(f->loop);
-    unlink(f->path);
-    rmdir(f->dir);
-    buf_fini(&f->seen);
-    free(f);
-    return 0;
-}
-
-static void run(struct fix *f)
-{
-    loop_timer_arm(f->watchdog, WATCHDOG_MS);
-    loop_run(f->loop);
-    loop_timer_disarm(f->watchdog);
-    assert_false(f->late);
-    assert_false(f->inconsistent);
-}
-
-static void called(struct fix *f, const struct err *e)
-{
-    f->e = *e;
-    if (++f->calls == f->stop_at)
-        loop_stop(f->loop);
-}
-
-static void on_done(void *user, const struct err *e)
-{
-    struct fix *f = user;
-
-    f->op = NULL;
-    called(f, e);
-}
+/* ---- answers ---- */
 
 static void on_version(void *user, const struct docker_version *v, const struct err *e)
 {
@@ -184,13 +33,6 @@ static void on_list(void *user, const struct docker_listed *rows, size_t n, cons
     (void)rows, (void)n;
     called(user, e);
 }
-
-#define CLOSE     "Connection: close\r\n"
-#define JSON_200  "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" CLOSE
-#define OK(body)  JSON_200 "\r\n" body
-#define VERSION41 OK("{\"Version\":\"20.10\",\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}")
-
-/* ---- answers ---- */
 
 static void versions_are_negotiated_and_used(void **state)
 {
@@ -255,8 +97,13 @@ static void odd_answers_are_errors(void **state)
         { { .expect = "",
             .reply = "HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\n" CLOSE
                      "\r\n<html>it broke</html>" },
-          ERR_IO,
+          ERR_RETRY,
           "the Docker Engine answered with status 500: <html>it broke</html>" },
+        { { .expect = "",
+            .reply = "HTTP/1.1 503 No\r\n" CLOSE "\r\n{\"message\":\"received unexpected HTTP "
+                     "status: 503\"}" },
+          ERR_IO,
+          "Error response from daemon: received unexpected HTTP status: 503" },
         { { .expect = "", .reply = "HTTP/1.1 502 Bad Gateway\r\n" CLOSE "\r\nno" },
           ERR_RETRY,
           "the Docker Engine answered with status 502: no" },
@@ -380,115 +227,7 @@ static void endpoints(void **state)
     }
 }
 
-/* ---- pull ---- */
-
-static void on_progress(void *user, const char *line)
-{
-    buf_printf(&((struct fix *)user)->seen, "%s|", line);
-}
-
-static void pulls_end_well_or_badly(void **state)
-{
-    static const struct {
-        const char *image;
-        struct step step;
-        enum err_code want;
-        const char *text, *progress;
-    } cases[] = {
-        { "r.io:5000/app",
-          { .expect = "POST /images/create?fromImage=r.io%3A5000%2Fapp&tag=latest HTTP",
-            .reply =
-                OK("{\"status\":\"Pulling\",\"id\":\"latest\"}\r\n{\"status\":\"Done\"}\r\n") },
-          ERR_OK,
-          "",
-          "latest: Pulling|Done|" },
-        { "app:1@sha256:0123456789abcdef0123456789abcdef",
-          { .expect = "fromImage=app&tag=sha256%3A0123456789abcdef0123456789abcdef HTTP",
-            .reply = OK("") },
-          ERR_OK,
-          "",
-          "" },
-        { "app:1",
-          { .expect = "\r\nX-Registry-Auth: c2VjcmV0\r\n", .reply = OK("{\"status\":\"Done\"}") },
-          ERR_OK,
-          "",
-          "Done|" },
-        { "app:1",
-          { .expect = "tag=1",
-            .reply = OK("{\"status\":\"A\"}\r\n{\"errorDetail\":{\"message\":\"toomanyrequests: "
-                        "slow\"},\"error\":\"toomanyrequests: slow\"}\r\n"),
-            .stall = true },
-          ERR_IO,
-          "toomanyrequests: slow",
-          "A|" },
-        { "app:1",
-          { .expect = "tag=1", .reply = OK("{\"status\":\"A\"}\n{\"error\":\"no newline\"}") },
-          ERR_IO,
-          "no newline",
-          "A|" },
-        { "app:1",
-          { .expect = "tag=1", .reply = OK("{\"status\":\"A\"}\n{\"error\":\"cut he") },
-          ERR_IO,
-          "cannot read the Docker Engine's answer (pull): not JSON",
-          "A|" },
-        { "app:1",
-          { .expect = "tag=1",
-            .reply = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                     "10\r\n{\"status\":\"A\"}\r\n\r\n" },
-          ERR_RETRY,
-          "",
-          "A|" },
-        { "app:1",
-          { .expect = "tag=1",
-            .reply = "HTTP/1.1 500 No\r\n" CLOSE "\r\n{\"message\":\"Get r: refused\"}" },
-          ERR_IO,
-          "Error response from daemon: Get r: refused",
-          "" },
-        { "app:1",
-          { .expect = "tag=1", .reply = OK("{\"status\":\"A\"}\r\n"), .stall = true },
-          ERR_TIMEOUT,
-          "",
-          "A|" },
-    };
-    struct fix *f = *state;
-
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        begin(f, &cases[i].step, 1);
-        f->op = docker_pull(f->d, cases[i].image, "c2VjcmV0", 1000, 15000, on_progress, on_done, f);
-        run(f);
-        if (f->e.code != cases[i].want || !str_starts(f->e.msg, cases[i].text))
-            fail_msg("case %zu: %s: %s", i, err_code_name(f->e.code), f->e.msg);
-        assert_string_equal(buf_text(&f->seen), cases[i].progress);
-        finish(f);
-    }
-}
-
-static void on_progress_cancel(void *user, const char *line)
-{
-    struct fix *f = user;
-
-    on_progress(f, line);
-    docker_cancel(f->op);
-    loop_stop(f->loop);
-}
-
-static void a_pull_may_be_cancelled_by_its_progress(void **state)
-{
-    static const struct step steps[] = {
-        { .expect = "", .reply = OK("{\"status\":\"A\"}\n{\"status\":\"B\"}\n"), .stall = true },
-        { .expect = "", .reply = OK("{\"status\":\"at the end\"}") },
-    };
-    struct fix *f = *state;
-
-    for (size_t i = 0; i < COUNT_OF(steps); i++) {
-        begin(f, &steps[i], 1);
-        f->op = docker_pull(f->d, "a", NULL, 0, 0, on_progress_cancel, on_done, f);
-        run(f);
-        assert_string_equal(buf_text(&f->seen), i ? "at the end|" : "A|");
-        assert_int_equal(f->calls, 0);
-        finish(f);
-    }
-}
+/* ---- ends ---- */
 
 static void on_done_destroy(void *user, const struct err *e)
 {
@@ -570,8 +309,9 @@ static void a_cut_event_stream_is_opened_again(void **state)
     f->stop_at = 9;
     docker_subscribe(f->d, &event_sink, f);
     run(f);
-    assert_string_equal(buf_text(&f->seen), "opened event:a lost:retry lost:io opened event(3):b "
-                                            "lost:io opened event:c ");
+    assert_string_equal(buf_text(&f->seen),
+                        "opened event:a lost:retry lost:retry opened event(3):b "
+                        "lost:io opened event:c ");
     finish(f);
 }
 
@@ -749,8 +489,6 @@ int main(void)
         CASE(bad_names_fail_on_a_later_turn),
         CASE(nobody_there_is_worth_a_retry),
         CASE(endpoints),
-        CASE(pulls_end_well_or_badly),
-        CASE(a_pull_may_be_cancelled_by_its_progress),
         CASE(destroying_in_done_silences_the_others),
         CASE(a_cut_event_stream_is_opened_again),
         CASE(everything_may_be_destroyed_in_any_callback),

@@ -207,6 +207,7 @@ static void start(struct host *h)
             .stop_timeout_ms = 1000,
             .create_timeout_ms = 10000,
             .start_timeout_ms = 10000,
+            .manifest_timeout_ms = 10000,
             .pull_timeout_ms = 10000,
             .pull_inactivity_ms = 5000,
             .cleanup_wait_ms = 0,
@@ -214,6 +215,12 @@ static void start(struct host *h)
             .ageing_ms = 60000,
             .start_parallel = 8,
             .pull_parallel = 2,
+            .port_first = 20500,
+            .port_last = 20599,
+            .image_interval_ms = 600000,
+            .disk_high_pct = 90,
+            .disk_low_pct = 80,
+            .disk_check_ms = 60000,
         },
         .record_dir = h->record ? h->dir : NULL,
         .version = "test",
@@ -277,23 +284,36 @@ static int tear_down(void **state)
     return system(command);
 }
 
-static void send_task(struct host *h, int number, const char *desired)
+static struct task *decode(int number, const char *desired, const char *members)
 {
-    struct core_payload_task p = { 0 };
-    struct err e = { 0 };
     AUTO(str)
-    char *json =
-        mem_printf("{\"arn\":\"" ARN_START "%032d\",\"family\":\"web\",\"version\":\"3\","
-                   "\"desiredStatus\":\"%s\",\"containers\":[{\"name\":\"a\",\"image\":\"busybox\","
-                   "\"essential\":true,\"cpu\":10,\"memory\":16,"
-                   "\"environment\":{\"KEY\":\"secret-value\"}}]}",
-                   number, desired);
+    char *json = mem_printf("{\"arn\":\"" ARN_START "%032d\",\"family\":\"web\",\"version\":\"3\","
+                            "\"desiredStatus\":\"%s\",%s}",
+                            number, desired, members);
+    struct task *t = NULL;
+    struct err e = { 0 };
+
+    if (task_decode_text(json, strlen(json), &t, &e))
+        fail_msg("%s", e.msg);
+    return t;
+}
+
+static void send_members(struct host *h, int number, const char *desired, const char *members)
+{
+    struct core_payload_task p = { .task = decode(number, desired, members) };
     AUTO(str) char *message = mem_printf("message-%d-%s", number, desired);
 
-    if (task_decode_text(json, strlen(json), &p.task, &e))
-        fail_msg("%s", e.msg);
     engine_payload(h->engine, message, number, &p, 1);
     assert_null(p.task);
+}
+
+#define ONE_CONTAINER                                                                      \
+    "\"containers\":[{\"name\":\"a\",\"image\":\"busybox\",\"essential\":true,\"cpu\":10," \
+    "\"memory\":16,\"environment\":{\"KEY\":\"secret-value\"}}]"
+
+static void send_task(struct host *h, int number, const char *desired)
+{
+    send_members(h, number, desired, ONE_CONTAINER);
 }
 
 static bool one_running(struct host *h)
@@ -483,6 +503,115 @@ static void saves_what_others_ask_for(void **state)
     store_close(h->store);
 }
 
+/* ---- ports, images, shared namespaces, local tasks ---- */
+
+static int chosen_port(const struct host *h, size_t container)
+{
+    const char *at = strstr(h->fake.containers[container].body, "\"HostPort\":\"");
+    int port = 0;
+
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, "\"HostPort\":\"%d\"", &port), 1);
+    return port;
+}
+
+static void chooses_host_ports(void **state)
+{
+    static const char members[] =
+        "\"networkMode\":\"bridge\",\"containers\":[{\"name\":\"a\",\"image\":\"busybox\","
+        "\"essential\":true,\"portMappings\":[{\"containerPort\":80,\"protocol\":\"tcp\"}]},"
+        "{\"name\":\"b\",\"image\":\"busybox\",\"essential\":true,\"portMappings\":["
+        "{\"containerPort\":80,\"protocol\":\"tcp\"}]}]";
+    struct host *h = *state;
+
+    start(h);
+    send_members(h, 1, "RUNNING", members);
+    run_until(h, one_running);
+    assert_int_equal(h->fake.creates, 2);
+    assert_in_range(chosen_port(h, 0), 20500, 20599);
+    assert_in_range(chosen_port(h, 1), 20500, 20599);
+    assert_int_not_equal(chosen_port(h, 0), chosen_port(h, 1));
+    stop(h);
+}
+
+static void shares_the_namespaces_of_a_pause_container(void **state)
+{
+    struct host *h = *state;
+    char want[128];
+
+    h->fake.strict = true;
+    fake_add_name(h->fake.images, &h->fake.n_images, "busybox");
+    start(h);
+    send_members(h, 1, "RUNNING", "\"pidMode\":\"task\"," ONE_CONTAINER);
+    run_until(h, one_running);
+    assert_int_equal(h->fake.imports, 1);
+    assert_int_equal(h->fake.creates, 2);
+    assert_non_null(strstr(h->fake.containers[0].name, "pause"));
+    snprintf(want, sizeof want, "container:%s", h->fake.containers[0].id);
+    assert_non_null(strstr(h->fake.containers[1].body, want));
+    assert_int_equal(h->follows, 1); /* a pause container says nothing */
+    stop(h);
+}
+
+static int64_t images_known(const struct host *h)
+{
+    struct buf b = BUF_INIT(1 << 16);
+    AUTO(json) struct json_t *doc = NULL;
+    struct err e = { 0 };
+    struct jcur root, images;
+    struct jw w;
+    int64_t n;
+
+    jw_init(&w, &b);
+    core_write_status(engine_core(h->engine), &w);
+    assert_int_equal(json_parse(buf_text(&b), b.len, &doc, &e), ERR_OK);
+    root = jcur_root(doc, &e);
+    images = jcur_obj(&root, "images");
+    n = jcur_int_or(&images, "count", 0, INT64_MAX, -1);
+    buf_fini(&b);
+    return n;
+}
+
+static void remembers_images(void **state)
+{
+    struct host *h = *state;
+
+    start(h);
+    send_task(h, 1, "RUNNING");
+    run_until(h, one_running);
+    assert_int_equal(h->fake.pulls, 1);
+    assert_non_null(strstr(h->fake.pulled, FAKE_HEX "3")); /* what the registry named */
+    assert_int_equal(images_known(h), 1);
+    stop(h);
+
+    start(h);
+    assert_int_equal(images_known(h), 1);
+    stop(h);
+}
+
+static void runs_local_tasks(void **state)
+{
+    struct host *h = *state;
+    struct core_local_def old = { .name = "web", .digest = "d0" };
+    struct core_local_def def = { .name = "web", .digest = "d1" };
+    const char *arn;
+
+    start(h);
+    run_until(h, listed);
+    old.task = decode(1, "RUNNING", ONE_CONTAINER);
+    engine_local(h->engine, &old, 1);
+    def.task = decode(1, "RUNNING", ONE_CONTAINER);
+    engine_local(h->engine, &def, 1); /* in the same turn: only the last counts */
+    assert_null(old.task);
+    assert_null(def.task);
+    run_until(h, one_create);
+    assert_int_equal(core_task_count(engine_core(h->engine)), 1);
+    arn = h->fake.containers[0].arn;
+    assert_true(core_is_local(engine_core(h->engine), arn));
+    assert_false(run_for(h, one_running, 200)); /* no control plane hears of it */
+    stop(h);
+}
+
 /* ---- the flight record ---- */
 
 static void save_of(const struct core *c, struct buf *b)
@@ -517,7 +646,8 @@ static struct core *replay(const char *path, size_t *events)
         root = jcur_root(doc, &e);
         if (!core) {
             save = jcur_obj(&root, "save");
-            assert_int_equal(core_load(&save, &core, &e), ERR_OK);
+            if (core_load(&save, &core, &e))
+                fail_msg("%s", e.msg);
             continue;
         }
         if (core_event_read(&root, &now, &ev, &arena, &e))
@@ -613,6 +743,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(adopts_a_container_whose_create_was_not_answered, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(saves_what_others_ask_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(chooses_host_ports, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(shares_the_namespaces_of_a_pause_container, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(remembers_images, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(runs_local_tasks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(records_what_a_replay_repeats, set_up, tear_down),
     };
 

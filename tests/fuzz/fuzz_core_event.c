@@ -37,7 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .drain_ms = 1000,
                                      .ageing_ms = 30000,
                                      .start_parallel = 2,
-                                     .pull_parallel = 2 };
+                                     .pull_parallel = 2,
+                                     .image_interval_ms = 1800000,
+                                     .disk_check_ms = 30000 };
     struct core *c = core_create(&cfg);
     struct core_time now = { 0 };
     struct str left = fuzz_str(data, size);

@@ -13,7 +13,7 @@ static void finish_all(struct core *c, struct core_time *now)
 
         done.u.op.id = reported.u.reported.id = id;
         done.u.op.err.code = ends[id % COUNT_OF(ends)];
-        done.u.op.container_id = done.u.op.image_digest = "";
+        done.u.op.container_id = "";
         reported.u.reported.result = (enum core_report_result)(id % 3);
         reported.u.reported.error = "";
         now->mono_ms++;

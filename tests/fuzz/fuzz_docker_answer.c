@@ -20,6 +20,15 @@ static void facts(struct str json)
     ctr_facts_fini(&f);
 }
 
+static size_t lengths(const char *const *texts)
+{
+    size_t bytes = 0;
+
+    while (texts && *texts)
+        bytes += strlen(*texts++);
+    return bytes;
+}
+
 static size_t lists(struct str json)
 {
     struct docker_rows rows = { 0 };
@@ -35,12 +44,52 @@ static size_t lists(struct str json)
     }
     e = (struct err){ 0 };
     if (!docker_decode_image(json, &image, &e)) {
-        for (size_t i = 0; image.env && image.env[i]; i++)
-            bytes += strlen(image.env[i]);
-        for (size_t i = 0; image.repo_digests && image.repo_digests[i]; i++)
-            bytes += strlen(image.repo_digests[i]);
+        bytes += lengths(image.image.env) + lengths(image.image.repo_digests);
+        if (docker_digest_of(&image.image, "busybox"))
+            bytes++;
         docker_image_doc_fini(&image);
     }
+    return bytes;
+}
+
+/* Images, every container, volumes, the engine. */
+static size_t things(struct str json)
+{
+    struct docker_images_doc images;
+    struct docker_anys anys;
+    struct docker_volume_doc volume;
+    struct docker_info_doc info;
+    char digest[DOCKER_DIGEST_SIZE];
+    struct err e = { 0 };
+    size_t bytes = 0;
+
+    if (!docker_decode_images(json, &images, &e)) {
+        LAW(images.n <= DOCKER_LIST_MAX);
+        for (size_t i = 0; i < images.n; i++) {
+            const struct docker_image *image = &images.images[i];
+
+            LAW(image->size >= 0 && image->created_ms >= 0);
+            bytes += strlen(image->id) + lengths(image->tags) + lengths(image->repo_digests);
+        }
+        docker_images_doc_fini(&images);
+    }
+    if (!docker_decode_anys(json, &anys, &e)) {
+        for (size_t i = 0; i < anys.n; i++)
+            bytes += strlen(anys.rows[i].id) + strlen(anys.rows[i].name);
+        docker_anys_fini(&anys);
+    }
+    if (!docker_decode_volume(json, &volume, &e)) {
+        LAW(volume.volume.n_labels <= DOCKER_STRINGS_MAX);
+        for (size_t i = 1; i < volume.volume.n_options; i++)
+            LAW(strcmp(volume.options[i - 1].name, volume.options[i].name) < 0);
+        docker_volume_doc_fini(&volume);
+    }
+    if (!docker_decode_info(json, &info, &e)) {
+        bytes += strlen(info.info.root_dir) + strlen(info.info.cgroup_driver);
+        json_free(info.doc);
+    }
+    if (!docker_decode_distribution(json, digest, &e))
+        LAW(!*digest || docker_is_digest(str_of(digest)));
     return bytes;
 }
 
@@ -54,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     facts(json);
     lists(json);
+    things(json);
     if (!docker_decode_version(json, &version, &e))
         LAW(strlen(version.version) < sizeof version.version && *version.api_version);
     e = (struct err){ 0 };

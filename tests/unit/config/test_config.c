@@ -43,6 +43,26 @@ static void assert_defaults(const struct config *c)
     assert_string_equal(c->detailed_os_family, "LINUX");
     assert_string_equal(c->admin_socket, "/run/berth/berth.sock");
     assert_int_equal(c->start_parallel, 0);
+    assert_int_equal(c->pull_parallel, 0);
+    assert_string_equal(c->local_tasks_dir, "/etc/ecs/tasks.d");
+    assert_false(c->image_cleanup_disabled || c->untracked_cleanup || c->propagate_memory ||
+                 c->shared_volume_match_full);
+    assert_int_equal(c->image_cleanup_interval_ms, 1800 * 1000);
+    assert_int_equal(c->image_min_age_ms, 3600 * 1000);
+    assert_int_equal(c->untracked_image_min_age_ms, 3600 * 1000);
+    assert_int_equal(c->images_per_cycle, 5);
+    assert_int_equal(c->untracked_containers_per_cycle, 5);
+    assert_int_equal(c->excluded_images.n, 0);
+    assert_int_equal(c->disk_high_pct, 85);
+    assert_int_equal(c->disk_low_pct, 80);
+    assert_int_equal(c->disk_check_ms, 30 * 1000);
+    assert_int_equal(c->task_limits, TRI_UNSET);
+    assert_string_equal(c->cgroup_path, "/sys/fs/cgroup");
+    assert_int_equal(c->cgroup_cpu_period_us, 100000);
+    assert_int_equal(c->task_pids_limit, 0);
+    assert_int_equal(c->dynamic_ports.first + c->dynamic_ports.last, 0);
+    assert_null(c->engine_auth_type);
+    assert_null(c->engine_auth_data);
 }
 
 static void test_defaults(void **state)

@@ -50,6 +50,7 @@ static void test_attributes_in_order(void **state)
         "ecs.capability.container-ordering",
         "ecs.capability.full-sync",
         "ecs.capability.network.container-port-range",
+        "ecs.capability.container-restart-policy",
         "com.amazonaws.ecs.capability.privileged-container",
         "com.amazonaws.ecs.capability.docker-remote-api.1.17",
         "com.amazonaws.ecs.capability.docker-remote-api.1.18",
@@ -64,9 +65,12 @@ static void test_attributes_in_order(void **state)
         "com.amazonaws.ecs.capability.logging-driver.json-file",
         "com.amazonaws.ecs.capability.logging-driver.awslogs",
         "com.amazonaws.ecs.capability.logging-driver.none",
+        "ecs.capability.task-cpu-mem-limit",
+        "ecs.capability.increased-task-cpu-limit",
         "ecs.capability.container-health-check",
         "ecs.capability.execution-role-awslogs",
         "ecs.capability.docker-plugin.local",
+        "ecs.capability.pid-ipc-namespace-sharing",
         "ecs.os-type",
         "ecs.os-family",
         "ecs.os-type-detailed",
@@ -75,7 +79,7 @@ static void test_attributes_in_order(void **state)
     struct attributes a;
 
     (void)state;
-    attributes_build(&a, &cfg, "1.28", true);
+    attributes_build(&a, &cfg, "1.28", true, true);
     assert_int_equal(a.n, COUNT_OF(want));
     for (size_t i = 0; i < a.n; i++)
         assert_string_equal(a.items[i].name, want[i]);
@@ -91,7 +95,7 @@ static void test_attributes_follow_the_configuration(void **state)
     cfg.privileged_disabled = cfg.disable_health_check = cfg.selinux = cfg.apparmor = true;
     cfg.external = true;
     cfg.detailed_os_family = nothing;
-    attributes_build(&a, &cfg, "1.41", false);
+    attributes_build(&a, &cfg, "1.41", false, true);
     assert_false(has(&a, "rack"));
     assert_false(has(&a, "com.amazonaws.ecs.capability.privileged-container"));
     assert_false(has(&a, "ecs.capability.container-health-check"));
@@ -105,7 +109,8 @@ static void test_attributes_follow_the_configuration(void **state)
     assert_true(has(&a, "ecs.capability.external"));
     assert_true(has(&a, "ecs.cpu-architecture"));
     attributes_fini(&a);
-    attributes_build(&a, &cfg, NULL, false);
+    attributes_build(&a, &cfg, NULL, false, false);
+    assert_false(has(&a, "ecs.capability.task-cpu-mem-limit"));
     assert_false(has(&a, "com.amazonaws.ecs.capability.docker-remote-api.1.17"));
     attributes_fini(&a);
 }
@@ -119,7 +124,7 @@ static void test_only_what_is_built_is_advertised(void **state)
 
     (void)state;
     cfg.task_iam_role = cfg.task_iam_role_network_host = true;
-    attributes_build(&a, &cfg, "1.41", true);
+    attributes_build(&a, &cfg, "1.41", true, true);
     for (size_t i = 0; (name = capability_row(i, &now)); i++) {
         if (now != CAPABILITY_NOW)
             assert_false(has(&a, name));
@@ -132,6 +137,8 @@ static void test_body(void **state)
     struct config cfg = base_config();
     struct attribute items[] = { { S("rack"), S("7") }, { S("ecs.capability.full-sync"), NULL } };
     struct attributes a = { items, 2 };
+    uint16_t local_ports[] = { 22, 8125 }; /* one is reserved anyway */
+    const struct port_list local = { local_ports, 2 };
     struct register_input in = { .config = &cfg,
                                  .attributes = &a,
                                  .client_token = "uuid",
@@ -155,6 +162,11 @@ static void test_body(void **state)
         "{\"name\":\"PORTS\",\"type\":\"STRINGSET\",\"stringSetValue\":[\"22\",\"51678\"]},"
         "{\"name\":\"PORTS_UDP\",\"type\":\"STRINGSET\",\"stringSetValue\":[]}],"
         "\"clientToken\":\"uuid\"}");
+    buf_reset(&b);
+    in.local_tcp = &local;
+    assert_true(register_body(&in, &b));
+    assert_non_null(strstr(buf_text(&b), "\"stringSetValue\":[\"22\",\"51678\",\"8125\"]"));
+    in.local_tcp = NULL;
     buf_reset(&b);
     cfg.instance_tags = (struct string_map){ tags, 1 };
     cfg.reserved_ports.n = 0;
@@ -244,7 +256,7 @@ static void test_order_of_the_reference(void **state)
     root = jcur_root(v, &e);
     recorded = jcur_arr(&root, "attributes");
     cfg.log_drivers.n = 2; /* json-file and awslogs */
-    attributes_build(&a, &cfg, "1.41", false);
+    attributes_build(&a, &cfg, "1.41", false, true);
     assert_true(a.n > 20);
     for (size_t i = 0; i < a.n; i++) {
         /* Off by default without ecs-init, which turns it on, as Berth does. */

@@ -70,6 +70,14 @@ struct drive {
     int commits;        /* steps that changed the store */
     int creates_denied; /* creates under a name that was in use */
     bool no_store;      /* rows are not kept */
+    bool manifests_by_hand;
+    const char *registry_digest; /* what the registry says of a manifest; NULL: nothing */
+    struct core_image image;     /* of the answer under way */
+    char image_id[120], image_name[100];
+    const char *image_names[1];
+    uint16_t ports[64];
+    size_t n_ports;
+    int next_port; /* + 40000: the next one that is free */
 };
 
 /* ---- text ---- */
@@ -154,14 +162,14 @@ static inline UNUSED const char *stored(const struct drive *d, enum core_kind ki
     return NULL;
 }
 
-static inline UNUSED void drive_step(struct drive *d, struct core_event *ev)
+static inline UNUSED void drive_step_once(struct drive *d, struct core_event *ev)
 {
+    size_t first = d->log.n;
     bool kept = false;
 
-    d->last = d->log.n;
     core_step(d->core, d->now, ev, &d->log);
     d->over = mem_resize(d->over, d->log.n + 1, sizeof *d->over);
-    for (size_t i = d->last; i < d->log.n; i++) {
+    for (size_t i = first; i < d->log.n; i++) {
         const struct core_action *a = &d->log.items[i];
 
         d->over[i] = false;
@@ -177,6 +185,41 @@ static inline UNUSED void drive_step(struct drive *d, struct core_event *ev)
         }
     }
     d->commits += kept;
+}
+
+/* What is stored but for images, which stay when their task is gone. */
+static inline UNUSED size_t task_rows(const struct drive *d)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n_rows; i++)
+        n += d->rows[i].kind != CORE_KIND_IMAGE;
+    return n;
+}
+
+/* Unless a test asks for it, the registry says at once that it knows no digest. */
+static inline UNUSED bool drive_answer_manifest(struct drive *d)
+{
+    for (size_t i = d->last; i < d->log.n && !d->manifests_by_hand; i++) {
+        const struct core_action *a = &d->log.items[i];
+        struct core_event ev = { .type = CORE_EV_OP_DONE };
+
+        if (a->type != CORE_ACT_OP || a->op != CORE_OP_MANIFEST || d->over[i])
+            continue;
+        d->over[i] = true;
+        ev.u.op.id = a->id;
+        drive_step_once(d, &ev);
+        return true;
+    }
+    return false;
+}
+
+static inline UNUSED void drive_step(struct drive *d, struct core_event *ev)
+{
+    d->last = d->log.n;
+    drive_step_once(d, ev);
+    while (drive_answer_manifest(d))
+        ;
 }
 
 static inline UNUSED void drive_simple(struct drive *d, enum core_event_type type)
@@ -213,6 +256,7 @@ static inline UNUSED void drive_empty(struct drive *d) /* without a core yet */
                  .stop_timeout_ms = 30000,
                  .create_timeout_ms = 240000,
                  .start_timeout_ms = 180000,
+                 .manifest_timeout_ms = 60000,
                  .pull_timeout_ms = 7200000,
                  .pull_inactivity_ms = 60000,
                  .cleanup_wait_ms = 3600000,
@@ -220,7 +264,17 @@ static inline UNUSED void drive_empty(struct drive *d) /* without a core yet */
                  .ageing_ms = 60000,
                  .start_parallel = 10,
                  .pull_parallel = 10,
-                 .exclude_ipv6_binding = true },
+                 .exclude_ipv6_binding = true,
+                 .port_first = 40000,
+                 .port_last = 40099,
+                 .image_interval_ms = 1800000,
+                 .image_min_age_ms = 3600000,
+                 .untracked_min_age_ms = 3600000,
+                 .images_per_cycle = 5,
+                 .containers_per_cycle = 5,
+                 .disk_high_pct = 85,
+                 .disk_low_pct = 80,
+                 .disk_check_ms = 30000 },
         .now = { BEGIN_MONO, BEGIN_WALL },
         .timer_at = -1,
         .image_here = true,
@@ -247,6 +301,13 @@ static inline UNUSED void drive_boot(struct drive *d)
             fail_msg("stored task: %s", e.msg);
         ev.u.restored.state = stored(d, CORE_KIND_STATE, d->rows[i].key);
         drive_step(d, &ev);
+    }
+    for (size_t i = 0; i < d->n_rows; i++) {
+        struct core_event ev = { .type = CORE_EV_RESTORED_IMAGE };
+
+        ev.u.restored_image.value = d->rows[i].value;
+        if (d->rows[i].kind == CORE_KIND_IMAGE)
+            drive_step(d, &ev);
     }
     started.u.started.manifest_seq = seq ? strtoll(seq, NULL, 10) : -1;
     drive_step(d, &started);
@@ -479,26 +540,65 @@ static inline UNUSED struct ctr_facts box_facts(struct drive_box *b)
     return f;
 }
 
+static inline UNUSED void drive_image(struct drive *d, const char *name, const char *digest)
+{
+    snprintf(d->image_id, sizeof d->image_id, "sha256:of-%s", name);
+    snprintf(d->image_name, sizeof d->image_name, "%s", name);
+    d->image_names[0] = d->image_name;
+    d->image = (struct core_image){ .id = d->image_id,
+                                    .digest = digest,
+                                    .names = d->image_names,
+                                    .n_names = 1,
+                                    .size = 1000,
+                                    .created_ms = d->now.wall_ms };
+}
+
+/* Finds ports from next_port on, each for a block of the width that is asked for. */
+static inline UNUSED void drive_ports(struct drive *d, const struct core_action *a)
+{
+    const struct task_container *def = &core_task(d->core, a->task_arn)->containers[a->container];
+
+    d->n_ports = def->n_ports;
+    for (size_t i = 0; i < def->n_ports; i++) {
+        const struct task_port *p = &def->ports[i];
+
+        d->ports[i] = p->host_port ? 0 : (uint16_t)(40000 + d->next_port);
+        if (!p->host_port)
+            d->next_port += p->container_port ? 1 : p->range_last - p->range_first + 1;
+    }
+}
+
 /* What the engine does and says. */
 static inline UNUSED void engine_do(struct drive *d, const struct core_action *a,
                                     struct core_event *ev, struct ctr_facts *facts)
 {
-    struct drive_box *b =
-        a->op == CORE_OP_PULL || a->op == CORE_OP_INSPECT_IMAGE ? NULL : box_called(d, a->ref);
+    struct drive_box *b = a->op < CORE_OP_CREATE ? NULL : box_called(d, a->ref);
     struct err *e = &ev->u.op.err;
 
     *ev = (struct core_event){ .type = CORE_EV_OP_DONE };
     ev->u.op.id = a->id;
-    ev->u.op.container_id = ev->u.op.image_digest = "";
+    ev->u.op.container_id = "";
     if (a->op >= CORE_OP_START && a->op != CORE_OP_DRAIN_LOGS && !b) {
         err_set(e, ERR_NOT_FOUND, "No such container: %s", a->ref);
         return;
     }
-    switch (a->op) {
+    switch ((int)a->op) {
     case CORE_OP_INSPECT_IMAGE:
-        ev->u.op.image_digest = d->image_here ? "sha256:d1" : "";
+        drive_image(d, a->ref, "sha256:d1");
+        ev->u.op.images = &d->image;
+        ev->u.op.n_images = d->image_here;
         if (!d->image_here)
             err_set(e, ERR_NOT_FOUND, "No such image: %s", a->ref);
+        break;
+    case CORE_OP_MANIFEST:
+        drive_image(d, a->ref, d->registry_digest ? d->registry_digest : "");
+        ev->u.op.images = &d->image;
+        ev->u.op.n_images = 1;
+        break;
+    case CORE_OP_PORTS:
+        drive_ports(d, a);
+        ev->u.op.ports = d->ports;
+        ev->u.op.n_ports = d->n_ports;
         break;
     case CORE_OP_PULL:
         d->image_here = true;
@@ -528,8 +628,7 @@ static inline UNUSED void engine_do(struct drive *d, const struct core_action *a
         else
             box_drop(d, b);
         break;
-    case CORE_OP_NONE:
-    case CORE_OP_DRAIN_LOGS:
+    default:
         break;
     }
 }
@@ -555,7 +654,7 @@ static inline UNUSED void fails(struct drive *d, enum core_op op, const char *pl
 
     d->over[a - d->log.items] = true;
     ev.u.op.id = a->id;
-    ev.u.op.container_id = ev.u.op.image_digest = "";
+    ev.u.op.container_id = "";
     err_set(&ev.u.op.err, code, "%s", text);
     drive_step(d, &ev);
 }
@@ -642,4 +741,46 @@ static inline UNUSED void assert_why(const struct drive *d, const char *id, cons
     core_write_why(d->core, arn_of(id), d->now, &w);
     assert_string_equal(buf_text(&b), json(want));
     buf_fini(&b);
+}
+
+/* ---- resources and the agent's own operations ---- */
+
+/* The newest one of that kind that is not answered; NULL: none. */
+static inline UNUSED const struct core_action *side_op(const struct drive *d, enum core_op op)
+{
+    for (size_t i = d->log.n; i-- > 0;)
+        if (d->log.items[i].type == CORE_ACT_OP && !d->over[i] && d->log.items[i].op == op)
+            return &d->log.items[i];
+    return NULL;
+}
+
+static inline UNUSED void side_answer(struct drive *d, enum core_op op, struct core_event *ev)
+{
+    const struct core_action *a = side_op(d, op);
+
+    if (!a) {
+        drive_dump(d);
+        fail_msg("expected %s", core_op_name(op));
+        return;
+    }
+    d->over[a - d->log.items] = true;
+    ev->type = CORE_EV_OP_DONE;
+    ev->u.op.id = a->id;
+    drive_step(d, ev);
+}
+
+static inline UNUSED void side_done_ok(struct drive *d, enum core_op op)
+{
+    struct core_event ev = { 0 };
+
+    side_answer(d, op, &ev);
+}
+
+static inline UNUSED void side_fails(struct drive *d, enum core_op op, enum err_code code,
+                                     const char *text)
+{
+    struct core_event ev = { 0 };
+
+    err_set(&ev.u.op.err, code, "%s", text);
+    side_answer(d, op, &ev);
 }

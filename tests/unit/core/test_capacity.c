@@ -334,7 +334,9 @@ static void test_status(void **state)
                         json("{'cpu_units':{'total':2048,'used':1500,'free':548},"
                              "'memory_mib':{'total':4096,'used':96,'free':4000},"
                              "'tasks':{'NONE':1,'MANIFEST_PULLED':0,'CREATED':0,'RUNNING':1,"
-                             "'STOPPED':0},'tasks_waiting_for_room':1,'reports_unsent':1}"));
+                             "'STOPPED':0},'tasks_waiting_for_room':1,'reports_unsent':1,"
+                             "'images':{'count':1,'bytes':1000,'removable':0,"
+                             "'removable_bytes':0}}"));
     buf_fini(&b);
     drive_end(&d);
 }

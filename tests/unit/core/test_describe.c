@@ -28,14 +28,16 @@ static void test_task(void **state)
     snprintf(
         want, sizeof want,
         "{'arn':'" ARN(
-            "t1") "','id':'t1','family':'f','version':'1','status':'NONE',"
+            "t1") "','id':'t1','family':'f','version':'1','status':'MANIFEST_PULLED',"
                   "'desired':'RUNNING','reported':'NONE','admitted':true,'arrived_ms':"
                   "1700000000000,"
                   "'containers':[{'name':'a','image':'img','essential':true,'status':'RUNNING',"
-                  "'desired':'RUNNING','health':'STARTING','docker_id':'id-1','docker_name':'%s',"
+                  "'desired':'RUNNING','health':'STARTING','docker_id':'id-1','docker_name':'%s','"
+                  "digest':'sha256:d1',"
                   "'started_ms':1700000000000,'ports':[{'ip':'0.0.0.0','host_port':5353,"
                   "'container_port':53,'protocol':'udp'}]},"
-                  "{'name':'b','image':'img','essential':false,'status':'NONE','desired':'RUNNING',"
+                  "{'name':'b','image':'img','essential':false,'status':'MANIFEST_PULLED','desired'"
+                  ":'RUNNING',"
                   "'docker_name':'%s','doing':'pull','ports':[]}]}",
         core_docker_name(d.core, ARN("t1"), 0), core_docker_name(d.core, ARN("t1"), 1));
     assert_told(&d, "t1", want);
@@ -64,7 +66,8 @@ static void test_stopped_task(void **state)
                   "'containers':[{'name':'a','image':'img','essential':true,'status':'STOPPED',"
                   "'desired':'STOPPED','exit_code':137,'error':'OutOfMemoryError',"
                   "'reason':'Container killed due to memory usage','docker_id':'id-1',"
-                  "'docker_name':'%s','started_ms':1700000000000,'ports':[]}]}",
+                  "'docker_name':'%s','digest':'sha256:d1','started_ms':1700000000000,'ports':[]}]"
+                  "}",
         core_docker_name(d.core, ARN("t1"), 0));
     assert_told(&d, "t1", want);
     drive_end(&d);

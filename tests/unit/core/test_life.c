@@ -77,7 +77,7 @@ static void test_whole_life(void **state)
     done(&d, CORE_OP_DRAIN_LOGS, "t1/web");
     done(&d, CORE_OP_REMOVE, "t1/web");
     assert_int_equal(core_task_count(d.core), 0);
-    assert_int_equal(d.n_rows, 0);
+    assert_int_equal(task_rows(&d), 0);
     assert_int_equal(d.n_boxes, 0);
     assert_int_equal(count_actions(&d, CORE_ACT_DELETE), 2);
     drive_end(&d);
@@ -184,7 +184,7 @@ static void test_unknown_task_to_stop(void **state)
     accept_report(&d, "t1");
     pass(&d, 3600000);
     assert_int_equal(core_task_count(d.core), 0);
-    assert_int_equal(d.n_rows, 0);
+    assert_int_equal(task_rows(&d), 0);
     drive_end(&d);
 }
 
@@ -386,7 +386,7 @@ static void test_containers_go_before_the_end_is_accepted(void **state)
     assert_non_null(stored(&d, CORE_KIND_STATE, ARN("t1")));
     accept_report(&d, "t1");
     assert_int_equal(core_task_count(d.core), 0);
-    assert_int_equal(d.n_rows, 0);
+    assert_int_equal(task_rows(&d), 0);
     drive_end(&d);
 }
 

@@ -42,6 +42,8 @@ static void test_behaviors(void **state)
         drive_empty(&d);
         d.cfg.pull_behavior = rows[i].behavior;
         drive_boot(&d);
+        send_task(&d, TASK("t0", C("first", ""))); /* which pulls it, if anybody does */
+        bring(&d, "t0/first", CTR_RUNNING);
         send_task(&d, TASK("t1", C("main", "") "," SIDE("a", "")));
         d.image_here = true;
         bring(&d, "t1/main", CTR_RUNNING);
@@ -97,6 +99,10 @@ static void test_reasons(void **state)
           "CannotPullContainerError: The task can" QUOTE
           "t pull the image. Check your network configuration. Get https://r/v2/: net/http: "
           "request canceled while waiting for connection" },
+        { ERR_INVALID,
+          "Get https://prod-us-west-2-starport-layer-bucket.s3.amazonaws.com/a?X-Amz-Security-"
+          "Token=t: dial tcp",
+          "CannotPullContainerError: Get REDACTED ECR URL related to img dial tcp" },
     };
 
     (void)state;
@@ -117,15 +123,40 @@ static void test_reasons(void **state)
     }
 }
 
+static void test_silence_is_tried_again(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    drive_begin(&d);
+    d.image_here = false;
+    send_task(&d, TASK("t1", C("a", "")));
+    for (int i = 0; i < 5; i++) {
+        fails(&d, CORE_OP_PULL, "t1/a", ERR_TIMEOUT,
+              "inactivity time exceeded timeout while pulling image");
+        if (!i)
+            done(&d, CORE_OP_INSPECT_IMAGE, "t1/a");
+        if (i < 4)
+            pass(&d, 12000);
+    }
+    assert_report_has(&d, "t1",
+                      "'reason':'CannotPullContainerError: inactivity time exceeded "
+                      "timeout while pulling image'");
+    drive_end(&d);
+}
+
 static void test_timeouts(void **state)
 {
     static const struct {
         int64_t after_ms;
-        const char *want;
+        const char *error, *want;
     } rows[] = {
-        { 7200000, "2h0m0s" },
-        { 7200003, "2h0m0s" }, /* the bound, not how late the timer was */
-        { 90000, "1m30s" },    /* without any progress */
+        { 7200000, "too slow", "pulled; timed out after waiting 2h0m0s" },
+        /* The bound, not how late the timer was. */
+        { 7200003, "too slow", "pulled; timed out after waiting 2h0m0s" },
+        { 90000, "too slow", "pulled; timed out after waiting 1m30s" },
+        { 300001, "the image pull did not begin in time",
+          "pullBegin; timed out after waiting 5m0s" },
     };
 
     (void)state;
@@ -137,11 +168,9 @@ static void test_timeouts(void **state)
         d.image_here = false;
         send_task(&d, TASK("t1", C("a", "")));
         pass(&d, rows[i].after_ms);
-        fails(&d, CORE_OP_PULL, "t1/a", ERR_TIMEOUT, "too slow");
+        fails(&d, CORE_OP_PULL, "t1/a", ERR_TIMEOUT, rows[i].error);
         done(&d, CORE_OP_INSPECT_IMAGE, "t1/a");
-        snprintf(text, sizeof text,
-                 "'reason':'DockerTimeoutError: Could not transition to pulled; timed out after "
-                 "waiting %s'",
+        snprintf(text, sizeof text, "'reason':'DockerTimeoutError: Could not transition to %s'",
                  rows[i].want);
         assert_report_has(&d, "t1", text);
         drive_end(&d);
@@ -306,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_behaviors),
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_silence_is_tried_again),
         cmocka_unit_test(test_bad_reference),
         cmocka_unit_test(test_second_try_works),
         cmocka_unit_test(test_image_used_although_the_pull_failed),

@@ -325,7 +325,7 @@ static void test_undecodable(void **state)
                   "array, got string','status':'STOPPED','task':'" ARN("t1") "'}");
     accept_report(&d, "t1");
     assert_int_equal(core_task_count(d.core), 0);
-    assert_int_equal(d.n_rows, 0);
+    assert_int_equal(task_rows(&d), 0);
     drive_end(&d);
 }
 

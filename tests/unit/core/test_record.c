@@ -66,8 +66,8 @@ static void test_plain_events(void **state)
     assert_round_trip(&ev, AT "'event':'stop-ack','message_id':'m','arns':[]}");
     ev = (struct core_event){ .type = CORE_EV_LISTED, .u.listed = { rows, 2 } };
     assert_round_trip(&ev, AT "'event':'listed','rows':["
-                              "{'id':'i1','name':'n1','task_arn':'a1','status':3},"
-                              "{'id':'i2','name':'n2','task_arn':'a2','status':4}]}");
+                              "{'id':'i1','name':'n1','task_arn':'a1','status':4},"
+                              "{'id':'i2','name':'n2','task_arn':'a2','status':5}]}");
     ev = (struct core_event){ .type = CORE_EV_CONTROL_UP };
     assert_round_trip(&ev, AT "'event':'control-up'}");
     ev = (struct core_event){ .type = CORE_EV_TIMER };
@@ -138,14 +138,28 @@ static void test_op_events(void **state)
                            .bindings = ports,
                            .n_bindings = 2 };
     struct core_event ev = { .type = CORE_EV_OP_DONE };
+    static const char *const names[] = { "a:1", "b:2" };
+    static const uint16_t chosen[] = { 0, 40000 };
+    const struct core_image image = { "sha256:i", "sha256:1", names, 2, 7, 8 };
+    const struct core_other other = { "x", "n", "dead" };
 
     (void)state;
     ev.u.op.id = 5;
     assert_round_trip(&ev, AT "'event':'op-done','id':5}");
     ev.u.op.container_id = "abc";
-    ev.u.op.image_digest = "sha256:1";
+    ev.u.op.images = &image;
+    ev.u.op.n_images = 1;
+    ev.u.op.disk = (struct core_disk){ 100, 50, 10, 5 };
+    ev.u.op.ports = chosen;
+    ev.u.op.n_ports = 2;
+    ev.u.op.others = &other;
+    ev.u.op.n_others = 1;
     assert_round_trip(&ev, AT "'event':'op-done','id':5,'container_id':'abc',"
-                              "'image_digest':'sha256:1'}");
+                              "'images':[{'id':'sha256:i','digest':'sha256:1','size':7,"
+                              "'created':8,'names':['a:1','b:2']}],"
+                              "'disk':{'bytes':100,'bytes_used':50,'inodes':10,'inodes_used':5},"
+                              "'ports':[0,40000],"
+                              "'others':[{'id':'x','name':'n','state':'dead'}]}");
     for (int code = ERR_INVALID; code <= ERR_IO; code++) {
         err_set(&ev.u.op.err, (enum err_code)code, "it broke");
         assert_round_trip(&ev, NULL);
@@ -177,7 +191,7 @@ static void test_task_events(void **state)
     assert_round_trip(&payload_ev, NULL);
     ev.u.restored.task = tasks[0].task;
     assert_round_trip(&ev, NULL); /* its state was lost */
-    ev.u.restored.state = "{\"v\":1}";
+    ev.u.restored.state = "{\"v\":2}";
     assert_round_trip(&ev, NULL);
     text = written((struct core_time){ 0 }, &ev);
     assert_null(strstr(text, "hunter2"));
@@ -416,7 +430,7 @@ static void test_damaged_records(void **state)
     static const struct {
         const char *from, *to, *want;
     } rows[] = {
-        { "\"v\":1,\"config\"", "\"v\":2,\"config\"", "v: 2 is not in 1..1" },
+        { "\"v\":2,\"config\"", "\"v\":3,\"config\"", "v: 3 is not in 2..2" },
         { "\"cpu_units\":2048", "\"cpu_units\":\"all\"",
           "config.cpu_units: expected integer, got string" },
         { "\"ageing_ms\":60000", "\"ageing_ms\":0",
@@ -428,7 +442,7 @@ static void test_damaged_records(void **state)
         { "\"desired\":3", "\"desired\":5", "tasks[0].state.desired: 5 is not in 0..4" },
         { "\"name\":\"a\",\"docker_name\"", "\"name\":\"x\",\"docker_name\"",
           "tasks[0].state.containers[0]: expected the state of container 'a'" },
-        { "\"op\":2", "\"op\":99", "tasks[0].state.containers[0].op: 99 is not in 0..8" },
+        { "\"op\":3", "\"op\":99", "tasks[0].state.containers[0].op: 99 is not in 0..10" },
         { "\"containers\":[{\"name\":\"a\",\"docker", "\"containers\":[{},{\"name\":\"a\",\"docker",
           "tasks[0].state.containers: expected the state of 1 containers, got 2" },
     };

@@ -123,7 +123,7 @@ static int live(int at, bool carried_out)
     assert_int_equal(l.disorder, 0);
     assert_int_equal(l.starts <= 3 && l.starts >= 2 - carried_out, 1);
     assert_int_equal(l.d.n_boxes, 0);
-    assert_int_equal(l.d.n_rows, 0);
+    assert_int_equal(task_rows(&l.d), 0);
     assert_int_equal(l.d.creates_denied, 0); /* it looked before it created again */
     assert_int_equal(l.d.next_box, 2);
     drive_end(&l.d);
@@ -152,6 +152,7 @@ static void test_restored_at_each_status(void **state)
         char *name;
 
         drive_begin(&d);
+        d.manifests_by_hand = s == CTR_NONE;
         send_task(&d, TASK("t1", C("a", "")));
         bring(&d, "t1/a", s);
         name = mem_strdup(core_docker_name(d.core, ARN("t1"), 0));
@@ -466,7 +467,7 @@ static void test_unreadable_state(void **state)
         const char *from, *to, *says;
     } rows[] = {
         { "{", "", "its stored state is lost or unreadable (" },
-        { "\"v\":1", "\"v\":99", "(v: 99 is not in 1..1)" },
+        { "\"v\":2", "\"v\":99", "(v: 99 is not in 2..2)" },
         { "\"known\":3,\"sent\"", "\"known\":9,\"sent\"", "(known: 9 is not in 0..4)" },
         { "\"name\":\"b\"", "\"name\":\"c\"",
           "(containers[1]: expected the state of container 'b')" },

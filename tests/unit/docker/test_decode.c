@@ -334,47 +334,6 @@ static void lists(void **state)
         assert_int_equal(docker_decode_list(str_of(wrong[i]), &l, &e), ERR_IO);
 }
 
-/* ---- image ---- */
-
-static void images(void **state)
-{
-    static const char *const wrong[] = {
-        "",
-        "{}",
-        "[]",
-        "{\"Id\":1}",
-        "{\"Id\":\"a\",\"RepoDigests\":{}}",
-        "{\"Id\":\"a\",\"RepoDigests\":[1]}",
-        "{\"Id\":\"a\",\"Config\":{\"Env\":\"A=b\"}}",
-        "{\"Id\":\"a\",\"Config\":{\"Env\":[null]}}",
-        "{\"Id\":\"a\",\"Config\":[]}",
-    };
-    struct docker_image_doc d;
-    struct err e = { 0 };
-
-    (void)state;
-    assert_int_equal(docker_decode_image(str_of("{\"Id\":\"sha256:1\",\"RepoDigests\":[\"r@d\"],"
-                                                "\"Config\":{\"Env\":[\"A=b\",\"C=\"]}}"),
-                                         &d, &e),
-                     ERR_OK);
-    assert_string_equal(d.image.id, "sha256:1");
-    assert_string_equal(d.image.env[0], "A=b");
-    assert_string_equal(d.image.env[1], "C=");
-    assert_null(d.image.env[2]);
-    assert_string_equal(d.image.repo_digests[0], "r@d");
-    assert_null(d.image.repo_digests[1]);
-    docker_image_doc_fini(&d);
-    assert_int_equal(
-        docker_decode_image(str_of("{\"Id\":\"i\",\"RepoDigests\":null,\"Config\":{\"Env\":null}}"),
-                            &d, &e),
-        ERR_OK);
-    assert_null(d.image.env[0]);
-    assert_null(d.image.repo_digests[0]);
-    docker_image_doc_fini(&d);
-    for (size_t i = 0; i < COUNT_OF(wrong); i++)
-        assert_int_equal(docker_decode_image(str_of(wrong[i]), &d, &e), ERR_IO);
-}
-
 /* ---- failures ---- */
 
 static void failures(void **state)
@@ -393,21 +352,28 @@ static void failures(void **state)
         { 401, "{\"message\":\"a\"}", ERR_DENIED, "Error response from daemon: a" },
         { 403, "{\"message\":\"a\"}", ERR_DENIED, "Error response from daemon: a" },
         { 418, "{\"message\":\"a\"}", ERR_INVALID, "Error response from daemon: a" },
-        { 429, "{\"message\":\"a\"}", ERR_RETRY, "Error response from daemon: a" },
+        { 429, "{\"message\":\"toomanyrequests: a\"}", ERR_IO,
+          "Error response from daemon: toomanyrequests: a" },
+        { 502, "{\"message\":\"a\"}", ERR_IO, "Error response from daemon: a" },
+        { 503, "{\"message\":\"a\"}", ERR_IO, "Error response from daemon: a" },
+        { 504, "{\"message\":\"a\"}", ERR_IO, "Error response from daemon: a" },
+        { 408, "{\"message\":\"a\"}", ERR_IO, "Error response from daemon: a" },
+        { 429, "slower", ERR_RETRY, "the Docker Engine answered with status 429: slower" },
         { 500, "{\"message\":\"a\"}", ERR_IO, "Error response from daemon: a" },
         { 501, "{\"message\":\"a\"}", ERR_INVALID, "Error response from daemon: a" },
         { 502, "<html>\r\n<b>Bad Gateway</b></html>\n", ERR_RETRY,
           "the Docker Engine answered with status 502: <html>  <b>Bad Gateway</b></html>" },
         { 503, "", ERR_RETRY, "the Docker Engine answered with status 503" },
-        { 500, "plain", ERR_IO, "the Docker Engine answered with status 500: plain" },
-        { 500, "{\"message\":5}", ERR_IO,
+        { 500, "plain", ERR_RETRY, "the Docker Engine answered with status 500: plain" },
+        { 500, "{\"message\":5}", ERR_RETRY,
           "the Docker Engine answered with status 500: {\"message\":5}" },
-        { 500, "{\"message\":\"\"}", ERR_IO,
+        { 500, "{\"message\":\"\"}", ERR_RETRY,
           "the Docker Engine answered with status 500: {\"message\":\"\"}" },
-        { 500, "{\"message\":\"cut", ERR_IO,
+        { 500, "{\"message\":\"cut", ERR_RETRY,
           "the Docker Engine answered with status 500: {\"message\":\"cut" },
-        { 500, "[]", ERR_IO, "the Docker Engine answered with status 500: []" },
-        { 500, "\x01\xff\x1b[31m", ERR_IO, "the Docker Engine answered with status 500:    [31m" },
+        { 500, "[]", ERR_RETRY, "the Docker Engine answered with status 500: []" },
+        { 500, "\x01\xff\x1b[31m", ERR_RETRY,
+          "the Docker Engine answered with status 500:    [31m" },
         { 100, "", ERR_IO, "the Docker Engine answered with status 100" },
     };
     static char big[100000];
@@ -635,7 +601,6 @@ int main(void)
         cmocka_unit_test(a_long_error_is_cut_at_a_character),
         cmocka_unit_test(small_answers),
         cmocka_unit_test(lists),
-        cmocka_unit_test(images),
         cmocka_unit_test(failures),
         cmocka_unit_test(events),
         cmocka_unit_test(an_event_carries_its_labels),

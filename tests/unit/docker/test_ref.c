@@ -125,7 +125,7 @@ static void wrong_image_names(void **state)
     assert_int_equal(docker_ref_parse(longest, &r, NULL), ERR_INVALID);
 }
 
-static void container_names(void **state)
+static void names_of_containers_and_volumes(void **state)
 {
     static const struct {
         const char *text;
@@ -147,8 +147,13 @@ static void container_names(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++)
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct err e = { 0 };
+
         assert_int_equal(docker_container_ref_check(cases[i].text, NULL), cases[i].want);
+        assert_int_equal(docker_volume_name_check(cases[i].text, &e), cases[i].want);
+        assert_true(!e.code || str_starts(e.msg, "invalid volume name: '"));
+    }
 }
 
 int main(void)
@@ -156,7 +161,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(image_names),
         cmocka_unit_test(wrong_image_names),
-        cmocka_unit_test(container_names),
+        cmocka_unit_test(names_of_containers_and_volumes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

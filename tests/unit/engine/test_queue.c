@@ -81,6 +81,84 @@ static void tells_health_from_an_event(void **state)
     queued_destroy(q);
 }
 
+static void takes_the_tasks_of_a_local_list(void **state)
+{
+    static const char json[] = "{\"arn\":\"arn:aws:ecs:r:1:task/c/0\",\"containers\":"
+                               "[{\"name\":\"a\",\"image\":\"i\"}]}";
+    char name[] = "web", digest[] = "d1";
+    struct core_local_def def = { name, digest, NULL, true };
+    struct err e = { 0 };
+    struct queued *q;
+
+    (void)state;
+    assert_int_equal(task_decode_text(json, sizeof json - 1, &def.task, &e), ERR_OK);
+    q = queued_local(&def, 1);
+    name[0] = digest[0] = 'X';
+    assert_null(def.task);
+    assert_int_equal(q->ev.u.local.n_defs, 1);
+    assert_string_equal(q->ev.u.local.defs[0].name, "web");
+    assert_string_equal(q->ev.u.local.defs[0].digest, "d1");
+    assert_string_equal(q->ev.u.local.defs[0].task->id, "0");
+    assert_true(q->ev.u.local.defs[0].once);
+    queued_destroy(q);
+    q = queued_local(NULL, 0);
+    assert_int_equal(q->ev.u.local.n_defs, 0);
+    queued_destroy(q);
+}
+
+static bool has_a_label(const void *user, const struct docker_any *row)
+{
+    (void)user;
+    return row->task_arn != NULL;
+}
+
+#define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void owns_what_an_answer_says(void **state)
+{
+    char tag[] = "busybox:latest", id[] = "sha256:aa", other[] = "someone";
+    const char *const tags[] = { tag, "busybox:1", NULL };
+    const char *const digests[] = { "busybox@" DIGEST, NULL };
+    const struct docker_image images[] = {
+        { .id = id, .size = 9, .created_ms = 7, .tags = tags, .repo_digests = digests },
+        { .id = "sha256:bb" },
+    };
+    const struct docker_any rows[] = { { "1", other, "exited", NULL },
+                                       { "2", "ours", "running", "arn" } };
+    struct ctr_facts facts = { .id = "c1", .status = CTR_STOPPED };
+    struct queued *q = queued_op(5, NULL);
+
+    (void)state;
+    queued_set_images(q, images, 2, NULL);
+    queued_set_others(q, rows, 2, has_a_label, NULL);
+    queued_set_facts(q, &facts);
+    q->ev.u.op.ports = mem_array(3, sizeof *q->ev.u.op.ports);
+    tag[0] = id[0] = other[0] = 'X';
+    assert_int_equal(q->ev.u.op.n_images, 2);
+    assert_string_equal(q->ev.u.op.images[0].id, "sha256:aa");
+    assert_int_equal(q->ev.u.op.images[0].n_names, 2);
+    assert_string_equal(q->ev.u.op.images[0].names[0], "busybox:latest");
+    assert_string_equal(q->ev.u.op.images[0].digest, "");
+    assert_int_equal(q->ev.u.op.images[0].size, 9);
+    assert_int_equal(q->ev.u.op.images[0].created_ms, 7);
+    assert_int_equal(q->ev.u.op.images[1].n_names, 0);
+    assert_int_equal(q->ev.u.op.n_others, 1);
+    assert_string_equal(q->ev.u.op.others[0].name, "someone");
+    assert_string_equal(q->ev.u.op.others[0].state, "exited");
+    assert_string_equal(q->ev.u.op.facts->id, "c1");
+    queued_destroy(q);
+
+    q = queued_op(6, NULL);
+    queued_set_images(q, images, 1, "busybox:1");
+    assert_string_equal(q->ev.u.op.images[0].digest, DIGEST);
+    queued_destroy(q);
+    q = queued_op(7, NULL);
+    queued_set_digest(q, "sha256:03");
+    assert_int_equal(q->ev.u.op.n_images, 1);
+    assert_string_equal(q->ev.u.op.images[0].digest, "sha256:03");
+    queued_destroy(q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +166,8 @@ int main(void)
         cmocka_unit_test(leaves_out_containers_of_nobody),
         cmocka_unit_test(takes_the_tasks_of_a_payload),
         cmocka_unit_test(tells_health_from_an_event),
+        cmocka_unit_test(takes_the_tasks_of_a_local_list),
+        cmocka_unit_test(owns_what_an_answer_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,47 +1,10 @@
-#include "unit/task/fixture.h"
-
-#include <jansson.h>
-#include <stdio.h>
+#include "unit/task/create.h"
 
 #define LABELS(family, version)                                                           \
     "{\"com.amazonaws.ecs.cluster\":\"demo\",\"com.amazonaws.ecs.container-name\":\"a\"," \
     "\"com.amazonaws.ecs.task-arn\":\"" ARN                                               \
     "\",\"com.amazonaws.ecs.task-definition-family\":\"" family                           \
     "\",\"com.amazonaws.ecs.task-definition-version\":\"" version "\"}"
-
-static const char *const names[] = { "ecs-one", "ecs-two", "ecs-three" };
-
-static struct task_create_args args_for(const struct task *t)
-{
-    return (struct task_create_args){ .task = t, .cluster = "demo", .docker_names = names };
-}
-
-static json_t *body_of(const struct task_create_args *a)
-{
-    struct buf b = BUF_INIT(1 << 20);
-    struct err e = { 0 };
-    json_t *v;
-
-    if (task_create_body(a, &b, &e))
-        fail_msg("%s", e.msg);
-    v = json_loadb(b.data, b.len, 0, NULL);
-    assert_non_null(v);
-    buf_fini(&b);
-    return v;
-}
-
-/* Compares a member, or a member of it, with a JSON text; "" for nothing there. */
-static void assert_at(const json_t *body, const char *member, const char *sub, const char *want)
-{
-    const json_t *v = json_object_get(body, member);
-    char *text;
-
-    if (sub)
-        v = json_object_get(v, sub);
-    text = v ? json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : strdup("");
-    assert_string_equal(text, want);
-    free(text);
-}
 
 /* ---- single fields ---- */
 
@@ -62,7 +25,10 @@ static const struct {
     { ",\"environment\":{\"B\":\"2\",\"A\":\"x=y\"}", "Env", NULL, "[\"A=x=y\",\"B=2\"]" },
     /* limits */
     { ",\"memory\":64", "HostConfig", "Memory", "67108864" },
-    { ",\"memory\":3", "HostConfig", "Memory", "4194304" },
+    { ",\"memory\":1", "HostConfig", "Memory", "6291456" }, /* Docker's least */
+    { ",\"memory\":5", "HostConfig", "Memory", "6291456" },
+    { ",\"memory\":6", "HostConfig", "Memory", "6291456" },
+    { ",\"memory\":7", "HostConfig", "Memory", "7340032" },
     { ",\"memory\":0", "HostConfig", "Memory", "" },
     { ",\"cpu\":1", "HostConfig", "CpuShares", "2" },
     { ",\"cpu\":10", "HostConfig", "CpuShares", "10" },
@@ -204,19 +170,6 @@ static const struct {
       HOST_ERR "LogConfig.Config.a: expected string, got integer" },
 };
 
-static void assert_body_fails(const struct task_create_args *a, const char *message)
-{
-    struct buf b = BUF_INIT(1 << 20);
-    struct err e = { 0 };
-
-    buf_puts(&b, "before");
-    assert_int_equal(task_create_body(a, &b, &e), ERR_INVALID);
-    if (!str_starts(e.msg, message))
-        fail_msg("'%s' does not start with '%s'", e.msg, message);
-    assert_string_equal(buf_text(&b), "before"); /* untouched */
-    buf_fini(&b);
-}
-
 static void test_errors(void **state)
 {
     (void)state;
@@ -229,27 +182,15 @@ static void test_errors(void **state)
     }
 }
 
-static void test_unsupported_modes(void **state)
+/* Only a task that is to be stopped gets past the decoder with it. */
+static void test_awsvpc(void **state)
 {
-    static const struct {
-        const char *member, *message;
-    } rows[] = {
-        { ",\"networkMode\":\"awsvpc\"", "HostConfigError: network mode awsvpc is not supported" },
-        { ",\"pidMode\":\"task\"", "HostConfigError: pid mode task is not supported" },
-        { ",\"ipcMode\":\"task\"", "HostConfigError: ipc mode task is not supported" },
-    };
+    AUTO(task)
+    struct task *t = decode(TASK(",\"networkMode\":\"awsvpc\",\"desiredStatus\":\"STOPPED\""));
+    struct task_create_args a = args_for(t);
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        AUTO(str)
-        char *text =
-            mem_printf("{\"arn\":\"x/1\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"}]%s}",
-                       rows[i].member);
-        AUTO(task) struct task *t = decode(text);
-        struct task_create_args a = args_for(t);
-
-        assert_body_fails(&a, rows[i].message);
-    }
+    assert_body_fails(&a, "HostConfigError: network mode awsvpc is not supported");
 }
 
 static void test_output_limit(void **state)
@@ -285,19 +226,19 @@ static void test_env(void **state)
     a.image_env = image_env;
     body = body_of(&a);
     assert_at(body, "Env", NULL,
-              "[\"Z=1\",\"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/r\","
-              "\"ECS_CONTAINER_METADATA_URI=http://169.254.170.2/v3/u\","
-              "\"ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/u\","
+              "[\"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/r\","
+              "\"AWS_DEFAULT_REGION=eu-west-1\",\"AWS_REGION=eu-west-1\","
               "\"ECS_AGENT_URI=http://169.254.170.2/api/u\","
-              "\"AWS_REGION=eu-west-1\",\"AWS_DEFAULT_REGION=eu-west-1\"]");
+              "\"ECS_CONTAINER_METADATA_URI=http://169.254.170.2/v3/u\","
+              "\"ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/u\",\"Z=1\"]");
     json_decref(body);
 
     a.metadata_id = NULL;
     a.image_env = image_region; /* one of the two is enough to leave both alone */
     body = body_of(&a);
     assert_at(body, "Env", NULL,
-              "[\"ECS_AGENT_URI=mine\",\"Z=1\","
-              "\"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/r\"]");
+              "[\"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/r\","
+              "\"ECS_AGENT_URI=mine\",\"Z=1\"]");
     json_decref(body);
 }
 
@@ -384,12 +325,49 @@ static void test_deterministic(void **state)
     buf_fini(&two);
 }
 
+static void test_version_of_the_api(void **state)
+{
+    static const struct {
+        const char *asked;
+        bool fine;
+    } rows[] = { { "1.17", true },  { "1.41", true }, { "1.42", false },
+                 { "1.16", false }, { "2.0", false }, { "1.x", false } };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(str)
+        char *text = mem_printf(
+            "{\"arn\":\"a/1\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"dockerConfig\":"
+            "{\"version\":\"%s\"}}]}",
+            rows[i].asked);
+        AUTO(str)
+        char *why = mem_printf("CannotGetDockerClientVersionError: docker client "
+                               "factory: client not found for docker version: %s",
+                               rows[i].asked);
+        struct task *t = NULL;
+        struct err e = { 0 };
+        struct task_create_args a;
+
+        assert_int_equal(task_decode_text(text, strlen(text), &t, &e), ERR_OK);
+        a = args_for(t);
+        a.docker_api = 41;
+        if (rows[i].fine)
+            json_decref(body_of(&a));
+        else
+            assert_body_fails(&a, why);
+        a.docker_api = 0;
+        json_decref(body_of(&a));
+        task_destroy(t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_version_of_the_api),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_unsupported_modes),
+        cmocka_unit_test(test_awsvpc),
         cmocka_unit_test(test_output_limit),
         cmocka_unit_test(test_env),
         cmocka_unit_test(test_region_of_task_wins),

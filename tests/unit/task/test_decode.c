@@ -105,15 +105,16 @@ static void test_everything(void **state)
     assert_string_equal(c->log_options[0].value, "g");
 
     assert_int_equal(t->n_volumes, 4);
+    assert_int_equal(t->volumes[0].kind, VOLUME_HOST);
     assert_string_equal(t->volumes[0].host_path, "/srv");
+    assert_int_equal(t->volumes[1].kind, VOLUME_TASK);
     assert_null(t->volumes[1].host_path);
-    assert_false(t->volumes[1].docker);
-    assert_true(t->volumes[2].docker);
-    assert_false(t->volumes[2].shared);
+    assert_int_equal(t->volumes[2].kind, VOLUME_TASK);
     assert_string_equal(t->volumes[2].driver, "local");
     assert_string_equal(t->volumes[2].driver_opts[0].value, "1");
     assert_string_equal(t->volumes[2].labels[0].name, "l");
-    assert_true(t->volumes[3].shared);
+    assert_int_equal(t->volumes[3].kind, VOLUME_SHARED);
+    assert_null(t->volumes[3].driver);
     assert_true(t->volumes[3].autoprovision);
 }
 

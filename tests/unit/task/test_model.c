@@ -11,7 +11,11 @@ static void test_status_names(void **state)
         assert_int_equal(task_status_parse(task_status_name(s), &back, &e), ERR_OK);
         assert_int_equal(back, s);
     }
+    assert_string_equal(ctr_status_name(CTR_NONE), "NONE");
+    assert_string_equal(ctr_status_name(CTR_MANIFEST_PULLED), "MANIFEST_PULLED");
     assert_string_equal(ctr_status_name(CTR_PULLED), "PULLED");
+    assert_string_equal(ctr_status_name(CTR_CREATED), "CREATED");
+    assert_string_equal(ctr_status_name(CTR_RUNNING), "RUNNING");
     assert_string_equal(ctr_status_name(CTR_STOPPED), "STOPPED");
 }
 
@@ -77,6 +81,28 @@ static void test_docker_name(void **state)
     }
 }
 
+static void test_image_has_digest(void **state)
+{
+    static const struct {
+        const char *image;
+        bool want;
+    } rows[] = {
+        { "busybox", false },
+        { "reg:5000/busybox:1", false },
+        { "reg:5000/busybox@sha256:ab", true },
+        { "busybox:1@sha256:ab", true },
+        { "busybox@sha256:", false },
+        { "busybox@sha256", false },
+        { "busybox@:ab", false },
+        { "me@reg/busybox", false },
+        { "", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(task_image_has_digest(rows[i].image), rows[i].want);
+}
+
 static void test_facts(void **state)
 {
     struct port_binding rows[] = { { .ip = "0.0.0.0", .container_port = 80, .host_port = 32768 },
@@ -106,7 +132,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status_names), cmocka_unit_test(test_status_parse_fails),
         cmocka_unit_test(test_find),         cmocka_unit_test(test_needs),
-        cmocka_unit_test(test_docker_name),  cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_docker_name),  cmocka_unit_test(test_image_has_digest),
+        cmocka_unit_test(test_facts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,13 +4,18 @@
 static const char full[] =
     "{\"arn\":\"" ARN "\",\"family\":\"f\",\"version\":\"1\",\"group\":\"g\","
     "\"desiredStatus\":\"RUNNING\",\"cpu\":0.1,\"memory\":99,\"networkMode\":\"odd\","
-    "\"launchType\":\"EC2\",\"serviceName\":\"s\",\"pidMode\":\"host\",\"ipcMode\":\"none\","
+    "\"launchType\":\"EC2\",\"serviceName\":\"s\",\"pidMode\":\"task\",\"ipcMode\":\"none\","
     "\"roleCredentials\":{\"credentialsId\":\"r\",\"secretAccessKey\":\"hush\"},"
     "\"later\":{\"token\":\"hush\"},\"containers\":["
     "{\"name\":\"a\",\"image\":\"i\",\"essential\":true,\"cpu\":5,\"memory\":6,"
     "\"command\":[\"x\",\"hush\"],\"entryPoint\":[\"hush\"],\"environment\":{\"K\":\"hush\"},"
     "\"later\":\"hush\",\"healthCheckType\":\"docker\",\"logsAuthStrategy\":\"ExecutionRole\","
     "\"containerArn\":\"ca\",\"startTimeout\":3,\"stopTimeout\":4,"
+    "\"restartPolicy\":{\"enabled\":true,\"ignoredExitCodes\":[0,-3],"
+    "\"restartAttemptPeriod\":7,\"later\":\"hush\"},\"registryAuthentication\":{\"type\":"
+    "\"ecr\",\"password\":\"hush\",\"ecrAuthData\":{\"region\":\"r\",\"registryId\":\"1\","
+    "\"endpointOverride\":\"e\",\"useExecutionRole\":true}},\"environmentFiles\":["
+    "{\"value\":\"arn:aws:s3:::b/z\"},{\"value\":\"arn:aws:s3:::b/a\",\"type\":\"s3\"}],"
     "\"portMappings\":[{\"containerPort\":80,\"hostPort\":81},"
     "{\"containerPortRange\":\"5-6\",\"protocol\":\"udp\"}],"
     "\"mountPoints\":[{\"sourceVolume\":\"v\",\"containerPath\":\"/v\"}],"
@@ -24,7 +29,8 @@ static const char full[] =
     "{\"name\":\"b\",\"image\":\"i\",\"overrides\":\"{\\\"command\\\":[\\\"hush\\\"]}\","
     "\"links\":[\"a:db\"],\"volumesFrom\":[{\"sourceContainer\":\"a\",\"readOnly\":true}],"
     "\"dependsOn\":[{\"containerName\":\"a\",\"condition\":\"HEALTHY\"}]},"
-    "{\"name\":\"c\",\"image\":\"i\",\"links\":[\"a\"],"
+    "{\"name\":\"c\",\"image\":\"i\",\"links\":[\"a\"],\"registryAuthentication\":{"
+    "\"type\":\"asm\",\"asmAuthData\":{\"credentialsParameter\":\"arn:p\"}},"
     "\"volumesFrom\":[{\"sourceContainer\":\"b\"}]}],"
     "\"volumes\":[{\"name\":\"v\",\"host\":{\"sourcePath\":\"/srv\"}},{\"name\":\"w\",\"host\":{}},"
     "{\"name\":\"d\",\"type\":\"docker\",\"dockerVolumeConfiguration\":{\"scope\":\"shared\","
@@ -44,6 +50,28 @@ static void test_no_secret(void **state)
     assert_non_null(strstr(text, "\\\"awslogs-group\\\":\\\"g\\\""));
     assert_non_null(strstr(text, "\\\"splunk-token\\\":\\\"\\\""));
     assert_non_null(strstr(text, "\\\"NetworkMode\\\":\\\"bridge\\\""));
+}
+
+static void assert_same_text(const char *a, const char *b)
+{
+    assert_int_equal(a == NULL, b == NULL);
+    if (a)
+        assert_string_equal(a, b);
+}
+
+static void assert_same_policies(const struct task_container *a, const struct task_container *b)
+{
+    assert_int_equal(a->restart.enabled, b->restart.enabled);
+    assert_int_equal(a->restart.attempt_period_s, b->restart.attempt_period_s);
+    assert_int_equal(a->restart.n_ignored_codes, b->restart.n_ignored_codes);
+    for (size_t i = 0; i < a->restart.n_ignored_codes; i++)
+        assert_int_equal(a->restart.ignored_codes[i], b->restart.ignored_codes[i]);
+    assert_int_equal(a->auth.kind, b->auth.kind);
+    assert_same_text(a->auth.region, b->auth.region);
+    assert_same_text(a->auth.registry_id, b->auth.registry_id);
+    assert_same_text(a->auth.endpoint_override, b->auth.endpoint_override);
+    assert_same_text(a->auth.secret_id, b->auth.secret_id);
+    assert_int_equal(a->auth.use_execution_role, b->auth.use_execution_role);
 }
 
 static void assert_same_container(const struct task_container *a, const struct task_container *b)
@@ -74,6 +102,18 @@ static void assert_same_container(const struct task_container *a, const struct t
     assert_int_equal(a->n_from, b->n_from);
     assert_int_equal(a->n_mounts, b->n_mounts);
     assert_int_equal(a->n_secrets, b->n_secrets);
+    for (size_t i = 0; i < a->n_secrets; i++) {
+        assert_string_equal(a->secrets[i].name, b->secrets[i].name);
+        assert_string_equal(a->secrets[i].value_from, b->secrets[i].value_from);
+        assert_string_equal(a->secrets[i].region, b->secrets[i].region);
+        assert_string_equal(a->secrets[i].provider, b->secrets[i].provider);
+        assert_int_equal(a->secrets[i].log_driver, b->secrets[i].log_driver);
+    }
+    assert_int_equal(a->n_env_files, b->n_env_files);
+    for (size_t i = 0; i < a->n_env_files; i++)
+        assert_string_equal(a->env_files[i], b->env_files[i]);
+    assert_int_equal(a->internal, b->internal);
+    assert_same_policies(a, b);
     assert_int_equal(a->start_timeout_s, b->start_timeout_s);
     assert_int_equal(a->stop_timeout_s, b->stop_timeout_s);
     assert_int_equal(a->health_docker, b->health_docker);
@@ -97,13 +137,15 @@ static void test_same_decisions(void **state)
     assert_null(back->execution_credentials_id);
     assert_int_equal(task_need_cpu(t), task_need_cpu(back));
     assert_int_equal(task_need_memory_mib(t), task_need_memory_mib(back));
+    assert_int_equal(t->n_containers, 4);
     assert_int_equal(t->n_containers, back->n_containers);
     for (size_t i = 0; i < t->n_containers; i++)
         assert_same_container(&t->containers[i], &back->containers[i]);
     assert_int_equal(t->n_volumes, back->n_volumes);
     assert_string_equal(back->volumes[0].host_path, "/srv");
     assert_null(back->volumes[1].host_path);
-    assert_true(back->volumes[2].docker && back->volumes[2].shared);
+    for (size_t i = 0; i < t->n_volumes; i++)
+        assert_int_equal(t->volumes[i].kind, back->volumes[i].kind);
 }
 
 /* Text that is not JSON stays what it is: nothing. */

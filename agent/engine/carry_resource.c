@@ -1,0 +1,319 @@
+/* carry_resource: what a task needs besides images and containers: volumes, a cgroup,
+ * values that are fetched for it; and the disk that all of it lies on. */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/carry.h"
+
+#define MIB INT64_C(1048576)
+
+/* ---- volumes ---- */
+
+static const struct task_volume *volume_of(const struct carried *c)
+{
+    const struct task *t = carry_task(c);
+
+    return t && c->volume < t->n_volumes ? &t->volumes[c->volume] : NULL;
+}
+
+static void make_volume(struct carried *c, const struct task_volume *v)
+{
+    const struct docker_volume want = {
+        .name = c->ref,
+        .driver = v->driver,
+        .options = v->driver_opts,
+        .labels = v->labels,
+        .n_options = v->n_driver_opts,
+        .n_labels = v->n_labels,
+    };
+
+    c->docker = docker_create_volume(c->en->docker, &want, c->timeout_ms, carry_done, c);
+}
+
+static const char *find_value(const struct task_kv *pairs, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (streq(pairs[i].name, name))
+            return pairs[i].value;
+    }
+    return NULL;
+}
+
+/* In whatever order. */
+static bool same_pairs(const struct task_kv *a, size_t n_a, const struct task_kv *b, size_t n_b)
+{
+    for (size_t i = 0; i < n_a; i++) {
+        const char *other = find_value(b, n_b, a[i].name);
+
+        if (!other || !streq(other, a[i].value))
+            return false;
+    }
+    return n_a == n_b;
+}
+
+static enum err_code check_found(const struct task_volume *want, const struct docker_volume *found,
+                                 struct err *e)
+{
+    if (!same_pairs(want->driver_opts, want->n_driver_opts, found->options, found->n_options))
+        return err_set(e, ERR_INVALID,
+                       "volume %s: its driver options are not those of the task definition",
+                       want->name);
+    if (!same_pairs(want->labels, want->n_labels, found->labels, found->n_labels))
+        return err_set(e, ERR_INVALID, "volume %s: its labels are not those of the task definition",
+                       want->name);
+    return ERR_OK;
+}
+
+/* A shared volume: used when it is there, made when it is not and may be. */
+static void on_volume(void *user, const struct docker_volume *found, const struct err *e)
+{
+    struct carried *c = user;
+    const struct task_volume *want = volume_of(c);
+    struct err why = *e;
+
+    c->docker = NULL;
+    if (!want) {
+        carry_gone(c);
+    } else if (why.code == ERR_NOT_FOUND && want->autoprovision) {
+        make_volume(c, want);
+    } else {
+        if (!why.code && want->autoprovision && c->en->config->shared_volume_match_full)
+            (void)!check_found(want, found, &why);
+        carry_done(c, &why);
+    }
+}
+
+void carry_create_volume(struct carried *c)
+{
+    const struct task_volume *v = volume_of(c);
+
+    if (!v)
+        carry_gone(c);
+    else if (v->kind == VOLUME_SHARED)
+        c->docker = docker_inspect_volume(c->en->docker, c->ref, c->timeout_ms, on_volume, c);
+    else
+        make_volume(c, v);
+}
+
+void carry_remove_volume(struct carried *c)
+{
+    c->docker = docker_remove_volume(c->en->docker, c->ref, c->timeout_ms, carry_done, c);
+}
+
+/* ---- cgroups: files, so on a worker ---- */
+
+static void on_worked(void *user)
+{
+    struct carried *c = user;
+
+    c->work = NULL;
+    carry_done(c, &c->work_err);
+}
+
+static void work_make_cgroup(void *user)
+{
+    struct carried *c = user;
+
+    (void)!host_cgroup_make(c->en->cgroups, c->task_id, &c->limits, &c->work_err);
+}
+
+static void work_remove_cgroup(void *user)
+{
+    struct carried *c = user;
+
+    (void)!host_cgroup_remove(c->en->cgroups, c->task_id, &c->work_err);
+}
+
+static struct host_cgroup_limits limits_of(const struct config *config, const struct task *t)
+{
+    struct host_cgroup_limits l = {
+        .cpu_vcpus = t->cpu_vcpus,
+        .cpu_period_us = config->cgroup_cpu_period_us,
+        .memory_bytes = t->memory_mib * MIB,
+        .pids = config->task_pids_limit,
+    };
+
+    for (size_t i = 0; i < t->n_containers; i++) {
+        int64_t shares = t->containers[i].cpu_shares;
+
+        if (!t->containers[i].internal)
+            l.cpu_shares += shares > 2 ? shares : 2; /* Docker's least */
+    }
+    return l;
+}
+
+void carry_create_cgroup(struct carried *c)
+{
+    const struct task *t = carry_task(c);
+
+    if (!t) {
+        carry_gone(c);
+        return;
+    }
+    if (!c->en->cgroups) {
+        carry_done(c, &(struct err){ 0 });
+        return;
+    }
+    c->task_id = mem_strdup(t->id);
+    c->limits = limits_of(c->en->config, t);
+    c->work = loop_work(c->en->loop, work_make_cgroup, on_worked, c);
+}
+
+void carry_remove_cgroup(struct carried *c)
+{
+    if (!c->en->cgroups) {
+        carry_done(c, &(struct err){ 0 });
+        return;
+    }
+    c->task_id = mem_strdup(str_after_last(c->task_arn, '/'));
+    c->work = loop_work(c->en->loop, work_remove_cgroup, on_worked, c);
+}
+
+/* ---- values that somebody else fetches ---- */
+
+/* Where nothing is there to fetch them, a task that needs them ends with what the
+ * reference says when a call fails, and why. */
+
+static const char *region_or(const char *region)
+{
+    return str_empty(region) ? "the agent's region" : region;
+}
+
+static enum err_code refuse_secret(const struct task_secret *s, struct err *e)
+{
+    if (s->provider && streq(s->provider, "asm"))
+        return err_set(e, ERR_INVALID, "secret %s: this agent cannot reach AWS Secrets Manager yet",
+                       s->value_from);
+    return err_set(e, ERR_INVALID,
+                   "fetching secret data from SSM Parameter Store in %s: this agent cannot reach "
+                   "it yet",
+                   region_or(s->region));
+}
+
+static enum err_code refuse_file(const char *arn, struct err *e)
+{
+    const char *bucket = str_after_last(arn, ':');
+    const char *slash = strchr(bucket, '/');
+    int n = slash ? (int)(slash - bucket) : (int)strlen(bucket);
+
+    return err_set(e, ERR_INVALID,
+                   "unable to download env file with key %s from bucket %.*s, error: this agent "
+                   "cannot reach Amazon S3 yet",
+                   slash ? slash + 1 : "", n, bucket);
+}
+
+static enum err_code refuse_auth(const struct task_auth *a, struct err *e)
+{
+    if (a->kind == TASK_AUTH_ASM)
+        return err_set(e, ERR_INVALID,
+                       "asm fetching secret from the service for %s: this agent cannot reach AWS "
+                       "Secrets Manager yet",
+                       a->secret_id ? a->secret_id : "?");
+    return err_set(e, ERR_INVALID,
+                   "engine ecr credentials: this agent cannot reach Amazon ECR in %s yet",
+                   region_or(a->region));
+}
+
+static enum err_code refuse(const struct task *t, enum core_op op, struct err *e)
+{
+    for (size_t i = 0; i < t->n_containers; i++) {
+        const struct task_container *k = &t->containers[i];
+
+        if (op == CORE_OP_FETCH_SECRETS && k->n_secrets)
+            return refuse_secret(&k->secrets[0], e);
+        if (op == CORE_OP_FETCH_ENV_FILES && k->n_env_files)
+            return refuse_file(k->env_files[0], e);
+        if (op == CORE_OP_FETCH_AUTH && k->auth.kind != TASK_AUTH_ENGINE)
+            return refuse_auth(&k->auth, e);
+    }
+    return ERR_OK; /* there is nothing to fetch */
+}
+
+void carry_fetch(struct carried *c)
+{
+    const struct task *t = carry_task(c);
+    struct engine *en = c->en;
+    struct err e = { 0 };
+
+    if (!t) {
+        carry_gone(c);
+    } else if (en->peers.fetch) {
+        en->peers.fetch(en->user, c->id, c->op, t);
+    } else {
+        (void)!refuse(t, c->op, &e);
+        carry_done(c, &e);
+    }
+}
+
+static bool is_fetch(enum core_op op)
+{
+    return op == CORE_OP_FETCH_SECRETS || op == CORE_OP_FETCH_ENV_FILES || op == CORE_OP_FETCH_AUTH;
+}
+
+void engine_fetched(struct engine *en, uint64_t id, const struct engine_value *values, size_t n,
+                    const struct err *e)
+{
+    struct err why = e ? *e : (struct err){ 0 };
+    struct carried *c;
+
+    HASH_FIND(hh, en->ops, &id, sizeof id, c);
+    if (!c || !is_fetch(c->op))
+        return; /* canceled meanwhile */
+    if (!carry_task(c)) {
+        carry_gone(c);
+        return;
+    }
+    if (!why.code)
+        (void)!values_put(&en->values, c->task_arn, c->op, values, n, &why);
+    carry_done(c, &why);
+}
+
+void carry_forget_secrets(struct carried *c)
+{
+    values_drop(&c->en->values, c->task_arn);
+    carry_done(c, &(struct err){ 0 });
+}
+
+/* ---- the disk ---- */
+
+static void work_read_disk(void *user)
+{
+    struct carried *c = user;
+
+    (void)!host_read_disk(c->path, &c->disk, &c->work_err);
+}
+
+static void on_disk(void *user)
+{
+    struct carried *c = user;
+    struct queued *q = c->answer;
+
+    c->work = NULL;
+    c->answer = NULL;
+    if (c->work_err.code)
+        log_warn("the disk of the container engine cannot be looked at", kv_err(&c->work_err));
+    else
+        q->ev.u.op.disk = (struct core_disk){ c->disk.bytes, c->disk.bytes_used, c->disk.inodes,
+                                              c->disk.inodes_used };
+    carry_finish(c, q);
+}
+
+void carry_add_disk(struct carried *c)
+{
+    if (!c->en->docker_root) {
+        struct queued *q = c->answer;
+
+        c->answer = NULL;
+        carry_finish(c, q);
+        return;
+    }
+    c->path = mem_strdup(c->en->docker_root);
+    c->work = loop_work(c->en->loop, work_read_disk, on_disk, c);
+}
+
+void carry_look_at_disk(struct carried *c)
+{
+    c->answer = queued_op(c->id, NULL);
+    carry_add_disk(c);
+}

@@ -1,0 +1,106 @@
+/* LogConfig of a container, edited in the order of the reference: the credentials of
+ * the execution role, a roomier buffer, then secrets. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "task/create_body.h"
+
+#define CREDENTIALS_OPTION "awslogs-credentials-endpoint"
+#define BUFFER_OPTION      "max-buffer-size"
+
+/* Docker writes the file, Berth reads it and ships the lines. */
+static void write_shipped_log(struct jw *w, const struct task_create_args *a)
+{
+    jw_kstr(w, "Type", "json-file");
+    jw_key(w, "Config");
+    jw_object(w);
+    jw_kstr_if(w, "max-size", a->log_max_size);
+    jw_kstr_if(w, "max-file", a->log_max_file);
+    jw_kstr(w, "compress", "false");
+    jw_end(w);
+}
+
+/* Names of options are exact, as the keys of a Go map. */
+static const char *option(const struct jcur *options, const char *name)
+{
+    struct jcur m = jcur_exact(options, name);
+
+    return jcur_present(&m) ? jcur_as_str(&m) : NULL;
+}
+
+/* The last secret of that name counts; an empty one sets nothing. */
+static bool is_secret(const struct task_create_args *a, size_t from, const char *name)
+{
+    for (size_t i = from; i < a->n_log_secrets; i++)
+        if (!str_empty(a->log_secrets[i].value) && streq(a->log_secrets[i].name, name))
+            return true;
+    return false;
+}
+
+static void write_options(struct jw *w, const struct task_create_args *a,
+                          const struct jcur *options)
+{
+    bool role = a->task->containers[a->container].log_execution_role;
+    struct jcur m;
+
+    for (size_t i = 0; jcur_member(options, i, &m); i++) {
+        if (i == TASK_MAX_PAIRS) {
+            jcur_fail(options, "more than %d members", TASK_MAX_PAIRS);
+            return;
+        }
+        if (!is_secret(a, 0, m.key) && !(role && streq(m.key, CREDENTIALS_OPTION)))
+            jw_kstr(w, m.key, jcur_present(&m) ? jcur_as_str(&m) : "");
+    }
+}
+
+/* A driver that may drop lines gets a roomier buffer than Docker's own 1 MiB. */
+static bool wants_buffer(const struct jcur *options)
+{
+    const char *mode = option(options, "mode");
+
+    return mode && streq(mode, "non-blocking") && !option(options, BUFFER_OPTION);
+}
+
+static void write_other_log(struct jw *w, const struct task_create_args *a, const char *type,
+                            const struct jcur *options)
+{
+    bool role = a->task->containers[a->container].log_execution_role;
+
+    jw_kstr(w, "Type", type);
+    if (!jcur_present(options) && !role && !a->n_log_secrets)
+        return;
+    jw_key(w, "Config");
+    jw_object(w);
+    write_options(w, a, options);
+    /* As the reference does: for any driver, although only one knows it. */
+    if (role && !is_secret(a, 0, CREDENTIALS_OPTION)) {
+        AUTO(str) char *uri = mem_printf(CREDENTIALS_PATH "%s", a->task->execution_credentials_id);
+
+        jw_kstr(w, CREDENTIALS_OPTION, uri);
+    }
+    if (wants_buffer(options) && !is_secret(a, 0, BUFFER_OPTION))
+        jw_kstr(w, BUFFER_OPTION, "10m");
+    for (size_t i = 0; i < a->n_log_secrets; i++)
+        if (!str_empty(a->log_secrets[i].value) && !is_secret(a, i + 1, a->log_secrets[i].name))
+            jw_kstr(w, a->log_secrets[i].name, a->log_secrets[i].value);
+    jw_end(w);
+}
+
+void create_write_log_config(struct jw *w, const struct task_create_args *a, const struct jcur *top)
+{
+    struct jcur log = jcur_obj(top, "LogConfig");
+    struct jcur options = jcur_obj(&log, "Config");
+    const char *type = jcur_str_or(&log, "Type", "");
+
+    if (!*type)
+        return;
+    jw_key(w, "LogConfig");
+    jw_object(w);
+    if (streq(type, "awslogs"))
+        write_shipped_log(w, a);
+    else
+        write_other_log(w, a, type, &options);
+    jw_end(w);
+}
