@@ -121,7 +121,7 @@ void core_note(struct core *c, bool warning, const struct core_task *t, const st
 
 void task_touch(struct core *c, struct core_task *t)
 {
-    if (t->dirty)
+    if (t->dirty || !c->started) /* CORE_EV_STARTED touches them all */
         return;
     t->dirty = true;
     list_push_back(&c->dirty, &t->dirty_node);

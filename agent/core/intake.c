@@ -351,13 +351,13 @@ void intake_restored(struct core *c, struct core_event *ev)
         local_restored(c, t);
 }
 
-/* A create that was under way when the agent died may still be carried out, so its
- * name is not forgotten at once. */
+/* A create that was under way when an earlier agent died may still be carried out, even
+ * when the container has been made again since, so its name is not forgotten at once. */
 #define LATE_CREATE_MS 60000
 
 static void resume(struct core *c, struct core_task *t)
 {
-    bool begun = false, late = resources_may_appear(t);
+    bool begun = false;
 
     for (size_t i = 0; i < t->n_ctrs; i++) {
         struct core_ctr *k = &t->ctrs[i];
@@ -365,12 +365,11 @@ static void resume(struct core *c, struct core_task *t)
         /* What may exist is looked at before anything is decided about it. */
         if (k->create_tried && !k->removed)
             k->suspect = k->known != CTR_STOPPED;
-        late |= k->create_tried && !k->docker_id;
         if (k->known != CTR_STOPPED)
             ports_hold(c, k);
         begun |= k->known > CTR_NONE && k->known < CTR_STOPPED;
     }
-    if (late)
+    if (t->admitted || begun)
         t->not_before = c->now.mono_ms + LATE_CREATE_MS;
     resources_resume(t);
     if (t->known == TASK_STOPPED)

@@ -85,14 +85,6 @@ char *resources_refuse(const struct core *c, const struct task *def)
     return NULL;
 }
 
-bool resources_may_appear(const struct core_task *t)
-{
-    for (size_t i = 0; i < t->n_res && t->admitted; i++)
-        if (t->res[i].known == RES_NONE && !is_value(&t->res[i]))
-            return true;
-    return false;
-}
-
 /* Values are in memory only. */
 void resources_resume(struct core_task *t)
 {
@@ -309,14 +301,15 @@ bool resources_clean_up(struct core *c, struct core_task *t)
     return all;
 }
 
-int64_t resources_next_wake(const struct core_task *t)
+int64_t resources_next_wake(const struct core_task *t, int64_t now)
 {
     int64_t at = -1;
 
     for (size_t i = 0; i < t->n_res; i++) {
         const struct core_res *r = &t->res[i];
 
-        if (!r->op.id && r->known != RES_REMOVED && r->retry_at && (at < 0 || r->retry_at < at))
+        if (!r->op.id && r->known != RES_REMOVED && r->retry_at > now &&
+            (at < 0 || r->retry_at < at))
             at = r->retry_at;
     }
     return at;

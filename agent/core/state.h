@@ -152,8 +152,8 @@ struct core_task {
     /* Volatile. */
     bool holds; /* its need is taken from the capacity */
     int64_t arrived, stopped_at, cleanup_delay;
-    /* What was being made when an earlier process died may still appear until then: the
-     * task is not cleaned up before. */
+    /* What an earlier process asked for may still be made until then: the task is not
+     * forgotten before. */
     int64_t not_before;
     uint64_t report_id; /* 0: none in flight */
     enum task_status claimed;
@@ -263,7 +263,6 @@ void ports_hold(struct core *c, struct core_ctr *k);    /* after a restart */
 void resources_init(struct core *c, struct core_task *t); /* from its definition */
 /* Why they can never be had; NULL: they can. free() it. */
 char *resources_refuse(const struct core *c, const struct task *def);
-bool resources_may_appear(const struct core_task *t); /* made by an earlier process */
 void resources_resume(struct core_task *t); /* after a restart: values have to be fetched anew */
 void resources_fini(struct core *c, struct core_task *t);
 void resources_write(const struct core_task *t, struct jw *w, bool full); /* "resources" */
@@ -274,8 +273,8 @@ void resources_advance(struct core *c, struct core_task *t);
 bool resources_allow(const struct core_ctr *k, bool create, const struct core_res **on);
 bool resources_clean_up(struct core *c, struct core_task *t); /* true: nothing is left */
 void resource_done(struct core *c, struct core_res *r, const struct core_event *ev);
-void resource_describe(const struct core_res *r, struct buf *b); /* "volume data" */
-int64_t resources_next_wake(const struct core_task *t);          /* -1: none */
+void resource_describe(const struct core_res *r, struct buf *b);     /* "volume data" */
+int64_t resources_next_wake(const struct core_task *t, int64_t now); /* -1: none */
 
 /* images.c: what there is, by id, with the names the agent gave it, when it was
  * pulled and last used. Stored as CORE_KIND_IMAGE, one value for each id. More in

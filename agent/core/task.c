@@ -104,7 +104,9 @@ static bool clean_up(struct core *c, struct core_task *t)
         else
             op_issue(c, k, CORE_OP_REMOVE);
     }
-    return all && resources_clean_up(c, t);
+    /* What an earlier process asked for may still be made: a container shows itself by its
+     * event, as long as its task is known; a volume does not. */
+    return all && c->now.mono_ms >= t->not_before && resources_clean_up(c, t);
 }
 
 static void forget_stored(struct core *c, const struct core_task *t)
@@ -117,22 +119,6 @@ static void forget_stored(struct core *c, const struct core_task *t)
         a->kind = kinds[i];
         a->key = mem_strdup(t->arn);
     }
-}
-
-/* Could something of it still be made that an earlier process asked for? */
-static bool may_appear(const struct core_task *t)
-{
-    for (size_t i = 0; i < t->n_ctrs; i++)
-        if (t->ctrs[i].create_tried && !t->ctrs[i].docker_id)
-            return true;
-    return resources_may_appear(t);
-}
-
-static int64_t cleanup_at(const struct core_task *t)
-{
-    int64_t at = t->stopped_at + t->cleanup_delay;
-
-    return at < t->not_before && may_appear(t) ? t->not_before : at;
 }
 
 static void earlier(int64_t now, int64_t *best, int64_t at)
@@ -160,9 +146,11 @@ static int64_t next_wake(const struct core *c, const struct core_task *t)
         earlier(now, &at, t->report_at);
         earlier(now, &at, t->report_retry_at);
     }
-    earlier(now, &at, resources_next_wake(t));
+    earlier(now, &at, resources_next_wake(t, now));
     if (t->known == TASK_STOPPED)
-        earlier(now, &at, cleanup_at(t));
+        earlier(now, &at, t->stopped_at + t->cleanup_delay);
+    if (t->known == TASK_STOPPED)
+        earlier(now, &at, t->not_before);
     return at;
 }
 
@@ -180,7 +168,7 @@ void task_advance(struct core *c, struct core_task *t)
         update_known(c, t);
     }
     report_consider(c, t);
-    due = t->known == TASK_STOPPED && c->now.mono_ms >= cleanup_at(t);
+    due = t->known == TASK_STOPPED && c->now.mono_ms >= t->stopped_at + t->cleanup_delay;
     /* Containers go when their time has come; the memory of the task stays until
      * the control plane has accepted its end. */
     if (due && clean_up(c, t) && report_settled(t)) {
