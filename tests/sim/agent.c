@@ -5,7 +5,7 @@
 
 #include "sim.h"
 
-#define CRASH_PERMILLE 4
+#define CRASH_PERMILLE 3
 
 /* ---- events ---- */
 
@@ -17,6 +17,14 @@ struct inbox_event *event_new(enum core_event_type type)
     return e;
 }
 
+void *event_keep(struct inbox_event *e, void *p)
+{
+    if ((e->n_pool & (e->n_pool + 1)) == 0) /* full: the room doubles */
+        e->pool = mem_resize(e->pool, 2 * e->n_pool + 1, sizeof *e->pool);
+    e->pool[e->n_pool++] = p;
+    return p;
+}
+
 void event_free(struct inbox_event *e)
 {
     if (e->ev.type == CORE_EV_PAYLOAD)
@@ -24,8 +32,13 @@ void event_free(struct inbox_event *e)
             task_destroy(e->tasks[i].task);
     for (size_t i = 0; i < COUNT_OF(e->strings); i++)
         free(e->strings[i]);
+    for (size_t i = 0; e->ev.type == CORE_EV_LOCAL && i < e->ev.u.local.n_defs; i++)
+        task_destroy(e->defs[i].task);
     for (size_t i = 0; i < e->n_pool; i++)
         free(e->pool[i]);
+    free(e->defs);
+    free(e->images);
+    free(e->others);
     free(e->pool);
     free(e->tasks);
     free(e->rows);
@@ -52,6 +65,8 @@ static void store_apply(struct sim *s, const struct core_action *a)
         s->n_store--;
         return;
     }
+    if (a->kind == CORE_KIND_TASK)
+        locals_stored(s, a->key, a->value);
     law_stored(s, a);
     if (i == s->n_store) {
         if (s->n_store == MAX_STORED)
@@ -151,68 +166,6 @@ static void on_committed(struct sim *s, void *arg)
         carry_out_all(s);
 }
 
-/* The shadow is a second core made from a saved state and fed with recorded
- * events: it must wish the same. */
-static void compare_with_shadow(struct sim *s, size_t from, const struct buf *recorded)
-{
-    struct core_time now;
-    struct core_actions theirs = { 0 };
-    struct core_event_arena *arena = NULL;
-    struct json_t *doc = NULL;
-    struct core_event ev;
-    struct err err = { 0 };
-    struct jcur c;
-    struct buf a = BUF_INIT(1 << 22), b = BUF_INIT(1 << 22);
-    struct jw w;
-
-    if (json_parse(buf_text(recorded), recorded->len, &doc, &err)) {
-        broken(s, 0, "a recorded event is not JSON: %s", err.msg);
-        return;
-    }
-    c = jcur_root(doc, &err);
-    if (core_event_read(&c, &now, &ev, &arena, &err)) {
-        broken(s, 0, "a recorded event cannot be read: %s", err.msg);
-        json_free(doc);
-        return;
-    }
-    core_step(s->shadow, now, &ev, &theirs);
-    jw_init(&w, &b);
-    for (size_t i = 0; i < theirs.n; i++)
-        core_action_write(&w, &theirs.items[i]);
-    jw_init(&w, &a);
-    for (size_t i = from; i < s->pending.n; i++)
-        core_action_write(&w, &s->pending.items[i]);
-    if (a.len != b.len || memcmp(buf_text(&a), buf_text(&b), a.len) != 0)
-        broken(s, 0, "a replay decides otherwise: on %s\n  here:   %s\n  replay: %s",
-               buf_text(recorded), buf_text(&a), buf_text(&b));
-    buf_fini(&a);
-    buf_fini(&b);
-    core_actions_fini(&theirs);
-    core_event_arena_destroy(arena);
-    json_free(doc);
-}
-
-static void start_shadow(struct sim *s)
-{
-    struct buf b = BUF_INIT(1 << 22);
-    struct json_t *doc = NULL;
-    struct err e = { 0 };
-    struct jcur c;
-    struct jw w;
-
-    jw_init(&w, &b);
-    core_save(s->core, &w);
-    if (json_parse(buf_text(&b), b.len, &doc, &e)) {
-        broken(s, 0, "the saved state is not JSON: %s", e.msg);
-    } else {
-        c = jcur_root(doc, &e);
-        if (core_load(&c, &s->shadow, &e))
-            broken(s, 0, "the saved state cannot be loaded: %s", e.msg);
-    }
-    json_free(doc);
-    buf_fini(&b);
-}
-
 static void trace_event(struct sim *s, struct core_time now, const struct core_event *ev,
                         struct buf *b)
 {
@@ -253,13 +206,13 @@ static void turn(struct sim *s, void *arg)
         struct core_time now = { s->now, wall(s) };
         size_t from = s->pending.n;
 
-        if (!s->shadow && s->seed % 8 == 0 && chance(s, 2))
-            start_shadow(s);
+        if (!s->shadow && s->seed % 11 == 3 && chance(s, 2))
+            replay_start(s);
         trace_event(s, now, &e->ev, &text);
         core_step(s->core, now, &e->ev, &s->pending);
         trace_actions(s, from);
         if (s->shadow)
-            compare_with_shadow(s, from, &text);
+            replay_compare(s, from, &text);
         event_free(e);
     }
     buf_fini(&text);
@@ -320,6 +273,8 @@ void agent_crash(struct sim *s)
     drop_all(s);
     for (size_t i = 0; i < s->n_tasks; i++)
         s->tasks[i].allowed_again++;
+    for (size_t i = 0; task_nth(s, i); i++)
+        task_nth(s, i)->fetched = 0; /* that was its memory */
     at(s, pick(s, 10, 5000), restart, NULL);
 }
 
@@ -346,10 +301,26 @@ void agent_start(struct sim *s)
         .start_parallel = 1 + (int)(s->seed / 8 % 4),
         .pull_parallel = 2,
         .exclude_ipv6_binding = true,
+        .manifest_timeout_ms = 60000,
+        .port_first = PORT_FIRST,
+        .port_last = PORT_FIRST + PORT_COUNT - 1,
+        .task_cgroups = s->cgroups,
+        .image_cleanup = s->seed / 32 % 2,
+        .disk_cleanup = s->disk_cleanup,
+        .untracked_cleanup = s->untracked,
+        .image_interval_ms = 15000,
+        .image_min_age_ms = 5000,
+        .untracked_min_age_ms = 5000,
+        .images_per_cycle = 5,
+        .containers_per_cycle = 2,
+        .disk_high_pct = DISK_HIGH,
+        .disk_low_pct = 70,
+        .disk_check_ms = 20000,
     };
     struct inbox_event *started = event_new(CORE_EV_STARTED);
     const char *seq = agent_stored(s, CORE_KIND_META, CORE_META_MANIFEST_SEQ);
 
+    cfg.excluded_images = images_kept(&cfg.n_excluded_images);
     trace(s, "** the agent starts");
     s->alive = true;
     s->timer_at = -1;
@@ -358,6 +329,12 @@ void agent_start(struct sim *s)
         struct inbox_event *e;
         struct err err = { 0 };
 
+        if (s->store[i].kind == CORE_KIND_IMAGE) {
+            e = event_new(CORE_EV_RESTORED_IMAGE);
+            e->strings[0] = mem_strdup(s->store[i].value);
+            e->ev.u.restored_image.value = e->strings[0];
+            agent_deliver(s, e);
+        }
         if (s->store[i].kind != CORE_KIND_TASK)
             continue;
         e = event_new(CORE_EV_RESTORED);
@@ -373,8 +350,12 @@ void agent_start(struct sim *s)
             broken(s, 5, "task %s is stored without its state", s->store[i].key);
         agent_deliver(s, e);
     }
+    /* It may have read its folder of local tasks by then, or not. */
+    if (chance(s, 50))
+        locals_agent_came(s);
     started->ev.u.started.manifest_seq = seq ? strtoll(seq, NULL, 10) : -1;
     agent_deliver(s, started);
+    locals_agent_came(s);
     engine_agent_came(s);
     control_agent_came(s);
 }

@@ -5,11 +5,20 @@
 
 #include "sim.h"
 
-struct sim_task *control_task(struct sim *s, const char *arn)
+struct sim_task *task_nth(struct sim *s, size_t i)
 {
-    for (size_t i = 0; i < s->n_tasks; i++)
-        if (streq(s->tasks[i].arn, arn))
-            return &s->tasks[i];
+    if (i < s->n_tasks)
+        return &s->tasks[i];
+    return i - s->n_tasks < s->n_runs ? s->runs[i - s->n_tasks] : NULL;
+}
+
+struct sim_task *task_called(struct sim *s, const char *arn)
+{
+    struct sim_task *t;
+
+    for (size_t i = 0; (t = task_nth(s, i)); i++)
+        if (streq(t->arn, arn))
+            return t;
     return NULL;
 }
 
@@ -27,12 +36,14 @@ static struct inbox_event *payload_new(struct sim *s, size_t n)
     return e;
 }
 
-static void payload_add(struct inbox_event *e, struct sim_task *t, enum task_status desired)
+static void payload_add(struct sim *s, struct inbox_event *e, struct sim_task *t,
+                        enum task_status desired)
 {
     struct core_payload_task *p = &e->tasks[e->ev.u.payload.n_tasks++];
     struct err err = { 0 };
 
     t->sent = true;
+    t->credentials_life = s->life;
     if (task_decode_text(t->json, strlen(t->json), &p->task, &err)) {
         p->task = NULL;
         p->arn = t->arn;
@@ -57,7 +68,7 @@ static void send_new(struct sim *s, void *arg)
     struct inbox_event *e = payload_new(s, n);
 
     for (size_t i = 0; i < n; i++)
-        payload_add(e, &s->tasks[first + i], TASK_RUNNING);
+        payload_add(s, e, &s->tasks[first + i], TASK_RUNNING);
     send(s, e);
 }
 
@@ -70,7 +81,7 @@ static void send_again(struct sim *s, void *arg)
     if (!t->sent || (t->accepted == TASK_STOPPED && !agent_stored(s, CORE_KIND_TASK, t->arn)))
         return;
     e = payload_new(s, 1);
-    payload_add(e, t, t->stop_sent ? TASK_STOPPED : TASK_RUNNING);
+    payload_add(s, e, t, t->stop_sent ? TASK_STOPPED : TASK_RUNNING);
     send(s, e);
 }
 
@@ -82,7 +93,7 @@ static void send_stop(struct sim *s, void *arg)
     if (!t->sent || t->accepted == TASK_STOPPED)
         return;
     e = payload_new(s, 1);
-    payload_add(e, t, TASK_STOPPED);
+    payload_add(s, e, t, TASK_STOPPED);
     send(s, e);
 }
 
@@ -120,14 +131,12 @@ void control_stop_verify(struct sim *s, const char *message_id, char **arns, siz
     e->strings[0] = mem_strdup(chance(s, 90) ? message_id : "m0");
     e->ev.u.stop_ack.message_id = e->strings[0];
     e->arns = mem_array(n, sizeof *e->arns);
-    e->pool = mem_array(n, sizeof(char *));
     for (size_t i = 0; i < n; i++) {
         if (chance(s, 50))
             continue;
-        e->pool[e->n_pool] = mem_strdup(arns[i]);
-        e->arns[kept++] = e->pool[e->n_pool++];
+        e->arns[kept++] = event_keep(e, mem_strdup(arns[i]));
         if (streq(e->strings[0], message_id))
-            control_task(s, arns[i])->stop_sent = true;
+            task_called(s, arns[i])->stop_sent = true;
     }
     e->ev.u.stop_ack.arns = e->arns;
     e->ev.u.stop_ack.n_arns = kept;
@@ -169,6 +178,15 @@ static enum task_status status_in(struct sim *s, const struct jcur *c)
     return status;
 }
 
+static void take_rows(struct sim *s, struct sim_task *t, const struct jcur *body)
+{
+    struct jcur rows = jcur_arr(body, "containers");
+
+    JCUR_EACH (row, &rows) {
+        law_reported(s, t, jcur_str(&row, "containerName"), jcur_str(&row, "status"));
+    }
+}
+
 static void take_report(struct sim *s, const char *body)
 {
     struct json_t *doc = NULL;
@@ -182,10 +200,10 @@ static void take_report(struct sim *s, const char *body)
         return;
     }
     c = jcur_root(doc, &e);
-    t = control_task(s, jcur_str(&c, "task"));
+    t = task_called(s, jcur_str(&c, "task"));
     status = status_in(s, &c);
-    if (!t) {
-        broken(s, 1, "a report of an unknown task");
+    if (!t || t->local) {
+        broken(s, 1, "a report of a task that the control plane does not know");
     } else {
         if (status < t->accepted)
             broken(s, 1, "%s went from %s back to %s", t->arn, task_status_name(t->accepted),
@@ -194,6 +212,7 @@ static void take_report(struct sim *s, const char *body)
             broken(s, 1, "%s was reported STOPPED %d times with %d excuses", t->arn,
                    t->stopped_reports, t->allowed_again);
         t->accepted = status;
+        take_rows(s, t, &c);
     }
     json_free(doc);
 }
@@ -267,11 +286,21 @@ static void step_clock(struct sim *s, void *arg)
     s->wall_offset += pick(s, -3600000, 3600000);
 }
 
+static bool has_values(const struct sim_task *t)
+{
+    for (size_t i = 0; i < t->n_ctrs; i++)
+        if (t->ctrs[i].secrets || t->ctrs[i].env_files || t->ctrs[i].auth)
+            return true;
+    return false;
+}
+
 void control_agent_came(struct sim *s)
 {
-    /* It reconnects: what has not ended is sent again. */
+    /* It reconnects: much of what has not ended is sent again, and always where that
+     * brings credentials that are waited for. */
     for (size_t i = 0; i < s->n_tasks; i++)
-        if (s->tasks[i].sent && s->tasks[i].accepted != TASK_STOPPED)
+        if (s->tasks[i].sent && s->tasks[i].accepted != TASK_STOPPED &&
+            (has_values(&s->tasks[i]) || chance(s, 40)))
             at(s, pick(s, 5, 500), send_again, &s->tasks[i]);
 }
 
@@ -315,6 +344,8 @@ void control_finish(struct sim *s)
 {
     s->finishing = true;
     s->control_up = true;
+    host_repair(s);
+    locals_finish(s);
     agent_deliver(s, event_new(CORE_EV_CONTROL_UP));
     last_stop(s, NULL);
     /* A payload may meet an agent that is just being restarted. */

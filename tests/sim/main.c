@@ -1,4 +1,4 @@
-/* sim [--seeds N] [--first N] [--jobs N] | sim --seed N */
+/* sim [--seeds N] [--first N] [--jobs N] [--bad N] | sim --seed N */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,21 @@
 
 #define TROUBLE_MS 70000            /* then everything is to stop */
 #define END_MS     (40 * 60 * 1000) /* and by then must have */
+#define QUIET_MS   45000
 #define MAX_STEPS  400000
+
+/* Nothing is left, and nothing has come late for as long as anything may be late. */
+static bool quiet(struct sim *s)
+{
+    bool now = s->alive && !s->committing && !s->n_inbox && locals_over(s) &&
+               core_task_count(s->core) == 0;
+
+    if (!now)
+        s->quiet_since = -1;
+    else if (s->quiet_since < 0)
+        s->quiet_since = s->now;
+    return now && s->now - s->quiet_since > QUIET_MS;
+}
 
 bool sim_run(uint64_t seed, bool verbose, struct sim *s)
 {
@@ -22,8 +36,13 @@ bool sim_run(uint64_t seed, bool verbose, struct sim *s)
     s->cpu_total = 2048;
     s->memory_total = 1500;
     s->ageing_ms = 20000;
-    for (int i = 0; i < 4; i++)
-        s->image_here[i] = chance(s, 50);
+    s->cgroups = seed / 16 % 2;
+    s->disk_cleanup = seed / 64 % 2;
+    s->untracked = seed / 128 % 2;
+    s->quiet_since = -1;
+    images_begin(s);
+    host_begin(s);
+    locals_begin(s);
     agent_start(s);
     control_begin(s);
     while (!s->broken_law[0] && s->steps < MAX_STEPS) {
@@ -33,7 +52,7 @@ bool sim_run(uint64_t seed, bool verbose, struct sim *s)
             control_finish(s);
             engine_repair(s);
         }
-        if (s->now > END_MS)
+        if (s->now > END_MS || (asked && quiet(s)))
             break;
         if (!world_step(s)) {
             if (asked)
@@ -56,12 +75,14 @@ static void tear_down(struct sim *s)
     while (world_step(s))
         ; /* what is under way owns memory and gives it back when it ends */
     agent_fini(s);
+    calls_fini(s);
     engine_fini(s);
+    locals_fini(s);
     control_fini(s);
     world_fini(s);
 }
 
-static int run_range(uint64_t first, uint64_t last, uint64_t stride)
+static int run_range(uint64_t first, uint64_t last, uint64_t stride, int max_bad)
 {
     struct sim *s = NEW(struct sim);
     int bad = 0;
@@ -73,14 +94,14 @@ static int run_range(uint64_t first, uint64_t last, uint64_t stride)
             bad++;
         }
         tear_down(s);
-        if (bad >= 5)
+        if (bad >= max_bad)
             break;
     }
     free(s);
     return bad;
 }
 
-static int run_all(uint64_t first, uint64_t n, long jobs)
+static int run_all(uint64_t first, uint64_t n, long jobs, int max_bad)
 {
     int64_t begun = clock_mono_ms();
     int failed = 0, status;
@@ -89,7 +110,7 @@ static int run_all(uint64_t first, uint64_t n, long jobs)
         pid_t pid = fork();
 
         if (pid == 0)
-            exit(run_range(first + (uint64_t)j, first + n, (uint64_t)jobs) ? 1 : 0);
+            exit(run_range(first + (uint64_t)j, first + n, (uint64_t)jobs, max_bad) ? 1 : 0);
         if (pid < 0)
             return 2;
     }
@@ -105,10 +126,15 @@ static int run_all(uint64_t first, uint64_t n, long jobs)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "seeds", required_argument, NULL, 'n' }, { "first", required_argument, NULL, 'f' },
-        { "jobs", required_argument, NULL, 'j' },  { "seed", required_argument, NULL, 's' },
-        { "help", no_argument, NULL, 'h' },        { 0 },
+        { "seeds", required_argument, NULL, 'n' },
+        { "first", required_argument, NULL, 'f' },
+        { "jobs", required_argument, NULL, 'j' },
+        { "seed", required_argument, NULL, 's' },
+        { "bad", required_argument, NULL, 'b' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
     };
+    int max_bad = 5;
     uint64_t n = 1000, first = 1;
     long jobs = sysconf(_SC_NPROCESSORS_ONLN);
     struct sim *s;
@@ -125,6 +151,9 @@ int main(int argc, char **argv)
         case 'j':
             jobs = strtol(optarg, NULL, 10);
             break;
+        case 'b':
+            max_bad = (int)strtol(optarg, NULL, 10);
+            break;
         case 's':
             s = NEW(struct sim);
             ok = sim_run(strtoull(optarg, NULL, 10), true, s);
@@ -133,10 +162,12 @@ int main(int argc, char **argv)
             free(s);
             return ok ? 0 : 1;
         default:
-            printf("usage: sim [--seeds N] [--first N] [--jobs N]   run N histories\n"
+            printf("usage: sim [--seeds N] [--first N] [--jobs N] [--bad N]   run N histories, "
+                   "until N of\n"
+                   "                                                          a process are bad\n"
                    "       sim --seed N                             replay one, verbosely\n");
             return o == 'h' ? 0 : 2;
         }
     }
-    return run_all(first, n, jobs < 1 ? 1 : jobs);
+    return run_all(first, n, jobs < 1 ? 1 : jobs, max_bad);
 }
