@@ -10,7 +10,8 @@ import threading
 import time
 import urllib.parse
 
-IMAGE = "berth-test/busybox:e2e"
+# Whoever runs the scenarios of two builds at the same time gives each an image.
+IMAGE = os.environ.get("BERTH_E2E_IMAGE", "berth-test/busybox:e2e")
 LABEL = "com.amazonaws.ecs."
 
 
@@ -42,9 +43,10 @@ class Docker:
     def __init__(self, path=None):
         self.path = path or socket_path()
 
-    def request(self, method, path, body=None, content_type="application/json", **query):
-        query = {k: json.dumps(v) if isinstance(v, (dict, list)) else v for k, v in query.items()}
-        url = "/v1.41" + path + ("?" + urllib.parse.urlencode(query) if query else "")
+    def request(self, method, path, body=None, content_type="application/json", raw=False,
+                **query):
+        query = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in query.items()}
+        url = "/v1.41" + path + ("?" + urllib.parse.urlencode(query, doseq=True) if query else "")
         if isinstance(body, dict):
             body = json.dumps(body).encode()
         connection = UnixConnection(self.path)
@@ -60,6 +62,8 @@ class Docker:
             except (ValueError, KeyError):
                 message = data.decode(errors="replace")
             raise DockerError(response.status, message)
+        if raw:
+            return data
         try:
             return json.loads(data) if data else None
         except ValueError:
@@ -82,6 +86,32 @@ class Docker:
     def inspect(self, container):
         return self.request("GET", f"/containers/{container}/json")
 
+    def logs(self, container):
+        """What it has written to both streams, for containers without a terminal."""
+        data = self.request("GET", f"/containers/{container}/logs", raw=True, stdout="true",
+                            stderr="true")
+        text, at = b"", 0
+        while at + 8 <= len(data):
+            size = int.from_bytes(data[at + 4:at + 8], "big")
+            text += data[at + 8:at + 8 + size]
+            at += 8 + size
+        return text.decode(errors="replace")
+
+    def kill(self, container, signal="KILL"):
+        self.request("POST", f"/containers/{container}/kill", signal=signal)
+
+    def run_in(self, container, *command):
+        """The exit code of a program that runs inside."""
+        made = self.request("POST", f"/containers/{container}/exec",
+                            {"Cmd": list(command), "AttachStdout": True})
+        self.request("POST", f"/exec/{made['Id']}/start", {"Detach": False}, raw=True)
+        return self.request("GET", f"/exec/{made['Id']}/json")["ExitCode"]
+
+    def volumes(self, name):
+        """The names of the volumes whose names contain this."""
+        rows = self.request("GET", "/volumes", filters={"name": [name]})["Volumes"] or []
+        return sorted(row["Name"] for row in rows)
+
     def remove(self, container):
         try:
             self.request("DELETE", f"/containers/{container}", force="true", v="true")
@@ -100,11 +130,12 @@ class Docker:
                 raise
             return False
 
-    def ensure_image(self, name=IMAGE):
+    def ensure_image(self, name=IMAGE, changes=()):
+        """`changes`: lines of a Dockerfile."""
         if not self.has_image(name):
             repo, tag = name.rsplit(":", 1)
             self.request("POST", "/images/create", busybox_tar(), "application/x-tar",
-                         fromSrc="-", repo=repo, tag=tag)
+                         fromSrc="-", repo=repo, tag=tag, changes=list(changes))
 
     def remove_image(self, name=IMAGE):
         try:

@@ -122,8 +122,7 @@ class Agent:
             "ASAN_OPTIONS": "detect_leaks=1",
             "UBSAN_OPTIONS": "print_stacktrace=1",
         }
-        if "DOCKER_HOST" in os.environ:
-            self.env["DOCKER_HOST"] = os.environ["DOCKER_HOST"]
+        self.env["DOCKER_HOST"] = f"unix://{cluster.docker.path}"
         self.env.update(env or {})
 
     def start(self, wrapper=(), **env):
@@ -196,11 +195,12 @@ class Agent:
 class Cluster:
     """berth-local with `agents` agents, registered and connected when the block begins."""
 
-    def __init__(self, test, agents=1, env=None, start=True, violations=False, state=False):
+    def __init__(self, test, agents=1, env=None, start=True, violations=False, state=False,
+                 docker=None):
         self.test = test
         self.build = test.build
         self.berth = os.path.join(test.build, "berth")
-        self.docker = Docker()
+        self.docker = docker or Docker()
         self.violations_allowed = violations
         self.name = f"e2e-{test.name.replace('_', '-')}-{os.getpid()}-{test.next_number()}"
         self.dir = tempfile.mkdtemp(prefix="berth-e2e-")
@@ -357,9 +357,13 @@ class Cluster:
         pid = self.docker.inspect(box)["State"]["Pid"]
         try:
             with open(f"/proc/{pid}/status", encoding="ascii") as status:
-                masks = re.findall(r"^Sig(?:Cgt|Ign):\s*(\w+)", status.read(), re.M)
+                text = status.read()
         except (FileNotFoundError, ProcessLookupError):
             return True
+        # Right after the start it may still be the runtime, which catches every signal.
+        if text.startswith("Name:\trunc"):
+            return False
+        masks = re.findall(r"^Sig(?:Cgt|Ign):\s*(\w+)", text, re.M)
         return any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)
 
     def wait_running(self, arn, timeout=30):
@@ -386,6 +390,13 @@ class Cluster:
         arns = self.ecs.call("ListContainerInstances", cluster=self.name)["containerInstanceArns"]
         return self.ecs.call("DescribeContainerInstances", cluster=self.name,
                              containerInstances=arns)["containerInstances"]
+
+    def inspect(self, arn, name):
+        """What the engine knows of one container of a task."""
+        for row in self.containers(arn):
+            if row["Labels"]["com.amazonaws.ecs.container-name"] == name:
+                return self.docker.inspect(row["Id"])
+        raise Failure(f"the engine has no container {name} of {arn}")
 
     def containers(self, task=None):
         return [c for c in self.docker.containers(self.name)
@@ -452,6 +463,12 @@ class Cluster:
 
     def _show(self):
         for agent in self.agents:
+            if agent.process and agent.process.poll() is None:
+                try:
+                    for task in agent.berth_json("tasks", check_code=False):
+                        print(f"---- {task.get('arn')}: {task}; waits for {agent.why(task['arn'])}")
+                except (Failure, OSError, LookupError, ValueError, subprocess.SubprocessError) as e:
+                    print(f"---- the agent does not say what its tasks do: {e}")
             print(f"---- standard error of {os.path.basename(agent.dir)}, its end ----")
             print("\n".join(agent.stderr().splitlines()[-150:]))
         path = os.path.join(self.dir, "berth-local")
@@ -470,8 +487,9 @@ class Cluster:
             self.local_process.stdout.close()
         for relay in self.relays:
             relay.close()
-        for c in self.containers():
-            self.docker.remove(c["Id"])
+        if self.docker.answers():
+            for c in self.containers():
+                self.docker.remove(c["Id"])
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

@@ -4,6 +4,7 @@ DockerRelay stands before the Docker Engine and notes when each request came.
 ControlRelay stands before berth-local and may change, repeat, cut or swallow the
 websocket messages that go to the agent.
 """
+import json
 import os
 import re
 import socket
@@ -35,7 +36,7 @@ class Relay:
                 continue
             with self.lock:
                 self.sockets += [client, server]
-            state = {}
+            state = {"client": client}
             for run, source, sink in ((self.to_server, client, server),
                                       (self.to_client, server, client)):
                 threading.Thread(target=self._pump, args=(run, source, sink, state),
@@ -78,6 +79,14 @@ class Relay:
                 s.close()
 
 
+class Hold:
+    def __init__(self, pattern):
+        self.pattern, self.count, self.open = pattern, 0, threading.Event()
+
+    def release(self):
+        self.open.set()
+
+
 class DockerRelay(Relay):
     """self.requests: (wall time, "POST /v1.41/containers/create?name=..."), in order."""
 
@@ -91,6 +100,7 @@ class DockerRelay(Relay):
         listener.listen(64)
         self.path = path
         self.requests = []
+        self.holds, self.refusals, self.bodies = [], [], []
 
         def connect():
             s = socket.socket(socket.AF_UNIX)
@@ -99,12 +109,62 @@ class DockerRelay(Relay):
 
         super().__init__(listener, connect)
 
-    def to_server(self, data, _state):
+    def to_server(self, data, state):
         now = time.time()
+        self._keep_bodies(data, state)
         for method, target in self.REQUEST.findall(data):
+            request = f"{method.decode()} {target.decode()}"
             with self.lock:
-                self.requests.append((now, f"{method.decode()} {target.decode()}"))
+                self.requests.append((now, request))
+                holds = [h for h in self.holds if re.search(h.pattern, request)]
+                refusal = next((r for r in self.refusals if re.search(r[0], request)), None)
+            for hold in holds:
+                hold.count += 1
+                hold.open.wait()
+            if refusal:
+                state["client"].sendall(refusal[1])
+                return b""
         return data
+
+    def refuse(self, pattern, message, status="500 Internal Server Error"):
+        """From now on requests like this get this answer and do not reach the engine."""
+        body = json.dumps({"message": message}).encode()
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n" \
+               f"Content-Length: {len(body)}\r\n\r\n"
+        with self.lock:
+            self.refusals.append((pattern, head.encode() + body))
+
+    def _keep_bodies(self, data, state):
+        """Requests come one after the other on a connection; those with a length are kept."""
+        state["to"] = state.get("to", b"") + data
+        while True:
+            head, end, rest = state["to"].partition(b"\r\n\r\n")
+            length = re.search(rb"^content-length: *(\d+)", head, re.M | re.I)
+            size = int(length.group(1)) if length else 0
+            if not end or len(rest) < size:
+                return
+            state["to"] = rest[size:]
+            if size:
+                target = head.split(b"\r\n", 1)[0].split(b" ")[1].decode()
+                with self.lock:
+                    self.bodies.append((target, rest[:size]))
+
+    def sent(self, pattern):
+        """The JSON that was sent with requests whose target is like this."""
+        with self.lock:
+            return [json.loads(b) for target, b in self.bodies if re.search(pattern, target)]
+
+    def hold(self, pattern):
+        """From now on requests like this do not reach the engine, until its release()."""
+        hold = Hold(pattern)
+        with self.lock:
+            self.holds.append(hold)
+        return hold
+
+    def close(self):
+        for hold in self.holds:
+            hold.release()
+        super().close()
 
     def seen(self, pattern):
         with self.lock:

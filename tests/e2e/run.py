@@ -12,6 +12,7 @@ import traceback
 import docker_api
 import harness
 
+PAUSE = "amazon/amazon-ecs-pause:0.1.0"
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -62,6 +63,7 @@ def main(argv):
         return 0
     if argv[2] == "image_removed":
         docker.remove_image()
+        docker.remove_image(PAUSE)  # which the agents of the scenarios made
         return 0
     return run(argv[1], argv[2])
 

@@ -73,7 +73,7 @@ def e2e_stop_before_pull_finishes(t):
         image = f"127.0.0.1:{registry.port}/never:1"
         arn = c.run_one(c.register([container("a", image=image)]))
         poll(lambda: registry.connections, "Docker asks the registry")
-        equal(c.agent.why(arn), [("a", f"the pull of its image: {image}")], "berth why")
+        equal(c.agent.why(arn), [("a", f"the registry to say the digest of: {image}")], "berth why")
         began = time.monotonic()
         c.stop(arn)
         task = c.wait_stopped(arn, 5)

@@ -1,29 +1,9 @@
 """Payloads that are wrong, come twice, or mean the same thing again."""
 import json
 
+from edited import edited
 from harness import check, container, contains, equal, part
-from relay import ControlRelay, frame
-
-
-def edited(t, edit, **options):
-    """A cluster whose payloads pass through edit(message) -> bytes for the agent. The
-    relay is connected when the block begins."""
-    c = t.cluster(start=False, **options)
-    try:
-        relay = c.relay(ControlRelay(c.port))
-
-        def each(text):
-            envelope = json.loads(text)
-            if envelope["type"] != "PayloadMessage":
-                return frame(text)
-            return edit(envelope)
-
-        relay.edit = each
-        c.agent.start(ECS_BACKEND_HOST=relay.url).wait_connected()
-    except BaseException as e:
-        c.__exit__(type(e), e, None)
-        raise
-    return c
+from relay import frame
 
 
 def bad_payload(t, spoil, *parts):
