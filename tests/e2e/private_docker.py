@@ -185,6 +185,8 @@ class PrivateDocker:
                 self.process.kill()
                 self.process.wait()
             for pid in self._pids("containerd"):
+                for child in children(pid):  # of a shim: the first process of a container
+                    self._kill(child)
                 self._kill(pid)
             unmount_below(self.dir)
             if self.data:
@@ -199,11 +201,22 @@ def unmount_inside(path):
             subprocess.run(["umount", "-l", point], capture_output=True, check=False)
 
 
-def _is_zombie(pid):
+def stat(pid):
+    """(state, parent) of a process; None when it has gone."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-            return stream.read().rsplit(")", 1)[1].split()[0] == "Z"
+            fields = stream.read().rsplit(")", 1)[1].split()
     except OSError:
-        return True
+        return None
+    return fields[0], int(fields[1])
+
+
+def children(pid):
+    found = [int(path.split("/")[2]) for path in glob.glob("/proc/[0-9]*")]
+    return [p for p in found if (stat(p) or ("", 0))[1] == pid]
+
+
+def _is_zombie(pid):
+    return (stat(pid) or ("Z", 0))[0] == "Z"
 
 

@@ -111,6 +111,41 @@ def e2e_reason_pull_hints(t):
                 contains(reason_of(task), message, "reason")
 
 
+def e2e_reason_layer_url(t):
+    """ECR signs the addresses of its layers, so that whoever has one has the layer: the
+    control plane is not told it."""
+    secret = "X-Amz-Security-Token=canary"
+
+    def act(handler, kind, _times):
+        # Not that of a layer: those the engine itself tries again for minutes.
+        if kind == "manifest":
+            handler.answer(307, "text/plain", b"", Location="http://127.0.0.1:1/starport-layer-"
+                           f"bucket/layer?{secret}")
+        return kind == "manifest"
+
+    with HostileRegistry(Image("signed"), act) as registry, \
+            t.cluster(env={"ECS_IMAGE_PULL_BEHAVIOR": "default"}) as c:
+        task = c.wait_stopped(c.run_one(c.register([
+            container("a", image=registry.name)])), 90)
+        contains(reason_of(task), f"REDACTED ECR URL related to {registry.name}", "reason")
+        check("canary" not in reason_of(task), f"reason {reason_of(task)!r}")
+
+
+def e2e_reason_api_version(t):
+    """A version of the engine's API that this engine does not have."""
+    versions = {"old": "1.17", "new": "1.99"}
+
+    def change(task):
+        for k in task["containers"]:
+            k["dockerConfig"]["version"] = versions[k["name"]]
+
+    with with_tasks(t, change) as c:
+        c.wait_running(c.run_one(c.register([container("old")])))
+        task = c.wait_stopped(c.run_one(c.register([container("new")])))
+        equal(reason_of(task, "new"), "CannotGetDockerClientVersionError: docker client factory: "
+              "client not found for docker version: 1.99", "reason")
+
+
 def e2e_reason_dependencies(t):
     """A dependency that fails to be created, and one that is stopped before it ran: who
     waits for them is told which, and ends as if it had been asked to."""
