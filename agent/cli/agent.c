@@ -33,15 +33,15 @@ struct agent_options {
     bool insecure, no_metadata, no_sandbox;
 };
 
-/* Resident memory is a promise: one arena, memory given back early, and few threads
- * for the commits and the resolver. */
+/* Resident memory is a promise: one arena, memory given back early, and few threads:
+ * one may hang in a look at the disk, one in systemd, and one is left for the commits. */
 static void be_frugal(void)
 {
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_TRIM_THRESHOLD, 64 * 1024);
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     mallopt(M_TOP_PAD, 16 * 1024);
-    setenv("UV_THREADPOOL_SIZE", "2", 0);
+    setenv("UV_THREADPOOL_SIZE", "3", 0);
 }
 
 static enum err_code set_up_log(const struct config *c, const char *level, struct err *e)

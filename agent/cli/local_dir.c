@@ -10,6 +10,7 @@
 #include "io/watch.h"
 
 #define SETTLE_MS 200 /* files are written in several steps */
+#define RETRY_MS  2000
 #define SUFFIX    ".json"
 
 struct entry {         /* one file */
@@ -26,8 +27,9 @@ struct local_dir {
     struct watch *watch;
     struct loop_timer *settle;
     struct entry *entries; /* by name */
-    size_t n_entries;
+    size_t n_entries, n_there;
     char *fault; /* of the directory itself, as it was logged */
+    bool listed; /* once at least: until then nobody knows what there is */
     bool too_many;
     struct local_need need;
 };
@@ -130,8 +132,9 @@ static void read_entry(const struct local_dir *d, struct entry *it)
     char digest[LOCAL_DIGEST_SIZE];
     struct task *t = NULL;
     struct err e = { 0 };
+    bool has_role = false;
 
-    if (local_file_read(path, arn, it->name, &t, digest, &e)) {
+    if (local_file_read(path, arn, it->name, &t, digest, &has_role, &e)) {
         if (it->fault && streq(it->fault, e.msg))
             return;
         log_warn("a local task definition cannot be used; what runs of it goes on as it was",
@@ -139,33 +142,50 @@ static void read_entry(const struct local_dir *d, struct entry *it)
         mem_replace(&it->fault, e.msg);
         return;
     }
-    if (!it->task || it->fault || !streq(digest, it->digest))
+    if (!it->task || it->fault || !streq(digest, it->digest)) {
         log_info("local task definition read", kv_s("file", path), kv_s("family", t->family));
+        if (has_role)
+            log_warn("a local task has no role of its own, its taskRoleArn is ignored",
+                     kv_s("file", path));
+    }
     mem_replace(&it->fault, NULL);
     task_destroy(it->task);
     it->task = t;
     memcpy(it->digest, digest, sizeof digest);
 }
 
-static void found(struct local_dir *d, const char *file)
+/* The name of a task that a file of this name is of; NULL: it is none. free() it. */
+static char *task_name(const char *file)
 {
-    AUTO(str) char *name = NULL;
-    struct entry *it;
-
     if (file[0] == '.' || !str_ends(file, SUFFIX))
+        return NULL;
+    return mem_strndup(file, strlen(file) - strlen(SUFFIX));
+}
+
+static void note_too_many(struct local_dir *d, const char *file)
+{
+    if (!d->too_many)
+        log_warn("there are too many local task definitions, some are ignored",
+                 kv_s("dir", d->path), kv_s("file", file), kv_i("limit", LOCAL_DIR_MAX));
+    d->too_many = true;
+}
+
+/* A known one always has its place; a new one, if there is room beside those. */
+static void found(struct local_dir *d, const char *file, bool is_new)
+{
+    AUTO(str) char *name = task_name(file);
+    struct entry *it = name ? entry_of(d, name) : NULL;
+
+    if (!name || (it && it->there))
         return;
-    name = mem_strndup(file, strlen(file) - strlen(SUFFIX));
-    it = entry_of(d, name);
-    if (!it && d->n_entries >= LOCAL_DIR_MAX) {
-        if (!d->too_many)
-            log_warn("there are too many local task definitions, some are ignored",
-                     kv_s("dir", d->path), kv_s("file", file), kv_i("limit", LOCAL_DIR_MAX));
-        d->too_many = true;
-        return;
-    }
-    if (!it)
+    if (!it && is_new && d->n_there < LOCAL_DIR_MAX)
         it = entry_add(d, name);
+    else if (!it && is_new)
+        note_too_many(d, file);
+    if (!it)
+        return;
     it->there = true;
+    d->n_there++;
 }
 
 static void forget_gone(struct local_dir *d)
@@ -183,30 +203,56 @@ static void forget_gone(struct local_dir *d)
     d->n_entries = kept;
 }
 
-/* False: it cannot be listed, which is not the same as being empty. */
-static bool list_files(struct local_dir *d)
+/* errno, or 0. */
+static int look_at_names(struct local_dir *d, DIR *dir, bool is_new)
+{
+    struct dirent *row;
+
+    rewinddir(dir);
+    errno = 0;
+    while ((row = readdir(dir))) {
+        found(d, row->d_name, is_new);
+        errno = 0;
+    }
+    return errno;
+}
+
+/* The errno of what could not be listed, which is not the same as being empty. */
+static int look_at_all_names(struct local_dir *d)
 {
     DIR *dir = opendir(d->path);
-    struct err e = { 0 };
-    struct dirent *row;
+    int failed;
 
     for (size_t i = 0; i < d->n_entries; i++)
         d->entries[i].there = false;
-    if (!dir && errno != ENOENT) {
-        err_errno(&e, errno, "it cannot be listed");
-        if (!d->fault || !streq(d->fault, e.msg))
-            log_warn("the directory of local task definitions cannot be used; what runs of it "
-                     "goes on",
-                     kv_s("dir", d->path), kv_err(&e));
-        mem_replace(&d->fault, e.msg);
-        return false;
+    d->n_there = 0;
+    if (!dir)
+        return errno == ENOENT ? 0 : errno;
+    failed = look_at_names(d, dir, false);
+    if (!failed)
+        failed = look_at_names(d, dir, true);
+    closedir(dir);
+    return failed;
+}
+
+static bool list_files(struct local_dir *d)
+{
+    int failed = look_at_all_names(d);
+    struct err e = { 0 };
+
+    if (!failed) {
+        mem_replace(&d->fault, NULL);
+        d->listed = true;
+        return true;
     }
-    mem_replace(&d->fault, NULL);
-    while (dir && (row = readdir(dir)))
-        found(d, row->d_name);
-    if (dir)
-        closedir(dir);
-    return true;
+    err_errno(&e, failed, "it cannot be listed");
+    if (!d->fault || !streq(d->fault, e.msg))
+        log_warn("the directory of local task definitions cannot be used; what runs of it "
+                 "goes on",
+                 kv_s("dir", d->path), kv_err(&e));
+    mem_replace(&d->fault, e.msg);
+    loop_timer_arm(d->settle, RETRY_MS); /* of its recovery there may be no news */
+    return false;
 }
 
 static void read_all(struct local_dir *d)
@@ -227,9 +273,12 @@ static void read_all(struct local_dir *d)
 /* A file that was damaged before this start is known only by what runs of it. */
 static void push(struct local_dir *d)
 {
-    struct core_local_def *defs = mem_array(d->n_entries, sizeof *defs);
+    struct core_local_def *defs;
     size_t n = 0;
 
+    if (d->path && !d->listed)
+        return;
+    defs = mem_array(d->n_entries, sizeof *defs);
     for (size_t i = 0; i < d->n_entries; i++) {
         const struct entry *it = &d->entries[i];
         const struct task *t = it->task;

@@ -33,9 +33,9 @@ struct local_need {
 const struct local_need *local_dir_need(const struct local_dir *d);
 
 /* One file, for `berth run` too: its task under `arn`, and a digest of its content. The
- * name of the file is the family when it has none. The error names the place in the
- * file, not the file. */
+ * name of the file is the family when it has none. `has_role`: it names a task role, which
+ * a local task does not get. The error names the place in the file, not the file. */
 #define LOCAL_DIGEST_SIZE 33
 MUST_CHECK enum err_code local_file_read(const char *path, const char *arn, const char *name,
                                          struct task **out, char digest[LOCAL_DIGEST_SIZE],
-                                         struct err *e);
+                                         bool *has_role, struct err *e);

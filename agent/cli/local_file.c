@@ -61,7 +61,8 @@ static enum err_code check_size(struct task **t, struct err *e)
 }
 
 enum err_code local_file_read(const char *path, const char *arn, const char *name,
-                              struct task **out, char digest[LOCAL_DIGEST_SIZE], struct err *e)
+                              struct task **out, char digest[LOCAL_DIGEST_SIZE], bool *has_role,
+                              struct err *e)
 {
     /* One piece more than the limit, so that a file of just that size still fits. */
     AUTO(buf) struct buf b = BUF_INIT(LOCAL_DIR_MAX_BYTES + 2 * 65536);
@@ -77,6 +78,7 @@ enum err_code local_file_read(const char *path, const char *arn, const char *nam
         !task_from_definition(v, arn, name, &t, &why) && !check_size(&t, &why)) {
         *out = t;
         digest_of(buf_str(&b), digest);
+        *has_role = task_definition_has_role(v);
     }
     close(fd);
     return why.code ? err_set(e, why.code, "%s", why.msg) : ERR_OK;

@@ -376,8 +376,6 @@ static enum err_code build(struct run *r, struct err *e)
                             r->config->engine_auth_data ? r->config->engine_auth_data : "",
                             &r->auths, &auth))
         say("the registry passwords cannot be read, going on without them: %s", auth.msg);
-    if (make_store(r, e))
-        return e->code;
     r->loop = loop_create();
     r->http = http_client_create(r->loop, &http);
     if (docker_create(r->http, r->config->docker_endpoint, &r->docker, e))
@@ -385,7 +383,7 @@ static enum err_code build(struct run *r, struct err *e)
     loop_on_signal(r->loop, SIGINT, on_signal, r);
     loop_on_signal(r->loop, SIGTERM, on_signal, r);
     loop_on_signal(r->loop, SIGHUP, on_signal, r);
-    return ERR_OK;
+    return make_store(r, e); /* last: from here on a signal leaves no directory behind */
 }
 
 static void tear_down(struct run *r)
@@ -421,13 +419,17 @@ static int read_definition(struct run *r)
 {
     AUTO(str) char *arn = mem_printf("arn:berth:local:::task/%s", r->name);
     struct err e = { 0 };
+    bool has_role = false;
 
     if (!*r->name || strchr(r->name, '/')) {
         say("'%s' cannot be the name of a task", r->name);
         return CLI_USAGE;
     }
-    if (!local_file_read(r->file, arn, r->name, &r->task, r->digest, &e))
+    if (!local_file_read(r->file, arn, r->name, &r->task, r->digest, &has_role, &e)) {
+        if (has_role)
+            say("the task has no role of its own, taskRoleArn is ignored");
         return -1;
+    }
     fprintf(stderr, "berth run: %s: ", r->file);
     cli_put(stderr, e.msg);
     putc('\n', stderr);

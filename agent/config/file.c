@@ -18,6 +18,15 @@ static struct str strip_quotes(struct str v)
     return v;
 }
 
+/* What cannot be one is the rest of a value that was broken into lines, and may be secret. */
+static bool is_name(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!isalnum((unsigned char)s.p[i]) && !strchr("_-.", s.p[i]))
+            return false;
+    return true;
+}
+
 static void parse_line(struct str line, int number, config_line_fn *fn, void *user,
                        struct config_problems *problems)
 {
@@ -32,8 +41,13 @@ static void parse_line(struct str line, int number, config_line_fn *fn, void *us
     name = (struct str){ line.p, (size_t)(eq - line.p) };
     if (name.n > 7 && memcmp(name.p, "export", 6) == 0 && isspace((unsigned char)name.p[6])) {
         name = str_trim((struct str){ name.p + 6, name.n - 6 });
-        config_problem_add(problems, false, number, "%.*s: 'export' is not needed; ignored",
-                           (int)(name.n < 80 ? name.n : 80), name.p);
+        if (is_name(name))
+            config_problem_add(problems, false, number, "%.*s: 'export' is not needed; ignored",
+                               (int)(name.n < 80 ? name.n : 80), name.p);
+    }
+    if (!is_name(str_trim(name))) {
+        config_problem_add(problems, false, number, "expected NAME=VALUE; line ignored");
+        return;
     }
     raw = (struct str){ eq + 1, (size_t)(line.p + line.n - eq - 1) };
     value = str_trim(raw);

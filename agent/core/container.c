@@ -315,8 +315,11 @@ void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts 
         return;
     }
     if (f->status == CTR_RUNNING) {
-        if (k->known < CTR_RUNNING)
+        /* At first sight; one that was restarted before anybody looked runs already. */
+        if (k->known < CTR_RUNNING || (!k->n_bindings && f->n_bindings)) {
             take_bindings(c, k, f);
+            task_changed(c, k->task);
+        }
         ctr_set_known(c, k, CTR_RUNNING);
     } else if (f->status == CTR_STOPPED && k->known < CTR_STOPPED) {
         take_exit_code(k, f);

@@ -11,6 +11,9 @@
 /* Questions to registries, which may be slow. */
 #define MANIFESTS_AT_ONCE 10
 
+/* The state of one task; most of it would be the ports of thousands of bindings. */
+#define STATE_MAX_JSON (16 << 20)
+
 /* ---- life ---- */
 
 struct core *core_create(const struct core_config *cfg)
@@ -237,7 +240,7 @@ static void store_changes(struct core *c)
     LIST_FOREACH (node, next, &c->changed) {
         struct core_task *t = LIST_ENTRY(node, struct core_task, changed_node);
         struct core_action *a = core_act(c, CORE_ACT_PUT);
-        struct buf b = BUF_INIT(TASK_MAX_JSON);
+        struct buf b = BUF_INIT(STATE_MAX_JSON);
         struct jw w;
 
         jw_init(&w, &b);
@@ -390,6 +393,13 @@ const uint16_t *core_host_ports(const struct core *c, const char *arn, size_t co
     const struct core_ctr *k = find_ctr(c, arn, container);
 
     return k ? k->host_ports : NULL;
+}
+
+bool core_holds_ports(const struct core *c, const char *arn, size_t container)
+{
+    const struct core_ctr *k = find_ctr(c, arn, container);
+
+    return k && k->holds_ports;
 }
 
 bool core_port_taken(const struct core *c, enum port_proto proto, uint16_t port)

@@ -309,6 +309,8 @@ const char *core_docker_id(const struct core *c, const char *arn, size_t contain
 const char *core_metadata_id(const struct core *c, const char *arn, size_t container);
 /* The host ports chosen for it, one for each of its ports (0: none chosen); NULL: none. */
 const uint16_t *core_host_ports(const struct core *c, const char *arn, size_t container);
+/* Whether they still are the container's: not once it has ended. */
+bool core_holds_ports(const struct core *c, const char *arn, size_t container);
 /* Whether a task holds this host port, or it is reserved. */
 bool core_port_taken(const struct core *c, enum port_proto proto, uint16_t port);
 /* Whether the task is a local one (CORE_EV_LOCAL). */

@@ -323,6 +323,12 @@ static bool asks_for_image(const struct core_ctr *k)
            op == CORE_OP_CREATE;
 }
 
+/* It makes no container from now on: what it has made holds the image by its id. */
+static bool is_over(const struct core_ctr *k)
+{
+    return (k->task->desired == TASK_STOPPED || k->known == CTR_STOPPED) && !asks_for_image(k);
+}
+
 struct in_use *images_in_use(const struct core *c)
 {
     struct core_task *t, *next;
@@ -336,7 +342,7 @@ struct in_use *images_in_use(const struct core *c)
             if (k->image_id)
                 in_use_add(&u, k->image_id);
             /* From its arrival on, so that nothing goes between the pull and the create. */
-            if (t->desired == TASK_STOPPED && !asks_for_image(k))
+            if (is_over(k))
                 continue;
             text = image_normal_name(k->def->image);
             in_use_add(&u, text);
@@ -356,8 +362,7 @@ bool images_asked_by_digest(const struct core *c)
         for (size_t i = 0; i < t->n_ctrs; i++) {
             const struct core_ctr *k = &t->ctrs[i];
 
-            if (!k->image_id && (k->digest || task_image_has_digest(k->def->image)) &&
-                (t->desired != TASK_STOPPED || asks_for_image(k)))
+            if (!k->image_id && (k->digest || task_image_has_digest(k->def->image)) && !is_over(k))
                 return true;
         }
     }

@@ -111,7 +111,8 @@ static void issue(struct core *c, struct core_res *r, enum core_op op)
 
 void resources_advance(struct core *c, struct core_task *t)
 {
-    if (t->desired == TASK_STOPPED || t->desired == TASK_NONE)
+    /* It may have come to its end without anybody wanting that: none of it is essential. */
+    if (t->desired == TASK_STOPPED || t->desired == TASK_NONE || t->known == TASK_STOPPED)
         return;
     for (size_t i = 0; i < t->n_res; i++) {
         struct core_res *r = &t->res[i];
@@ -218,7 +219,6 @@ static void make_failed(struct core *c, struct core_res *r, const struct err *e)
 static void try_again(struct core *c, struct core_res *r, const char *why)
 {
     mem_replace(&r->waits_for, why);
-    r->tries++;
     r->retry_at = c->now.mono_ms + backoff_next(&r->backoff, &rule, &c->rng);
 }
 
@@ -230,7 +230,6 @@ static void made(struct core *c, struct core_res *r, const struct err *e)
         make_failed(c, r, e);
     } else {
         r->known = RES_CREATED;
-        r->tries = 0;
         r->retry_at = 0;
         backoff_reset(&r->backoff);
         mem_replace(&r->waits_for, NULL);
@@ -243,11 +242,12 @@ static void removed(struct core *c, struct core_res *r, const struct err *e)
     struct buf what = BUF_INIT(1024);
 
     if (e->code && e->code != ERR_NOT_FOUND) {
-        bool last = e->code != ERR_RETRY && r->tries + 1 >= MAX_REMOVALS;
+        /* That the engine is away says nothing about the removal. */
+        bool counts = e->code != ERR_RETRY, last = counts && ++r->tries >= MAX_REMOVALS;
 
         mem_replace(&r->waits_for, NULL);
         resource_describe(r, &what);
-        if (last || r->tries == 0)
+        if (last || (counts && r->tries == 1))
             core_note(c, true, r->task, NULL, "%s cannot be removed, %s: %s", buf_text(&what),
                       last ? "it is left behind" : "trying again", e->msg);
         buf_fini(&what);

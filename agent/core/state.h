@@ -59,7 +59,7 @@ struct core_res {
     enum res_status known; /* durable */
     bool failed;
     struct side_op op;
-    int tries;
+    int tries; /* removals that failed */
     struct backoff backoff;
     int64_t retry_at;
     char *waits_for; /* why it is tried again; NULL */

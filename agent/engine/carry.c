@@ -130,6 +130,7 @@ static void cancel(struct engine *en, uint64_t id)
     carried_destroy(c);
     if (heir)
         carry_inherit(heir);
+    carry_next_cgroup(en);
 }
 
 /* ---- the core's timer ---- */

@@ -8,8 +8,8 @@ struct carried {
     enum core_op op;
     struct engine *en;
     struct docker_op *docker; /* at most one of these; neither: somebody else works on it */
-    struct work *work;
-    char *task_arn; /* NULL: of the agent */
+    struct work *work;        /* of a cgroup: NULL until its turn has come */
+    char *task_arn;           /* NULL: of the agent */
     size_t container, volume;
     char *ref, *digest;
     char *auth;      /* the X-Registry-Auth value; NULL: none */
@@ -56,5 +56,7 @@ void carry_forget_logs(struct engine *en);
 /* carry_resource.c */
 carry_fn carry_create_volume, carry_remove_volume, carry_create_cgroup, carry_remove_cgroup;
 carry_fn carry_fetch, carry_forget_secrets, carry_look_at_disk;
+/* One at a time of those that wait; to be called when one has gone. */
+void carry_next_cgroup(struct engine *en);
 /* Looks at the disk on a worker, then finishes `c` with its `answer`. */
 void carry_add_disk(struct carried *c);

@@ -103,14 +103,6 @@ void carry_remove_volume(struct carried *c)
 
 /* ---- cgroups: files, so on a worker ---- */
 
-static void on_worked(void *user)
-{
-    struct carried *c = user;
-
-    c->work = NULL;
-    carry_done(c, &c->work_err);
-}
-
 static void work_make_cgroup(void *user)
 {
     struct carried *c = user;
@@ -123,6 +115,40 @@ static void work_remove_cgroup(void *user)
     struct carried *c = user;
 
     (void)!host_cgroup_remove(c->en->cgroups, c->task_id, &c->work_err);
+}
+
+static bool is_cgroup(enum core_op op)
+{
+    return op == CORE_OP_CREATE_CGROUP || op == CORE_OP_REMOVE_CGROUP;
+}
+
+static void on_cgroup(void *user)
+{
+    struct carried *c = user;
+    struct engine *en = c->en;
+
+    c->work = NULL;
+    carry_done(c, &c->work_err);
+    carry_next_cgroup(en);
+}
+
+/* Workers are few and systemd can take its time: the store must not wait for it. */
+void carry_next_cgroup(struct engine *en)
+{
+    struct carried *it, *next, *first = NULL;
+
+    HASH_ITER (hh, en->ops, it, next) {
+        if (!is_cgroup(it->op))
+            continue;
+        if (it->work)
+            return;
+        if (!first && it->task_id)
+            first = it;
+    }
+    if (first)
+        first->work = loop_work(
+            en->loop, first->op == CORE_OP_CREATE_CGROUP ? work_make_cgroup : work_remove_cgroup,
+            on_cgroup, first);
 }
 
 static struct host_cgroup_limits limits_of(const struct config *config, const struct task *t)
@@ -157,7 +183,7 @@ void carry_create_cgroup(struct carried *c)
     }
     c->task_id = mem_strdup(t->id);
     c->limits = limits_of(c->en->config, t);
-    c->work = loop_work(c->en->loop, work_make_cgroup, on_worked, c);
+    carry_next_cgroup(c->en);
 }
 
 void carry_remove_cgroup(struct carried *c)
@@ -167,7 +193,7 @@ void carry_remove_cgroup(struct carried *c)
         return;
     }
     c->task_id = mem_strdup(str_after_last(c->task_arn, '/'));
-    c->work = loop_work(c->en->loop, work_remove_cgroup, on_worked, c);
+    carry_next_cgroup(c->en);
 }
 
 /* ---- values that somebody else fetches ---- */

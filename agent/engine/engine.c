@@ -86,6 +86,11 @@ static void gather_store_actions(struct engine *en, size_t from)
     }
 }
 
+static bool owns_ports(const void *user, const char *task_arn, size_t container)
+{
+    return core_holds_ports(user, task_arn, container);
+}
+
 /* Steps what waits; the actions are added to those not yet durable. */
 static void step_queue(struct engine *en)
 {
@@ -101,6 +106,7 @@ static void step_queue(struct engine *en)
         core_step(en->core, now, &q->ev, &en->actions);
         queued_destroy(q);
     }
+    holds_sweep(&en->holds, owns_ports, en->core);
     gather_store_actions(en, from);
     if (en->record && now.wall_ms)
         recorder_flush(en->record, en->core, now);
@@ -353,13 +359,22 @@ void engine_control_up(struct engine *en)
     engine_push(en, queued_create(CORE_EV_CONTROL_UP));
 }
 
+/* What is to run once is run, and then no longer wanted: somebody waits for its end. */
+static bool names_once(const struct core_event *ev)
+{
+    for (size_t i = 0; i < ev->u.local.n_defs; i++)
+        if (ev->u.local.defs[i].once)
+            return true;
+    return false;
+}
+
 /* Only the last list counts: it names all there are to be. */
 void engine_local(struct engine *en, struct core_local_def *defs, size_t n)
 {
     LIST_FOREACH (it, following, &en->queue) {
         struct queued *q = LIST_ENTRY(it, struct queued, node);
 
-        if (q->ev.type != CORE_EV_LOCAL)
+        if (q->ev.type != CORE_EV_LOCAL || names_once(&q->ev))
             continue;
         list_remove(it);
         queued_destroy(q);

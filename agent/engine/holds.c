@@ -7,6 +7,7 @@ struct held {
     size_t container;
     uint64_t op_id;
     int64_t since_ms;
+    bool owned; /* the core has made it the container's */
     struct host_port_hold *hold;
 };
 
@@ -155,6 +156,18 @@ void holds_release(struct holds *h, const char *task_arn, size_t container)
         struct held *held = LIST_ENTRY(it, struct held, node);
 
         if (held->container == container && streq(held->task_arn, task_arn))
+            held_destroy(h, held);
+    }
+}
+
+void holds_sweep(struct holds *h, holds_owned_fn *owned, const void *user)
+{
+    LIST_FOREACH (it, following, &h->all) {
+        struct held *held = LIST_ENTRY(it, struct held, node);
+
+        if (owned(user, held->task_arn, held->container))
+            held->owned = true;
+        else if (held->owned)
             held_destroy(h, held);
     }
 }

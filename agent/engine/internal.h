@@ -108,6 +108,9 @@ MUST_CHECK enum err_code holds_choose(struct holds *h, const struct task *t, siz
                                       uint64_t op_id, int64_t now_ms, holds_taken_fn *taken,
                                       const void *user, uint16_t *out, struct err *e);
 void holds_release(struct holds *h, const char *task_arn, size_t container);
+/* Gives back what the core had made a container's own and has taken from it since. */
+typedef bool holds_owned_fn(const void *user, const char *task_arn, size_t container);
+void holds_sweep(struct holds *h, holds_owned_fn *owned, const void *user);
 void holds_release_task(struct holds *h, const char *task_arn);
 void holds_release_op(struct holds *h, uint64_t op_id);
 void holds_fini(struct holds *h);

@@ -17,6 +17,7 @@
 #define SHARES_MIN       2
 #define SHARES_MAX       262144
 #define PERIOD_US        100000
+#define QUOTA_MIN        1000 /* the kernel refuses less */
 #define QUOTA_MAX        1e12
 #define SYSTEMD_RUN_MS   30000
 #define TASK_ID_MAX      128
@@ -40,6 +41,8 @@ struct host_cpu host_cpu_of(const struct host_cgroup_limits *l)
 
     if (l->cpu_vcpus > 0)
         c.quota_us = quota < QUOTA_MAX ? (int64_t)quota : (int64_t)QUOTA_MAX;
+    if (l->cpu_vcpus > 0 && c.quota_us < QUOTA_MIN)
+        c.quota_us = QUOTA_MIN;
     c.shares = l->cpu_shares < SHARES_MIN ? SHARES_MIN : l->cpu_shares;
     if (c.shares > SHARES_MAX)
         c.shares = SHARES_MAX;

@@ -14,8 +14,7 @@
 
 #define SYSTEMCTL_MS 30000
 #define LOOK_MS      50 /* between looks at a child that says nothing */
-
-extern char **environ;
+#define ENDING_MS    2  /* between looks at one that has closed its errors */
 
 void host_args_fini(struct host_args *a)
 {
@@ -65,6 +64,10 @@ static int64_t now_ms(void)
  * no signal blocked or ignored. 0 or errno. */
 static int spawn_child(char *const argv[], int errors, pid_t *pid)
 {
+    /* Not the agent's own environment, which may hold passwords. */
+    const char *path = getenv("PATH");
+    AUTO(str) char *path_is = mem_printf("PATH=%s", path ? path : "/usr/bin:/bin");
+    char *const env[] = { path_is, NULL };
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t none, all;
@@ -92,7 +95,7 @@ static int spawn_child(char *const argv[], int errors, pid_t *pid)
     if (!failed)
         failed = posix_spawnattr_setsigdefault(&attr, &all);
     if (!failed)
-        failed = posix_spawnp(pid, argv[0], &files, &attr, argv, environ);
+        failed = posix_spawnp(pid, argv[0], &files, &attr, argv, env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
     return failed;
@@ -122,7 +125,7 @@ static bool wait_child(pid_t pid, int fd, int64_t timeout_ms, struct buf *text, 
     for (;;) {
         pid_t ended;
 
-        if (poll(&p, 1, LOOK_MS) > 0 && !read_errors(fd, text))
+        if (poll(&p, 1, p.fd < 0 ? ENDING_MS : LOOK_MS) > 0 && !read_errors(fd, text))
             p.fd = -1; /* ignored by poll from now on */
         ended = waitpid(pid, status, WNOHANG);
         if (ended == pid || (ended < 0 && errno != EINTR))

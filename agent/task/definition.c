@@ -15,9 +15,9 @@
 
 /* ---- what needs the cloud ---- */
 
+/* Not so the roles that most definitions name: of what needs an execution role each is
+ * refused by itself, and for a task role see task_definition_has_role. */
 static const char *const cloud_of_task[] = {
-    "taskRoleArn",
-    "executionRoleArn",
     "proxyConfiguration",
     "inferenceAccelerators",
 };
@@ -478,6 +478,16 @@ static enum err_code rename_places(const struct err *from, struct err *e)
     }
     buf_puts(&b, at);
     return err_set(e, from->code, "%s", b.overflowed ? from->msg : buf_text(&b));
+}
+
+bool task_definition_has_role(const struct json_t *v)
+{
+    struct err ignored = { 0 };
+    struct jcur document = jcur_root(v, &ignored);
+    struct jcur described = jcur_get(&document, "taskDefinition");
+    struct jcur role = jcur_get(jcur_present(&described) ? &described : &document, "taskRoleArn");
+
+    return !is_empty(&role);
 }
 
 enum err_code task_from_definition(const struct json_t *v, const char *arn, const char *family,

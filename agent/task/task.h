@@ -201,10 +201,12 @@ struct task *task_with_arn(const struct task *t, const char *arn);
  * (or describe-task-definition gives it: then its "taskDefinition" member), turned
  * into a task with this ARN, as a control plane would: dockerConfig rendered from
  * linuxParameters, ulimits, user and so on. What needs the cloud (secrets,
- * environment files, awsvpc, EFS, roles) is ERR_INVALID, naming the member. Version
- * is "0". `family` is used when the definition has none. */
+ * environment files, awsvpc, EFS) is ERR_INVALID, naming the member; roles are left out.
+ * Version is "0". `family` is used when the definition has none. */
 MUST_CHECK enum err_code task_from_definition(const struct json_t *v, const char *arn,
                                               const char *family, struct task **out, struct err *e);
+/* Does it name a task role? */
+bool task_definition_has_role(const struct json_t *v);
 AUTO_DEFINE(task, struct task *, task_destroy)
 
 /* The credentials at `c`, which is a task's "roleCredentials" or

@@ -1,8 +1,12 @@
 /* links: engine */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -689,6 +693,68 @@ static void gives_a_task_its_cgroup(void **state)
     host_cgroups_destroy(cgroups);
 }
 
+static void put_file(const char *dir, const char *name, const char *text, mode_t mode)
+{
+    AUTO(str) char *path = mem_printf("%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static void on_worker(void *user)
+{
+    (void)user;
+}
+
+static void on_worked(void *user)
+{
+    struct world *w = user;
+
+    loop_stop(w->loop);
+}
+
+#define SLOW 8 /* more than there are workers */
+
+/* A systemd that hangs must not keep the store from its commits. */
+static void leaves_workers_to_others(void **state)
+{
+    struct world *w = *state;
+    AUTO(str) char *old = mem_strdup(getenv("PATH")), *path = mem_printf("%s:%s", w->dir, old);
+    AUTO(str) char *gate = mem_printf("%s/gate", w->dir);
+    AUTO(str)
+    char *script = mem_printf("#!/bin/sh\n[ \"$1\" = --version ] || read line <%s\n", gate);
+    struct host_cgroups *cgroups = NULL;
+    struct err e = { 0 };
+    uint64_t ids[SLOW];
+    int fd;
+
+    assert_int_equal(mkfifo(gate, 0600), 0);
+    fd = open(gate, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    put_file(w->dir, "systemctl", script, 0755);
+    put_file(w->dir, "cgroup.controllers", "cpu memory\n", 0644);
+    setenv("PATH", path, 1);
+    assert_int_equal(host_cgroups_create(w->dir, 2, true, &cgroups, &e), ERR_OK);
+    w->en.cgroups = cgroups;
+    give_task(w, THREE);
+    for (size_t i = 0; i < SLOW; i++)
+        ids[i] = wish(w, CORE_OP_CREATE_CGROUP, &(struct wish){ .arn = ARN });
+    loop_work(w->loop, on_worker, on_worked, w);
+    run(w);
+    assert_int_equal(w->n_told, 0);
+    for (size_t i = 0; i < SLOW; i++)
+        assert_int_equal(write(fd, "\n", 1), 1);
+    run_until_told(w, SLOW);
+    for (size_t i = 0; i < SLOW; i++)
+        assert_ok(w, ids[i]);
+    setenv("PATH", old, 1);
+    close(fd);
+    host_cgroups_destroy(cgroups);
+}
+
 #define SECRETS                                                                                  \
     "\"containers\":[{\"name\":\"a\",\"image\":\"busybox\",\"secrets\":[{\"name\":\"PASSWORD\"," \
     "\"valueFrom\":\"/db/password\",\"region\":\"us-west-2\",\"provider\":\"ssm\","              \
@@ -778,6 +844,7 @@ int main(void)
         CASE(finds_or_makes_shared_volumes),
         CASE(needs_no_cgroups),
         CASE(gives_a_task_its_cgroup),
+        CASE(leaves_workers_to_others),
         CASE(says_what_it_cannot_fetch),
         CASE(keeps_what_is_fetched_until_the_task_is_gone),
     };

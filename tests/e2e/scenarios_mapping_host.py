@@ -49,7 +49,9 @@ def e2e_mapping_host_config(t):
         equal((host["Dns"], host["DnsSearch"], host["ExtraHosts"], host["SecurityOpt"]),
               (["192.0.2.53"], ["berth.example"], ["elsewhere:192.0.2.9"], ["no-new-privileges"]),
               "names")
-        for test in ("test $(ulimit -Sn):$(ulimit -Hn) = 111:222", "! touch /new",
+        # The soft limit of what is executed later is the runtime's to choose (a runc built
+        # with Go 1.19 or newer now and then leaves it at the hard one).
+        for test in ("test $(ulimit -Hn) = 222", "! touch /new",
                      "touch /scratch/new", "df -m /dev/shm | grep -q ' 17 '",
                      "test $(head -c 3 /dev/nought | wc -c) = 3",
                      "grep -qx 77 /proc/sys/net/core/somaxconn",

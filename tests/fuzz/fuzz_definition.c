@@ -37,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (json_parse((const char *)data, size, &v, &e))
         return 0;
+    (void)task_definition_has_role(v);
     if (task_from_definition(v, ARN, "some file", &t, &e)) {
         LAW(!t && e.code && *e.msg);
         return 0;

@@ -60,6 +60,11 @@ static void test_secrets_stay_out_of_problems(void **state)
     assert_int_equal(b.p.n, 2);
     assert_null(strstr(buf_text(&b.text), "hunter2"));
     built_fini(&b);
+
+    /* One that was broken into lines. */
+    b = build("ECS_ENGINE_AUTH_DATA={\"r\":\n{\"password\":\"hunter2 = x\"}}\n", region_only);
+    assert_string_equal(buf_text(&b.text), "2: expected NAME=VALUE; line ignored\n");
+    built_fini(&b);
 }
 
 static void test_not_a_text_file(void **state)

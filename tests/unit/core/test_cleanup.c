@@ -384,6 +384,31 @@ static void test_digest_and_nameless(void **state)
     drive_end(&d);
 }
 
+/* A container that could not be pulled has ended, while its task goes on. */
+static void test_ended_beside_others(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    open_shop(&d);
+    remember(&d, ID("1"), 9 * HOUR, 9 * HOUR, "side:2");
+    remember(&d, ID("2"), 9 * HOUR, 8 * HOUR, "");
+    drive_boot(&d);
+    d.manifests_by_hand = true;
+    d.registry_digest = "sha256:3";
+    send_task(&d, TASK("t1", C("a", "") ",{'name':'b','image':'side:1'}"));
+    done(&d, CORE_OP_MANIFEST, "t1/b");
+    fails(&d, CORE_OP_PULL, "t1/b", ERR_DENIED, "denied");
+    fails(&d, CORE_OP_INSPECT_IMAGE, "t1/b", ERR_NOT_FOUND, "no such image");
+    bring(&d, "t1/a", CTR_RUNNING);
+    assert_int_equal(ctr_at(&d, "t1/b")->known, CTR_STOPPED);
+    to_cycle(&d);
+    LISTS(&d, { .id = ID("1") }, { .id = ID("2"), .names = { "" } });
+    removes(&d, "side:2");
+    removes(&d, ID("2"));
+    drive_end(&d);
+}
+
 /* A container that is pulling waits for nobody, and the janitor goes on beside it. */
 static void test_pulls_go_on(void **state)
 {
@@ -559,6 +584,7 @@ int main(void)
         BOTH(test_container_waits_for_a_removal),
         BOTH(test_a_wish_ends_a_removal),
         BOTH(test_digest_and_nameless),
+        BOTH(test_ended_beside_others),
         BOTH(test_pulls_go_on),
         BOTH(test_restart),
         PLAIN(test_end_in_the_middle),

@@ -126,6 +126,59 @@ static void test_given_back_at_the_end(void **state)
     drive_end(&d);
 }
 
+/* An engine that is away for long says nothing about whether the volume can go. */
+static void test_engine_away_at_the_end(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    drive_begin(&d);
+    send_task(&d, TASK_WITH("t1", C("a", MOUNTS("v")), ",'volumes':[" VOLUME_OF("v", "") "]"));
+    for (int i = 0; i < 15; i++) {
+        side_fails(&d, CORE_OP_CREATE_VOLUME, ERR_RETRY, "no answer");
+        pass(&d, 15000);
+    }
+    want_stopped(&d, "t1");
+    answer_report(&d, "t1", CORE_REPORT_ACCEPTED);
+    side_done_ok(&d, CORE_OP_CREATE_VOLUME);
+    pass(&d, d.cfg.cleanup_wait_ms);
+    for (int i = 0; i < 15; i++) {
+        side_fails(&d, CORE_OP_REMOVE_VOLUME, ERR_RETRY, "no answer");
+        pass(&d, 15000);
+    }
+    side_fails(&d, CORE_OP_REMOVE_VOLUME, ERR_CONFLICT, "volume is in use");
+    pass(&d, 15000);
+    side_done_ok(&d, CORE_OP_REMOVE_VOLUME);
+    assert_null(find_task(d.core, ARN("t1")));
+    drive_end(&d);
+}
+
+/* Of a task without an essential container the end is nobody's wish. */
+static void test_over_while_a_need_is_awaited(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    drive_begin(&d);
+    send_task(&d, TASK("t1", SIDE("a", "") "," SIDE(
+                                 "b", ",'secrets':[{'name':'N','valueFrom':'p','region':'x',"
+                                      "'provider':'ssm','type':'ENVIRONMENT_VARIABLE'}]" AFTER(
+                                          "a", "SUCCESS"))));
+    side_fails(&d, CORE_OP_FETCH_SECRETS, ERR_RETRY, "the credentials are not here yet");
+    bring(&d, "t1/a", CTR_RUNNING);
+    exits(&d, "t1/a", 1);
+    answer_report(&d, "t1", CORE_REPORT_ACCEPTED);
+    assert_int_equal(find_task(d.core, ARN("t1"))->known, TASK_STOPPED);
+    pass(&d, 60000);
+    assert_null(side_op(&d, CORE_OP_FETCH_SECRETS));
+    pass(&d, d.cfg.cleanup_wait_ms);
+    done(&d, CORE_OP_DRAIN_LOGS, "t1/a");
+    done(&d, CORE_OP_REMOVE, "t1/a");
+    side_done_ok(&d, CORE_OP_FORGET_SECRETS);
+    assert_null(find_task(d.core, ARN("t1")));
+    drive_end(&d);
+}
+
 static void test_too_much_memory_for_the_task(void **state)
 {
     struct drive d;
@@ -248,6 +301,8 @@ int main(void)
         cmocka_unit_test(test_missing_credentials_are_waited_for),
         cmocka_unit_test(test_values_are_fetched_anew),
         cmocka_unit_test(test_given_back_at_the_end),
+        cmocka_unit_test(test_engine_away_at_the_end),
+        cmocka_unit_test(test_over_while_a_need_is_awaited),
         cmocka_unit_test(test_too_much_memory_for_the_task),
         cmocka_unit_test(test_ports_are_chosen_before_create),
         cmocka_unit_test(test_a_port_that_was_taken),

@@ -143,6 +143,10 @@ static void test_ends_at_once(void **state)
     done(&d, CORE_OP_INSPECT, "t1/a");
     assert_int_equal(ctr_at(&d, "t1/a")->known, CTR_RUNNING);
     done(&d, CORE_OP_START, "t1/a");
+    box_of(&d, "t1/a")->ports[0] = (struct port_binding){ "0.0.0.0", 80, 40000, PORT_TCP };
+    box_of(&d, "t1/a")->n_ports = 1;
+    done(&d, CORE_OP_INSPECT, "t1/a");
+    assert_int_equal(ctr_at(&d, "t1/a")->n_bindings, 1);
     drive_end(&d);
 }
 

@@ -524,6 +524,32 @@ static void test_half_readable_state(void **state)
     drive_end(&d);
 }
 
+/* Ranges of thousands of ports make a long state, which is to be read again. */
+static void test_state_with_many_ports(void **state)
+{
+    struct drive d;
+    struct core_event ev = { .type = CORE_EV_OP_DONE };
+    struct ctr_facts facts = { .status = CTR_RUNNING, .n_bindings = 20000 };
+
+    (void)state;
+    drive_begin(&d);
+    send_task(&d, TASK("t1", C("a", "")));
+    bring(&d, "t1/a", CTR_CREATED);
+    done(&d, CORE_OP_START, "t1/a");
+    facts.bindings = mem_array(facts.n_bindings, sizeof *facts.bindings);
+    for (size_t i = 0; i < facts.n_bindings; i++)
+        facts.bindings[i] = (struct port_binding){ "0.0.0.0", (uint16_t)(20000 + i),
+                                                   (uint16_t)(20000 + i), PORT_TCP };
+    ev.u.op.id = expect_op(&d, CORE_OP_INSPECT, "t1/a")->id;
+    ev.u.op.facts = &facts;
+    drive_step(&d, &ev);
+    drive_crash(&d);
+    assert_int_equal(find_task(d.core, ARN("t1"))->desired, TASK_RUNNING);
+    assert_int_equal(ctr_at(&d, "t1/a")->n_bindings, facts.n_bindings);
+    free(facts.bindings);
+    drive_end(&d);
+}
+
 static void test_missing_state(void **state)
 {
     struct drive d;
@@ -616,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_strangers_are_left_alone),
         cmocka_unit_test(test_unreadable_state),
         cmocka_unit_test(test_half_readable_state),
+        cmocka_unit_test(test_state_with_many_ports),
         cmocka_unit_test(test_missing_state),
         cmocka_unit_test(test_cleanup_time_survives),
         cmocka_unit_test(test_capacity_is_held_again),

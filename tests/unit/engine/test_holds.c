@@ -224,9 +224,38 @@ static void lets_go_of_old_ones(void **state)
     holds_fini(&h);
 }
 
+static bool owned(const void *user, const char *task_arn, size_t container)
+{
+    (void)task_arn;
+    return container == 0 && *(const bool *)user;
+}
+
+/* The core has been told of the ports and takes them back: nobody else does. */
+static void test_taken_back_by_the_core(void **state)
+{
+    struct task *t = task_with("1", one_tcp);
+    bool yes = true, no = false;
+    struct err e = { 0 };
+    struct holds h;
+    uint16_t port = 0;
+
+    (void)state;
+    holds_init(&h, FIRST, LAST);
+    assert_int_equal(holds_choose(&h, t, 0, 1, 0, taken, NULL, &port, &e), ERR_OK);
+    holds_sweep(&h, owned, &no); /* the answer is on its way */
+    assert_false(can_bind(SOCK_STREAM, port));
+    holds_sweep(&h, owned, &yes);
+    assert_false(can_bind(SOCK_STREAM, port));
+    holds_sweep(&h, owned, &no);
+    assert_true(can_bind(SOCK_STREAM, port));
+    holds_fini(&h);
+    task_destroy(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_taken_back_by_the_core),
         cmocka_unit_test(keeps_a_port_from_others_until_it_is_released),
         cmocka_unit_test(goes_on_from_the_last_one),
         cmocka_unit_test(chooses_only_what_is_to_be_chosen),

@@ -258,6 +258,31 @@ static void test_ecr(void **state)
     assert_false(t->containers[0].auth.use_execution_role);
 }
 
+static void test_roles_are_left_out(void **state)
+{
+    static const struct {
+        const char *definition;
+        bool has_role;
+    } rows[] = {
+        { ROOT(""), false },
+        { ROOT(",\"executionRoleArn\":\"r\""), false },
+        { ROOT(",\"taskRoleArn\":\"\""), false },
+        { ROOT(",\"taskRoleArn\":\"r\",\"executionRoleArn\":\"r\""), true },
+        { "{\"taskDefinition\":" ROOT(",\"taskRoleArn\":\"r\"") "}", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(task) struct task *t = define(rows[i].definition);
+        AUTO(json) struct json_t *v = NULL;
+        struct err e = { 0 };
+
+        assert_null(strstr(t->json, "ole"));
+        assert_false(json_parse(rows[i].definition, strlen(rows[i].definition), &v, &e));
+        assert_int_equal(task_definition_has_role(v), rows[i].has_role);
+    }
+}
+
 #define CLOUD ": needs the control plane or the cloud, so a local task cannot use it"
 #define FIRST "containerDefinitions[0]"
 
@@ -266,8 +291,6 @@ static void test_cloud_is_refused(void **state)
     static const struct {
         const char *definition, *message;
     } rows[] = {
-        { ROOT(",\"taskRoleArn\":\"r\""), "taskRoleArn" CLOUD },
-        { ROOT(",\"executionRoleArn\":\"r\""), "executionRoleArn" CLOUD },
         { ROOT(",\"proxyConfiguration\":{\"containerName\":\"x\"}"), "proxyConfiguration" CLOUD },
         { ROOT(",\"networkMode\":\"awsvpc\""),
           "networkMode: 'awsvpc' is not known, or not to a local task" },
@@ -378,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_described),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_ecr),
+        cmocka_unit_test(test_roles_are_left_out),
         cmocka_unit_test(test_cloud_is_refused),
         cmocka_unit_test(test_faults_name_the_place),
         cmocka_unit_test(test_size_is_bounded),
