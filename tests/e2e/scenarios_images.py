@@ -5,7 +5,7 @@ import shutil
 from base64 import b64encode
 
 from docker_api import Docker, socket_path
-from harness import Skip, check, container, contains, equal, part, poll
+from harness import Skip, check, container, contains, depends, equal, part, poll
 from registry import PASSWORD, USER, HostileRegistry, Image, Registry
 from relay import DockerRelay
 
@@ -242,6 +242,7 @@ def e2e_pull_fallback(t):
             ends_with(c, definition, 44)
         with t.cluster(env=pulls("always")) as c:
             task = c.wait_stopped(c.run_one(c.register([
-                container("main"), container("b", image=name, essential=False)])), 90)
+                container("main", dependsOn=depends(("b", "COMPLETE"))), # or it fails first
+                container("b", image=name, essential=False)])), 90)
             check(part(task, "b")["reason"].startswith("CannotPullImageManifestError: "),
                   f"reason {part(task, 'b')['reason']!r}")
