@@ -299,6 +299,8 @@ void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts 
         k->removed = false;
         task_changed(c, k->task);
     }
+    if (k->again == REMAKE_REMOVE && f->status != CTR_RUNNING)
+        return; /* how it failed to start is no end: it goes, and comes back */
     k->health = f->health;
     if (f->created_ms && !k->created_wall)
         k->created_wall = f->created_ms;
@@ -406,6 +408,8 @@ void ctr_happened(struct core *c, const struct core_event *ev)
     if (ev->u.container.what == CORE_HAP_STARTED &&
         (k->op == CORE_OP_START || k->op == CORE_OP_INSPECT))
         return; /* looked at after, or just now */
+    if (k->again == REMAKE_REMOVE)
+        return;
     k->suspect = true;
     task_touch(c, t);
 }

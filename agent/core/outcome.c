@@ -325,6 +325,7 @@ static void on_started(struct core *c, struct core_ctr *k, const struct err *e)
         free(k->host_ports);
         k->host_ports = NULL;
         k->again = REMAKE_REMOVE;
+        k->suspect = false; /* what it looks like now is known, and does not matter */
         task_changed(c, k->task);
         return;
     }

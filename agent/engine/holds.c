@@ -33,7 +33,10 @@ static void held_destroy(struct holds *h, struct held *it)
 
 void holds_init(struct holds *h, uint16_t first, uint16_t last)
 {
-    *h = (struct holds){ .first = first, .last = last };
+    /* Docker itself gives out ports from the first one on, so these begin elsewhere. */
+    uint16_t middle = (uint16_t)(first + (last > first ? last - first : 0) / 2);
+
+    *h = (struct holds){ .first = first, .last = last, .cursor = middle };
     list_init(&h->all);
 }
 

@@ -252,6 +252,35 @@ static void test_a_port_that_was_taken(void **state)
     drive_end(&d);
 }
 
+/* The news of the container that went comes when the one after it has failed as well. */
+static void test_late_news_of_a_remade_one(void **state)
+{
+    static const char *const taken = "Bind for 0.0.0.0:40000 failed: port is already allocated";
+    struct drive d;
+
+    (void)state;
+    drive_begin(&d);
+    send_task(&d, TASK("t1", C("a", ",'portMappings':[{'containerPort':80}]")));
+    bring(&d, "t1/a", CTR_CREATED);
+    for (int i = 0; i < 2; i++) {
+        happens(&d, CORE_HAP_DESTROYED, "t1/a");
+        box_of(&d, "t1/a")->status = CTR_STOPPED;
+        box_of(&d, "t1/a")->error = taken;
+        fails(&d, CORE_OP_START, "t1/a", ERR_IO, taken);
+        happens(&d, CORE_HAP_DIED, "t1/a");
+        if (i)
+            drive_crash(&d);
+        if (i)
+            done(&d, CORE_OP_INSPECT, "t1/a");
+        done(&d, CORE_OP_REMOVE, "t1/a");
+        done(&d, CORE_OP_PORTS, "t1/a");
+        done(&d, CORE_OP_CREATE, "t1/a");
+    }
+    bring(&d, "t1/a", CTR_RUNNING);
+    assert_null(ctr_at(&d, "t1/a")->error_name);
+    drive_end(&d);
+}
+
 static void test_no_port_left(void **state)
 {
     struct drive d;
@@ -306,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_too_much_memory_for_the_task),
         cmocka_unit_test(test_ports_are_chosen_before_create),
         cmocka_unit_test(test_a_port_that_was_taken),
+        cmocka_unit_test(test_late_news_of_a_remade_one),
         cmocka_unit_test(test_no_port_left),
         cmocka_unit_test(test_range_in_one_row),
     };
