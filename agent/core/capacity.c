@@ -15,13 +15,17 @@ bool port_set_has(const struct port_set *s, uint16_t port)
     return s->bits[port / 64] >> (port % 64) & 1;
 }
 
+bool capacity_port_taken(const struct capacity *c, unsigned proto, uint16_t port)
+{
+    return port_set_has(&c->ports[proto], port) || port_set_has(&c->reserved[proto], port);
+}
+
 const struct need_port *capacity_taken_port(const struct capacity *c, const struct need *n)
 {
     for (size_t i = 0; i < n->n_ports; i++) {
         const struct need_port *p = &n->ports[i];
 
-        if (port_set_has(&c->ports[p->proto], p->port) ||
-            port_set_has(&c->reserved[p->proto], p->port))
+        if (capacity_port_taken(c, p->proto, p->port))
             return p;
     }
     return NULL;

@@ -41,6 +41,8 @@ enum { LACKS_CPU = 1, LACKS_MEMORY = 2, LACKS_PORT = 4 };
 unsigned capacity_lacks(const struct capacity *c, const struct need *n);
 /* As above for an empty host: what can never be satisfied here. */
 unsigned capacity_never(const struct capacity *c, const struct need *n);
+/* Held by a task, or never given to one. */
+bool capacity_port_taken(const struct capacity *c, unsigned proto, uint16_t port);
 /* The first port of the need that is taken (or reserved); NULL if none. */
 const struct need_port *capacity_taken_port(const struct capacity *c, const struct need *n);
 /* The first port of the need that no task ever gets; NULL if none. */

@@ -404,8 +404,7 @@ bool core_holds_ports(const struct core *c, const char *arn, size_t container)
 
 bool core_port_taken(const struct core *c, enum port_proto proto, uint16_t port)
 {
-    return port_set_has(&c->capacity.ports[proto], port) ||
-           port_set_has(&c->capacity.reserved[proto], port);
+    return capacity_port_taken(&c->capacity, proto, port);
 }
 
 bool core_is_local(const struct core *c, const char *arn)

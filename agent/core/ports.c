@@ -11,18 +11,13 @@ bool ports_needed(const struct core_ctr *k)
     return !k->host_ports && task_ports_to_choose(k->task->def, k->def) > 0;
 }
 
-static size_t width(const struct task_port *p)
-{
-    return p->container_port ? 1 : (size_t)(p->range_last - p->range_first) + 1;
-}
-
 /* All ports that were chosen for the container, taken from or given back to the host. */
 static void each_port(struct core *c, const struct core_ctr *k, bool take)
 {
     for (size_t i = 0; k->host_ports && i < k->def->n_ports; i++) {
         const struct task_port *p = &k->def->ports[i];
 
-        for (size_t j = 0; k->host_ports[i] && j < width(p); j++) {
+        for (size_t j = 0; k->host_ports[i] && j < task_port_width(p); j++) {
             uint16_t port = (uint16_t)(k->host_ports[i] + j);
 
             if (take)
@@ -52,12 +47,11 @@ void ports_release(struct core *c, struct core_ctr *k)
 
 static bool still_free(const struct core *c, const struct task_port *p, uint16_t first)
 {
-    for (size_t i = 0; i < width(p); i++) {
+    for (size_t i = 0; i < task_port_width(p); i++) {
         uint32_t port = first + (uint32_t)i;
 
         if (!first || port > UINT16_MAX ||
-            port_set_has(&c->capacity.ports[p->proto], (uint16_t)port) ||
-            port_set_has(&c->capacity.reserved[p->proto], (uint16_t)port))
+            capacity_port_taken(&c->capacity, p->proto, (uint16_t)port))
             return false;
     }
     return true;

@@ -133,7 +133,7 @@ enum err_code holds_choose(struct holds *h, const struct task *t, size_t contain
     drop_stale(h, now_ms);
     for (size_t i = 0; i < c->n_ports; i++) {
         const struct task_port *p = &c->ports[i];
-        size_t count = p->range_first ? (size_t)(p->range_last - p->range_first) + 1 : 1;
+        size_t count = task_port_width(p);
 
         out[i] = 0;
         if (!choose || p->host_port)

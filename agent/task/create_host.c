@@ -44,7 +44,7 @@ static struct port_row *port_rows(const struct task_container *c, const uint16_t
     size_t total = 0;
 
     for (size_t i = 0; i < c->n_ports; i++)
-        total += (size_t)(c->ports[i].range_last - c->ports[i].range_first) + 1;
+        total += task_port_width(&c->ports[i]);
     rows = mem_array(total, sizeof *rows);
     *n = 0;
     for (size_t i = 0; i < c->n_ports; i++) {

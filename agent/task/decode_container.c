@@ -100,7 +100,7 @@ static void decode_ports(const struct jcur *array, struct task_container *out)
             p->host_port = 0; /* a range never says where it goes on the host */
             decode_range(&item, p);
         }
-        total += (size_t)(p->range_last - p->range_first) + 1;
+        total += task_port_width(p);
         if (total > TASK_MAX_PORTS)
             jcur_fail(array, "more than %d ports", TASK_MAX_PORTS);
         if (!jcur_ok(array))

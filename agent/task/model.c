@@ -113,6 +113,11 @@ bool task_maps_ports(const struct task *t)
            !streq(t->network_mode, "awsvpc");
 }
 
+size_t task_port_width(const struct task_port *p)
+{
+    return p->container_port ? 1 : (size_t)(p->range_last - p->range_first) + 1;
+}
+
 size_t task_ports_to_choose(const struct task *t, const struct task_container *c)
 {
     size_t n = 0;

@@ -233,6 +233,8 @@ const char *ctr_status_name(enum ctr_status s);
 /* Wire names, including UNKNOWN (NONE) and DEAD (STOPPED). */
 MUST_CHECK enum err_code task_status_parse(const char *text, enum task_status *out, struct err *e);
 
+/* How many ports it maps: 1, or as many as its range has. */
+size_t task_port_width(const struct task_port *p);
 /* How many ports (ranges counted as blocks) the agent has to choose for a container:
  * those without a host port, in bridge mode. */
 size_t task_ports_to_choose(const struct task *t, const struct task_container *c);
