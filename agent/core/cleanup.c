@@ -132,7 +132,7 @@ static bool must_stay(const struct core *c, const struct in_use *u, const struct
             return true;
     /* It may be what a pull by digest has just brought, which has no name yet. */
     if (!img)
-        return !row->n_names && images_asked_by_digest(c);
+        return !row->n_names && in_use_some_digest(u);
     LIST_FOREACH (node, next, &img->names) {
         const char *name = LIST_ENTRY(node, struct image_name, node)->text;
 

@@ -329,6 +329,14 @@ static bool is_over(const struct core_ctr *k)
     return (k->task->desired == TASK_STOPPED || k->known == CTR_STOPPED) && !asks_for_image(k);
 }
 
+/* Stands in the set for "some image is asked for by its digest"; no name and no id. */
+#define SOME_DIGEST "@"
+
+bool in_use_some_digest(const struct in_use *u)
+{
+    return in_use_name(u, SOME_DIGEST);
+}
+
 struct in_use *images_in_use(const struct core *c)
 {
     struct core_task *t, *next;
@@ -346,27 +354,14 @@ struct in_use *images_in_use(const struct core *c)
                 continue;
             text = image_normal_name(k->def->image);
             in_use_add(&u, text);
-            if ((strchr(text, '@') || k->digest) && !k->image_id)
+            if ((strchr(text, '@') || k->digest) && !k->image_id) {
                 add_by_digest(&u, text);
+                in_use_add(&u, SOME_DIGEST);
+            }
             free(text);
         }
     }
     return u;
-}
-
-bool images_asked_by_digest(const struct core *c)
-{
-    struct core_task *t, *next;
-
-    HASH_ITER (hh, c->tasks, t, next) {
-        for (size_t i = 0; i < t->n_ctrs; i++) {
-            const struct core_ctr *k = &t->ctrs[i];
-
-            if (!k->image_id && (k->digest || task_image_has_digest(k->def->image)) && !is_over(k))
-                return true;
-        }
-    }
-    return false;
 }
 
 bool images_leaving(const struct core *c, const char *name)

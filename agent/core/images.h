@@ -54,7 +54,7 @@ struct in_use {
 struct in_use *images_in_use(const struct core *c);
 void in_use_free(struct in_use *u);
 /* Some container waits for an image by its digest: what comes has no name at first. */
-bool images_asked_by_digest(const struct core *c);
+bool in_use_some_digest(const struct in_use *u);
 bool in_use_id(const struct in_use *u, const char *id);
 bool in_use_name(const struct in_use *u, const char *normal);
 bool in_use_nameless(const struct in_use *u); /* a digest is asked for */
