@@ -6,57 +6,85 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/mem.h"
 
-#define EXCERPT 200
+#define EXCERPT            200
+#define RETRY_AFTER_MAX_MS 20000
 
-/* By the service's name of the error; what is not here goes by the status. */
+/* By the service's name of the error; what is not here goes by the status. `again` are
+ * those that the SDKs' standard mode tries again whatever the status. */
 static const struct {
     const char *code;
     enum err_code means;
+    bool again;
 } named[] = {
-    { "Throttling", ERR_RETRY },
-    { "ThrottlingException", ERR_RETRY },
-    { "ThrottledException", ERR_RETRY },
-    { "RequestThrottled", ERR_RETRY },
-    { "RequestThrottledException", ERR_RETRY },
-    { "TooManyRequestsException", ERR_RETRY },
-    { "ProvisionedThroughputExceededException", ERR_RETRY },
-    { "TransactionInProgressException", ERR_RETRY },
-    { "RequestLimitExceeded", ERR_RETRY },
-    { "BandwidthLimitExceeded", ERR_RETRY },
-    { "LimitExceededException", ERR_RETRY },
-    { "SlowDown", ERR_RETRY },
-    { "PriorRequestNotComplete", ERR_RETRY },
-    { "EC2ThrottledException", ERR_RETRY },
-    { "RequestTimeout", ERR_RETRY },
-    { "RequestTimeoutException", ERR_RETRY },
-    { "ServerException", ERR_RETRY },
-    { "InternalFailure", ERR_RETRY },
-    { "InternalServerError", ERR_RETRY },
-    { "ServiceUnavailable", ERR_RETRY },
-    { "ServiceUnavailableException", ERR_RETRY },
-    { "OperationAbortedException", ERR_RETRY },
-    { "AccessDenied", ERR_DENIED },
-    { "AccessDeniedException", ERR_DENIED },
-    { "UnauthorizedOperation", ERR_DENIED },
-    { "NotAuthorized", ERR_DENIED },
-    { "OptInRequired", ERR_DENIED },
-    { "SignatureDoesNotMatch", ERR_DENIED },
-    { "InvalidSignatureException", ERR_DENIED },
-    { "IncompleteSignature", ERR_DENIED },
-    { "IncompleteSignatureException", ERR_DENIED },
-    { "MissingAuthenticationToken", ERR_DENIED },
-    { "MissingAuthenticationTokenException", ERR_DENIED },
-    { "UnrecognizedClientException", ERR_DENIED },
-    { "InvalidClientTokenId", ERR_DENIED },
-    { "ExpiredToken", ERR_DENIED },
-    { "ExpiredTokenException", ERR_DENIED },
-    { "RequestExpired", ERR_DENIED },
+    { "Throttling", ERR_RETRY, true },
+    { "ThrottlingException", ERR_RETRY, true },
+    { "ThrottledException", ERR_RETRY, true },
+    { "RequestThrottled", ERR_RETRY, true },
+    { "RequestThrottledException", ERR_RETRY, true },
+    { "TooManyRequestsException", ERR_RETRY, true },
+    { "ProvisionedThroughputExceededException", ERR_RETRY, true },
+    { "TransactionInProgressException", ERR_RETRY, true },
+    { "RequestLimitExceeded", ERR_RETRY, true },
+    { "BandwidthLimitExceeded", ERR_RETRY, true },
+    { "LimitExceededException", ERR_RETRY, true },
+    { "SlowDown", ERR_RETRY, true },
+    { "PriorRequestNotComplete", ERR_RETRY, true },
+    { "EC2ThrottledException", ERR_RETRY, true },
+    { "RequestTimeout", ERR_RETRY, true },
+    { "RequestTimeoutException", ERR_RETRY, true },
+    { "ServerException", ERR_RETRY, false },
+    { "InternalFailure", ERR_RETRY, false },
+    { "InternalError", ERR_RETRY, false },
+    { "InternalServerError", ERR_RETRY, false },
+    { "InternalServiceError", ERR_RETRY, false },
+    { "ServiceUnavailable", ERR_RETRY, false },
+    { "ServiceUnavailableException", ERR_RETRY, false },
+    { "OperationAbortedException", ERR_RETRY, false },
+    { "AccessDenied", ERR_DENIED, false },
+    { "AccessDeniedException", ERR_DENIED, false },
+    { "UnauthorizedOperation", ERR_DENIED, false },
+    { "NotAuthorized", ERR_DENIED, false },
+    { "OptInRequired", ERR_DENIED, false },
+    { "AuthFailure", ERR_DENIED, false },
+    { "SignatureDoesNotMatch", ERR_DENIED, false },
+    { "InvalidSignatureException", ERR_DENIED, false },
+    { "IncompleteSignature", ERR_DENIED, false },
+    { "IncompleteSignatureException", ERR_DENIED, false },
+    { "MissingAuthenticationToken", ERR_DENIED, false },
+    { "MissingAuthenticationTokenException", ERR_DENIED, false },
+    { "UnrecognizedClientException", ERR_DENIED, false },
+    { "InvalidClientTokenId", ERR_DENIED, false },
+    { "InvalidAccessKeyId", ERR_DENIED, false },
+    { "InvalidToken", ERR_DENIED, false },
+    { "TokenRefreshRequired", ERR_DENIED, false },
+    { "ExpiredToken", ERR_DENIED, false },
+    { "ExpiredTokenException", ERR_DENIED, false },
+    { "RequestExpired", ERR_DENIED, false },
+    { "RequestTimeTooSkewed", ERR_DENIED, false },
+    { "RequestInTheFuture", ERR_DENIED, false },
 };
 
 static const char *const expired[] = {
     "ExpiredToken",         "ExpiredTokenException",       "RequestExpired",
     "InvalidClientTokenId", "UnrecognizedClientException", "InvalidSignatureException",
+    "InvalidToken",         "InvalidAccessKeyId",          "TokenRefreshRequired",
+    "AuthFailure",
+};
+
+/* A token that seems to be from the future, or is expired by the service's clock only, is
+ * told as a bad or expired one. */
+static const char *const untimely[] = {
+    "RequestTimeTooSkewed",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "UnrecognizedClientException",
 };
 
 static bool is_listed(const char *code, const char *const *list, size_t n)
@@ -68,9 +96,35 @@ static bool is_listed(const char *code, const char *const *list, size_t n)
     return false;
 }
 
-bool aws_answer_expired(const struct aws_answer *a)
+bool aws_code_expired(const char *error_code)
 {
-    return is_listed(a->code, expired, COUNT_OF(expired));
+    return is_listed(error_code, expired, COUNT_OF(expired));
+}
+
+bool aws_answer_untimely(const char *code)
+{
+    return is_listed(code, untimely, COUNT_OF(untimely));
+}
+
+bool aws_answer_retryable(int status, const char *code)
+{
+    if (status == 500 || status == 502 || status == 503 || status == 504)
+        return true;
+    for (size_t i = 0; i < COUNT_OF(named); i++) {
+        if (named[i].again && strcasecmp(code, named[i].code) == 0)
+            return true;
+    }
+    return false;
+}
+
+int64_t aws_answer_retry_after_ms(const char *header)
+{
+    int64_t seconds = 0;
+
+    /* It may be a date as well, which is too rare to be worth reading. */
+    if (!header || str_to_int(header, 0, INT32_MAX, &seconds, NULL))
+        return 0;
+    return seconds * 1000 < RETRY_AFTER_MAX_MS ? seconds * 1000 : RETRY_AFTER_MAX_MS;
 }
 
 /* "aws.protocol#Name:http://..." is Name: before the ':', behind the '#'. */
@@ -114,16 +168,32 @@ static void excerpt(struct buf *b, struct str body)
         buf_puts(b, "...");
 }
 
-static void not_json(int status, struct str body, struct aws_answer *out)
+static bool begins(struct str body, const char *text)
+{
+    struct str trimmed = str_trim(body);
+    size_t n = strlen(text);
+
+    return trimmed.n >= n && strncasecmp(trimmed.p, text, n) == 0;
+}
+
+/* Somebody else's answer: a proxy's, a login page, nothing at all. One that was to be a
+ * good one is shown only when it is surely a page: it may be half an answer, with half a
+ * secret in it. */
+static void strange(int status, struct str body, const char *wanted, struct aws_answer *out)
 {
     AUTO(buf) struct buf text = BUF_INIT(sizeof out->err.msg);
+    bool page = begins(body, "<html") || begins(body, "<!doctype");
 
-    excerpt(&text, body);
-    if (body.n)
-        err_set(&out->err, ERR_RETRY, "the answer is not JSON: status %d, '%s'", status,
-                buf_text(&text));
-    else
+    if (body.n == 0) {
         err_set(&out->err, ERR_RETRY, "the answer is empty: status %d", status);
+    } else if (status / 100 == 2 && !page) {
+        err_set(&out->err, ERR_RETRY, "the answer is not %s: status %d, %zu bytes", wanted, status,
+                body.n);
+    } else {
+        excerpt(&text, body);
+        err_set(&out->err, ERR_RETRY, "the answer is not %s: status %d, '%s'", wanted, status,
+                buf_text(&text));
+    }
 }
 
 static enum err_code meaning(int status, const char *code)
@@ -134,7 +204,7 @@ static enum err_code meaning(int status, const char *code)
     }
     if (status >= 500 || status == 429)
         return ERR_RETRY;
-    if (strcasestr(code, "NotFound"))
+    if (strcasestr(code, "NotFound") || strncasecmp(code, "NoSuch", 6) == 0)
         return ERR_NOT_FOUND;
     if (strcasestr(code, "AlreadyExists"))
         return ERR_CONFLICT;
@@ -143,15 +213,40 @@ static enum err_code meaning(int status, const char *code)
     return ERR_INVALID;
 }
 
-void aws_answer_read(int status, const char *type_header, struct str body, struct aws_answer *out)
+/* How much of a message may be shown: a refused signature comes with the whole request as
+ * the service saw it, session token included. */
+static int shown_length(const char *message)
 {
-    AUTO(json) struct json_t *v = NULL;
+    static const char *const from[] = { "\n\nThe Canonical String", "x-amz-security-token" };
+    size_t n = strnlen(message, 900);
+
+    for (size_t i = 0; i < COUNT_OF(from); i++) {
+        const char *at = strcasestr(message, from[i]);
+
+        if (at && (size_t)(at - message) < n)
+            n = (size_t)(at - message);
+    }
+    return (int)n;
+}
+
+static void set_error(struct aws_answer *out, int status, const char *code, const char *message)
+{
+    set_code(out, code);
+    err_set(&out->err, meaning(status, out->code), "%s%s%.*s",
+            *out->code ? out->code : "error without a name", *message ? ": " : "",
+            shown_length(message), message);
+    if (!*out->code)
+        err_wrap(&out->err, "status %d", status);
+}
+
+static void read_json(int status, const char *type_header, struct str body, struct aws_answer *out)
+{
+    AUTO(json_secret) struct json_t *v = NULL;
     struct err ignored = { 0 };
     struct jcur root;
-    const char *code, *message;
+    const char *code;
     bool good = status >= 200 && status < 300;
 
-    *out = (struct aws_answer){ 0 };
     if (body.n == 0 && good)
         return; /* operations without an output say nothing */
     if (json_parse(body.p ? body.p : "", body.n, &v, &ignored))
@@ -161,7 +256,7 @@ void aws_answer_read(int status, const char *type_header, struct str body, struc
     if (good && jcur_type(&root) == JSON_OBJ)
         return;
     if (jcur_type(&root) != JSON_OBJ && (good || str_empty(type_header))) {
-        not_json(status, body, out);
+        strange(status, body, "JSON", out);
         return;
     }
     code = type_header;
@@ -169,10 +264,60 @@ void aws_answer_read(int status, const char *type_header, struct str body, struc
         code = jcur_str_or(&root, "code", NULL);
     if (str_empty(code))
         code = jcur_str_or(&root, "__type", "");
-    message = jcur_str_or(&root, "message", "");
-    set_code(out, code);
-    err_set(&out->err, meaning(status, out->code), "%s%s%.900s",
-            *out->code ? out->code : "error without a name", *message ? ": " : "", message);
-    if (!*out->code)
-        err_wrap(&out->err, "status %d", status);
+    set_error(out, status, code, jcur_str_or(&root, "message", ""));
+}
+
+/* XHTML would be XML as well, but no service sends it. */
+static bool is_xml(struct str body)
+{
+    struct str text = str_trim(body);
+
+    return text.n > 1 && text.p[0] == '<' &&
+           (text.p[1] == '?' || (text.p[1] >= 'A' && text.p[1] <= 'Z'));
+}
+
+static void read_xml_error(int status, struct str body, struct aws_answer *out)
+{
+    AUTO(str) char *code = NULL;
+    AUTO(str) char *message = NULL;
+
+    if (is_xml(body)) {
+        code = aws_xml_text(body, "Code", NULL);
+        message = aws_xml_text(body, "Message", NULL);
+    }
+    if (code)
+        set_error(out, status, code, message ? message : "");
+    else
+        strange(status, body, "XML", out);
+}
+
+/* An answer to HEAD has no body whatever it means. */
+static void read_status(int status, struct aws_answer *out)
+{
+    err_set(&out->err, status == 404 ? ERR_NOT_FOUND : meaning(status, ""), "status %d", status);
+}
+
+void aws_answer_read(enum aws_protocol protocol, int status, const char *type_header,
+                     struct str body, struct aws_answer *out)
+{
+    bool good = status >= 200 && status < 300;
+
+    *out = (struct aws_answer){ 0 };
+    switch (protocol) {
+    case AWS_JSON:
+        read_json(status, type_header, body, out);
+        break;
+    case AWS_QUERY:
+        if (!good)
+            read_xml_error(status, body, out);
+        else if (!is_xml(body))
+            strange(status, body, "XML", out);
+        break;
+    case AWS_REST:
+        if (!good && body.n == 0)
+            read_status(status, out);
+        else if (!good)
+            read_xml_error(status, body, out);
+        break;
+    }
 }

@@ -3,31 +3,42 @@
 #include <stdlib.h>
 
 #include "aws/aws_answer.h"
-#include "aws/creds_sources.h"
-#include "base/clock.h"
+#include "aws/internal.h"
 #include "base/mem.h"
 #include "io/loop.h"
 
 #define DEFAULT_TIMEOUT_MS 42000
 #define DEFAULT_ANSWER     (1024 * 1024)
 #define BODY_MAX           (16 * 1024 * 1024)
+#define OWN_HEADERS        4
+#define HEADERS            (2 + OWN_HEADERS + 3)
+#define JSON_TYPE          "application/x-amz-json-1.1"
+#define FORM_TYPE          "application/x-www-form-urlencoded; charset=utf-8"
+#define NO_BODY            ((struct str){ "", 0 })
 
 struct aws_call {
-    struct http_client *http;
+    struct aws *a;
     struct credentials *cred;
     struct credentials_op *cred_op;
     struct http_op *http_op;
-    struct loop_timer *start; /* begins, and tells early trouble, on a fresh stack */
+    struct loop_timer *next; /* begins each attempt, and tells early trouble, on a fresh stack */
     struct err early;
 
-    char *endpoint, *region, *service, *target;
+    enum aws_protocol protocol;
+    char *operation, *method, *url, *region, *service, *target, *user_agent;
+    struct own_header {
+        char *name, *value;
+    } own[OWN_HEADERS];
+    size_t n_own;
     char *body;
     size_t body_len;
     int64_t timeout_ms;
     size_t max_answer;
-    bool own_keys;
+    bool anonymous, own_keys;
     char *access_key, *secret_key, *session_token;
-    bool repeated; /* after expired keys */
+
+    int attempts, failed;
+    bool new_time, new_keys; /* each trouble is mended once */
 
     aws_done_fn *done;
     void *user;
@@ -39,72 +50,120 @@ void aws_call_cancel(struct aws_call *c)
         return;
     credentials_cancel(c->cred_op);
     http_cancel(c->http_op);
-    loop_timer_destroy(c->start);
-    secret_free(c->access_key);
-    secret_free(c->secret_key);
-    secret_free(c->session_token);
-    free(c->endpoint);
+    loop_timer_destroy(c->next);
+    mem_wipe(c->access_key);
+    mem_wipe(c->secret_key);
+    mem_wipe(c->session_token);
+    if (c->body)
+        explicit_bzero(c->body, c->body_len);
+    free(c->body);
+    for (size_t i = 0; i < c->n_own; i++) {
+        free(c->own[i].name);
+        mem_wipe(c->own[i].value);
+    }
+    free(c->operation);
+    free(c->method);
+    free(c->url);
     free(c->region);
     free(c->service);
     free(c->target);
-    free(c->body);
+    free(c->user_agent);
     free(c);
 }
 
-static void finish(struct aws_call *c, struct str body, const char *error_code, struct err *e)
+static void finish(struct aws_call *c, const struct http_response *r, const char *error_code,
+                   struct err *e)
 {
+    const struct aws_result result = {
+        .body = r ? r->body : NO_BODY, .error_code = error_code, .r = r, .e = e
+    };
     aws_done_fn *done = c->done;
     void *user = c->user;
 
     if (e->code)
-        err_wrap(e, "%s", str_after_last(c->target, '.'));
+        err_wrap(e, "%s", c->operation);
     aws_call_cancel(c);
-    done(user, body, error_code, e);
+    done(user, &result);
 }
 
 static void fail_later(struct aws_call *c, const struct err *e)
 {
     c->early = *e;
-    loop_timer_arm(c->start, 0);
+    loop_timer_arm(c->next, 0);
+}
+
+/* ---- one attempt ---- */
+
+/* Headers that are signed; `hash` is that of the body. */
+static size_t put_headers(const struct aws_call *c, const char *hash, struct http_header *out)
+{
+    size_t n = 0;
+
+    switch (c->protocol) {
+    case AWS_JSON:
+        out[n++] = (struct http_header){ "Content-Type", JSON_TYPE };
+        out[n++] = (struct http_header){ "X-Amz-Target", c->target };
+        break;
+    case AWS_QUERY:
+        out[n++] = (struct http_header){ "Content-Type", FORM_TYPE };
+        break;
+    case AWS_REST:
+        out[n++] = (struct http_header){ "X-Amz-Content-Sha256", hash };
+        break;
+    }
+    for (size_t i = 0; i < c->n_own; i++)
+        out[n++] = (struct http_header){ c->own[i].name, c->own[i].value };
+    return n;
 }
 
 static void on_answer(void *user, const struct http_response *r, const struct err *e);
 
-static void send_signed(struct aws_call *c, const struct sigv4_keys *keys)
+/* `keys` is NULL for an anonymous call. */
+static void send_attempt(struct aws_call *c, const struct sigv4_keys *keys)
 {
-    struct sigv4_signed sig;
-    struct sigv4_header own[] = { { "content-type", "application/x-amz-json-1.1" },
-                                  { "x-amz-target", c->target } };
-    struct sigv4_request to_sign = { .method = "POST",
-                                     .url = c->endpoint,
-                                     .headers = own,
-                                     .n_headers = COUNT_OF(own),
-                                     .body = { c->body, c->body_len },
-                                     .region = c->region,
-                                     .service = c->service,
-                                     .normalize_path = true };
-    struct http_header headers[5] = { { "Content-Type", own[0].value },
-                                      { "X-Amz-Target", own[1].value } };
-    struct http_request rq = { .method = "POST",
-                               .url = c->endpoint,
-                               .headers = headers,
-                               .n_headers = 4,
-                               .body = to_sign.body,
-                               .timeout_ms = c->timeout_ms,
-                               .max_body = c->max_answer };
+    struct str body = { c->body, c->body_len };
+    struct http_header headers[HEADERS];
+    struct sigv4_header to_sign[HEADERS];
+    char hash[SIGV4_HASH_SIZE];
+    struct sigv4_signed sig = { 0 };
     struct err e = { 0 };
+    size_t n;
 
-    if (sigv4_sign(&to_sign, keys, clock_wall_ms(), &sig, &e)) {
-        fail_later(c, &e);
-        return;
+    sigv4_hash(body, hash);
+    n = put_headers(c, hash, headers);
+    if (keys) {
+        struct sigv4_request rq = { .method = c->method,
+                                    .url = c->url,
+                                    .headers = to_sign,
+                                    .n_headers = n,
+                                    .body = body,
+                                    .region = c->region,
+                                    .service = c->service,
+                                    .normalize_path = c->protocol != AWS_REST };
+
+        for (size_t i = 0; i < n; i++)
+            to_sign[i] = (struct sigv4_header){ headers[i].name, headers[i].value };
+        if (sigv4_sign(&rq, keys, aws_now_ms(c->a), &sig, &e)) {
+            fail_later(c, &e);
+            return;
+        }
+        headers[n++] = (struct http_header){ "X-Amz-Date", sig.date };
+        headers[n++] = (struct http_header){ "Authorization", buf_text(&sig.authorization) };
+        if (!str_empty(keys->session_token))
+            headers[n++] = (struct http_header){ "X-Amz-Security-Token", keys->session_token };
     }
-    headers[2] = (struct http_header){ "X-Amz-Date", sig.date };
-    headers[3] = (struct http_header){ "Authorization", buf_text(&sig.authorization) };
-    if (!str_empty(keys->session_token))
-        headers[rq.n_headers++] =
-            (struct http_header){ "X-Amz-Security-Token", keys->session_token };
-    c->http_op = http_send(c->http, &rq, on_answer, c);
-    sigv4_signed_fini(&sig);
+    c->http_op = http_send(aws_http(c->a),
+                           &(struct http_request){ .method = c->method,
+                                                   .url = c->url,
+                                                   .headers = headers,
+                                                   .n_headers = n,
+                                                   .body = body,
+                                                   .timeout_ms = c->timeout_ms,
+                                                   .user_agent = c->user_agent,
+                                                   .max_body = c->max_answer },
+                           on_answer, c);
+    if (keys)
+        sigv4_signed_fini(&sig);
 }
 
 static void on_keys(void *user, const struct sigv4_keys *keys, const struct err *e)
@@ -113,79 +172,147 @@ static void on_keys(void *user, const struct sigv4_keys *keys, const struct err 
 
     c->cred_op = NULL;
     if (keys)
-        send_signed(c, keys);
+        send_attempt(c, keys);
     else
         fail_later(c, e);
 }
 
-static void on_start(void *user)
+static void on_next(void *user)
 {
     struct aws_call *c = user;
 
     if (c->early.code) {
         struct err e = c->early;
 
-        finish(c, (struct str){ "", 0 }, "", &e);
+        finish(c, NULL, "", &e);
+    } else if (c->anonymous) {
+        send_attempt(c, NULL);
     } else if (c->own_keys) {
         struct sigv4_keys keys = { c->access_key, c->secret_key, c->session_token };
 
-        send_signed(c, &keys);
+        send_attempt(c, &keys);
     } else {
         c->cred_op = credentials_get(c->cred, on_keys, c);
     }
 }
 
+/* ---- what follows an answer ---- */
+
+/* True when the call goes on at once with what it lacked. */
+static bool mend(struct aws_call *c, const struct http_response *r, const struct aws_answer *answer)
+{
+    /* An answer to HEAD cannot say why it refuses. */
+    bool mute = r->body.n == 0 && (r->status == 400 || r->status == 403) && !*answer->code;
+
+    if (c->anonymous || !answer->err.code)
+        return false;
+    if ((mute || aws_answer_untimely(answer->code)) && !c->new_time &&
+        aws_learn_time(c->a, http_header(r, "Date"))) {
+        c->new_time = true;
+    } else if (aws_code_expired(answer->code) && !c->own_keys && !c->new_keys) {
+        c->new_keys = true;
+        credentials_invalidate(c->cred);
+    } else {
+        return false;
+    }
+    loop_timer_arm(c->next, 0);
+    return true;
+}
+
+/* True when there is another attempt later. */
+static bool try_again(struct aws_call *c, const struct http_response *r, const char *code,
+                      const struct err *e)
+{
+    int64_t wish = aws_answer_retry_after_ms(r ? http_header(r, "Retry-After") : NULL), delay;
+
+    if (r ? !aws_answer_retryable(r->status, code) : e->code != ERR_RETRY && e->code != ERR_TIMEOUT)
+        return false;
+    if (++c->failed >= c->attempts || !aws_retry_take(c->a, e->code == ERR_TIMEOUT))
+        return false;
+    delay = aws_retry_delay_ms(c->a, c->failed);
+    loop_timer_arm(c->next, delay > wish ? delay : wish);
+    return true;
+}
+
 static void on_answer(void *user, const struct http_response *r, const struct err *e)
 {
     struct aws_call *c = user;
-    struct aws_answer answer;
-    struct err failed = *e;
+    struct aws_answer answer = { .err = *e };
 
     c->http_op = NULL;
-    if (!r) {
-        finish(c, (struct str){ "", 0 }, "", &failed);
-        return;
+    if (r) {
+        aws_answer_read(c->protocol, r->status, http_header(r, "X-Amzn-ErrorType"), r->body,
+                        &answer);
+        if (mend(c, r, &answer))
+            return;
     }
-    aws_answer_read(r->status, http_header(r, "X-Amzn-ErrorType"), r->body, &answer);
-    if (aws_answer_expired(&answer) && !c->own_keys && !c->repeated) {
-        c->repeated = true;
-        credentials_invalidate(c->cred);
-        loop_timer_arm(c->start, 0);
+    if (!answer.err.code)
+        aws_retry_succeeded(c->a);
+    else if (try_again(c, r, answer.code, &answer.err))
         return;
-    }
-    finish(c, r->body, answer.code, &answer.err);
+    finish(c, r, answer.code, &answer.err);
 }
 
-struct aws_call *aws_call(struct http_client *http, struct credentials *cred,
-                          const struct aws_call_args *args, aws_done_fn *done, void *user)
+/* ---- the call ---- */
+
+static void copy_request(struct aws_call *c, const struct aws_call_args *args)
+{
+    const struct aws_service *s = args->service;
+    struct str base = str_of(s->endpoint);
+
+    while (base.n > 0 && base.p[base.n - 1] == '/')
+        base.n--;
+    c->protocol = args->protocol;
+    c->operation = mem_strdup(args->operation);
+    c->region = mem_strdup(s->region);
+    c->service = mem_strdup(s->service);
+    c->user_agent = mem_strdup(args->user_agent);
+    if (args->protocol == AWS_REST) {
+        c->method = mem_strdup(args->method);
+        c->url = mem_printf("%.*s%s", (int)base.n, base.p, args->path);
+        for (; c->n_own < args->n_headers && c->n_own < OWN_HEADERS; c->n_own++) {
+            c->own[c->n_own].name = mem_strdup(args->headers[c->n_own].name);
+            c->own[c->n_own].value = mem_strdup(args->headers[c->n_own].value);
+        }
+        if (args->n_headers > OWN_HEADERS)
+            err_set(&c->early, ERR_LIMIT, "%zu headers are too many", args->n_headers);
+    } else {
+        c->method = mem_strdup("POST");
+        c->url = mem_printf("%.*s/", (int)base.n, base.p);
+    }
+    if (args->protocol == AWS_JSON)
+        c->target = mem_printf("%s.%s", s->target_prefix, args->operation);
+    if (args->body.n <= BODY_MAX) {
+        c->body = mem_alloc(args->body.n + 1);
+        if (args->body.n > 0)
+            memcpy(c->body, args->body.p, args->body.n);
+        c->body_len = args->body.n;
+    } else {
+        err_set(&c->early, ERR_LIMIT, "a request of %zu bytes is too long", args->body.n);
+    }
+}
+
+struct aws_call *aws_call(struct aws *a, struct credentials *cred, const struct aws_call_args *args,
+                          aws_done_fn *done, void *user)
 {
     struct aws_call *c = NEW(struct aws_call);
-    size_t len = strlen(args->service->endpoint);
 
-    c->http = http;
+    c->a = a;
     c->cred = cred;
-    c->endpoint = mem_printf("%s%s", args->service->endpoint,
-                             len && args->service->endpoint[len - 1] == '/' ? "" : "/");
-    c->region = mem_strdup(args->service->region);
-    c->service = mem_strdup(args->service->service);
-    c->target = mem_printf("%s.%s", args->service->target_prefix, args->operation);
+    c->done = done;
+    c->user = user;
     c->timeout_ms = args->timeout_ms ? args->timeout_ms : DEFAULT_TIMEOUT_MS;
     c->max_answer = args->max_answer ? args->max_answer : DEFAULT_ANSWER;
-    if (args->keys) {
+    c->attempts = args->attempts;
+    c->anonymous = args->anonymous;
+    copy_request(c, args);
+    if (args->keys && !args->anonymous) {
         c->own_keys = true;
         c->access_key = mem_strdup(args->keys->access_key);
         c->secret_key = mem_strdup(args->keys->secret_key);
         c->session_token = mem_strdup(args->keys->session_token);
     }
-    c->done = done;
-    c->user = user;
-    c->start = loop_timer_create(http_client_loop(http), on_start, c);
-    if (args->body.n <= BODY_MAX) {
-        c->body = mem_strndup(args->body.p ? args->body.p : "", args->body.n);
-        c->body_len = args->body.n;
-    } else {
-        err_set(&c->early, ERR_LIMIT, "a request of %zu bytes is too long", args->body.n);
-    }
-    loop_timer_arm(c->start, 0);
+    c->next = loop_timer_create(http_client_loop(aws_http(a)), on_next, c);
+    loop_timer_arm(c->next, 0);
     return c;
 }

@@ -5,20 +5,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aws/aws.h"
+#include "aws/imds.h"
 #include "aws/sigv4.h"
 #include "base/err.h"
-#include "io/http_client.h"
+#include "base/json.h"
 
 struct credentials;
 
-/* Looks a variable up; NULL when unset. */
-typedef const char *credentials_env_fn(void *user, const char *name);
-
-/* Order: environment, shared file (AWS_SHARED_CREDENTIALS_FILE or
- * ~/.aws/credentials, profile AWS_PROFILE or default), instance metadata unless
- * imds_base is NULL. */
-struct credentials *credentials_create(struct http_client *http, credentials_env_fn *env,
-                                       void *env_user, const char *imds_base);
+/* Order on EC2: environment; web identity (AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN);
+ * shared files (AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, AWS_CONFIG_FILE or
+ * ~/.aws/config, profile AWS_PROFILE or default: keys, role_arn with source_profile or
+ * credential_source, credential_process); container credentials
+ * (AWS_CONTAINER_CREDENTIALS_*); the instance's role; the rotating file. An ECS Anywhere
+ * host (external): environment, rotating file, shared files, the instance's role.
+ *
+ * The first source that gives keys wins. Keys that end are renewed five minutes before, on
+ * the next use; while they are good for another minute they are given out meanwhile. Files
+ * are looked at again each minute. A refresh that fails leaves the old keys until they end,
+ * and trouble with the source that they came from does not turn to another one before. */
+struct credentials_args {
+    struct aws *aws;   /* borrowed */
+    struct imds *imds; /* borrowed; NULL: instance metadata is turned off */
+    aws_env_fn *env;   /* looked up anew at each fetch */
+    void *env_user;
+    bool external;
+    const char *rotating_file;    /* NULL: /root/.aws/credentials. Copied. */
+    const char *rotating_profile; /* ECS_ALTERNATE_CREDENTIAL_PROFILE; NULL: default. Copied. */
+};
+struct credentials *credentials_create(const struct credentials_args *args);
 void credentials_destroy(struct credentials *c); /* wipes; NULL is fine */
 
 /* Gives usable keys, now cached or fetched (on a later turn; at most one fetch
@@ -30,6 +45,11 @@ struct credentials_op *credentials_get(struct credentials *c, credentials_fn *do
 void credentials_cancel(struct credentials_op *op); /* NULL is fine */
 /* Forgets what is cached (an answer said it is expired or invalid). */
 void credentials_invalidate(struct credentials *c);
+/* Forgets what is cached and what is known of the sources: they may have changed (reload). */
+void credentials_reload(struct credentials *c);
+/* {"source":"instance role web","expires_ms":…,"last_error":…}: where the keys came from,
+ * never what they are. Writes one object. */
+void credentials_write_status(const struct credentials *c, struct jw *w);
 
 /* ---- role credentials of tasks ---- */
 

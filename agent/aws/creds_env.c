@@ -1,18 +1,26 @@
 #include "aws/creds_sources.h"
 #include "base/mem.h"
 
-enum err_code creds_env_read(credentials_env_fn *env, void *user, struct cred_set *out,
-                             struct err *e)
+const char *creds_env(const struct creds_context *x, const char *name)
 {
-    const char *access = env(user, "AWS_ACCESS_KEY_ID");
-    const char *secret = env(user, "AWS_SECRET_ACCESS_KEY");
-    const char *token = env(user, "AWS_SESSION_TOKEN");
+    const char *value = x->env(x->env_user, name);
 
-    if (str_empty(access) || str_empty(secret))
+    return str_empty(value) ? NULL : value;
+}
+
+enum err_code creds_env_read(aws_env_fn *env, void *user, struct cred_set *out, struct err *e)
+{
+    struct creds_context x = { .env = env, .env_user = user };
+    const char *access = creds_env(&x, "AWS_ACCESS_KEY_ID");
+    const char *secret = creds_env(&x, "AWS_SECRET_ACCESS_KEY");
+    const char *token = creds_env(&x, "AWS_SESSION_TOKEN");
+
+    if (!access || !secret)
         return err_set(e, ERR_NOT_FOUND, "%s is not set",
-                       str_empty(access) ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY");
+                       access ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
     *out = (struct cred_set){ .access_key = mem_strdup(access),
                               .secret_key = mem_strdup(secret),
-                              .session_token = str_empty(token) ? NULL : mem_strdup(token) };
+                              .session_token = mem_strdup(token),
+                              .source = mem_strdup("environment") };
     return ERR_OK;
 }

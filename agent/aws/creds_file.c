@@ -5,25 +5,10 @@
 #include <unistd.h>
 
 #include "aws/creds_sources.h"
-#include "base/buf.h"
 #include "base/mem.h"
+#include "io/loop.h"
 
-#define FILE_MAX (1024 * 1024)
-
-void secret_free(char *s)
-{
-    if (s)
-        explicit_bzero(s, strlen(s));
-    free(s);
-}
-
-void cred_set_fini(struct cred_set *s)
-{
-    secret_free(s->access_key);
-    secret_free(s->secret_key);
-    secret_free(s->session_token);
-    *s = (struct cred_set){ 0 };
-}
+/* ---- texts ---- */
 
 static struct str next_line(const char **p, const char *end)
 {
@@ -34,35 +19,62 @@ static struct str next_line(const char **p, const char *end)
     return str_trim(line);
 }
 
-/* "[name]" or, as the config file writes it, "[profile name]". */
-static bool is_section(struct str line, const char *profile)
+static bool is_section(struct str line, bool is_config, const char *profile)
 {
     struct str name = str_trim((struct str){ line.p + 1, line.n - 2 });
 
-    if (name.n > 8 && memcmp(name.p, "profile ", 8) == 0)
+    if (name.n > 8 && memcmp(name.p, "profile", 7) == 0 && (name.p[7] == ' ' || name.p[7] == '\t'))
         name = str_trim((struct str){ name.p + 8, name.n - 8 });
+    else if (is_config && !str_is(name, "default"))
+        return false; /* "[sso-session x]", "[services x]" */
     return str_is(name, profile);
 }
 
-static void take_setting(struct str line, struct cred_set *set)
+bool creds_ini_is(struct str name, const char *text)
 {
+    return name.n == strlen(text) && strncasecmp(name.p, text, name.n) == 0;
+}
+
+bool creds_ini_walk(struct str text, bool is_config, const char *profile, creds_ini_fn *fn,
+                    void *user)
+{
+    const char *p = text.p, *end = text.p + text.n;
+    bool inside = false, seen = false;
+
+    while (text.n && p < end) {
+        struct str line = next_line(&p, end);
+        const char *eq;
+
+        if (line.n == 0 || line.p[0] == '#' || line.p[0] == ';')
+            continue;
+        if (line.p[0] == '[' && line.n >= 2 && line.p[line.n - 1] == ']') {
+            inside = is_section(line, is_config, profile);
+            seen = seen || inside;
+            continue;
+        }
+        eq = memchr(line.p, '=', line.n);
+        if (!inside || !eq || memchr(line.p, 0, line.n)) /* no setting holds a NUL */
+            continue;
+        fn(user, str_trim((struct str){ line.p, (size_t)(eq - line.p) }),
+           str_trim((struct str){ eq + 1, line.n - (size_t)(eq - line.p) - 1 }));
+    }
+    return seen;
+}
+
+static void take_key(void *user, struct str name, struct str value)
+{
+    struct cred_set *set = user;
     const struct {
         const char *name;
         char **slot;
     } known[] = { { "aws_access_key_id", &set->access_key },
                   { "aws_secret_access_key", &set->secret_key },
                   { "aws_session_token", &set->session_token } };
-    const char *eq = memchr(line.p, '=', line.n);
-    struct str name, value;
 
-    if (!eq || memchr(line.p, 0, line.n)) /* no key holds a NUL */
-        return;
-    name = str_trim((struct str){ line.p, (size_t)(eq - line.p) });
-    value = str_trim((struct str){ eq + 1, line.n - (size_t)(eq - line.p) - 1 });
     for (size_t i = 0; i < COUNT_OF(known); i++) {
-        if (name.n != strlen(known[i].name) || strncasecmp(name.p, known[i].name, name.n) != 0)
+        if (!creds_ini_is(name, known[i].name))
             continue;
-        secret_free(*known[i].slot);
+        mem_wipe(*known[i].slot);
         *known[i].slot = value.n ? mem_strndup(value.p, value.n) : NULL;
     }
 }
@@ -71,21 +83,8 @@ enum err_code creds_ini_read(const char *text, size_t n, const char *profile, st
                              struct err *e)
 {
     struct cred_set set = { 0 };
-    const char *p = text, *end = text + n;
-    bool inside = false, seen = false;
+    bool seen = creds_ini_walk((struct str){ text, n }, false, profile, take_key, &set);
 
-    while (p < end) {
-        struct str line = next_line(&p, end);
-
-        if (line.n == 0 || line.p[0] == '#' || line.p[0] == ';')
-            continue;
-        if (line.p[0] == '[' && line.n >= 2 && line.p[line.n - 1] == ']') {
-            inside = is_section(line, profile);
-            seen = seen || inside;
-        } else if (inside) {
-            take_setting(line, &set);
-        }
-    }
     if (!set.access_key || !set.secret_key) {
         const char *lacks = set.access_key ? "aws_secret_access_key" : "aws_access_key_id";
 
@@ -94,18 +93,27 @@ enum err_code creds_ini_read(const char *text, size_t n, const char *profile, st
             return err_set(e, ERR_NOT_FOUND, "no profile '%.80s'", profile);
         return err_set(e, ERR_NOT_FOUND, "profile '%.80s' has no %s", profile, lacks);
     }
+    set.of_file = true;
     *out = set;
     return ERR_OK;
 }
 
+/* ---- files ---- */
+
+#define PIECE 65536
+
 static enum err_code read_all(int fd, const char *path, struct buf *text, struct err *e)
 {
+    size_t before = text->len;
+
+    /* In one piece: a buffer that grows leaves copies of what it held behind. */
+    buf_reserve(text, PIECE);
     for (;;) {
         char *at = buf_reserve(text, 4096);
         ssize_t n;
 
-        if (!at)
-            return err_set(e, ERR_LIMIT, "%.200s is larger than %d bytes", path, FILE_MAX);
+        if (!at || text->len - before > CREDS_FILE_MAX)
+            return err_set(e, ERR_LIMIT, "%.200s is larger than %d bytes", path, CREDS_FILE_MAX);
         n = read(fd, at, 4096);
         if (n < 0 && errno == EINTR)
             continue;
@@ -117,27 +125,93 @@ static enum err_code read_all(int fd, const char *path, struct buf *text, struct
     }
 }
 
+enum err_code creds_text_read(const char *path, struct buf *text, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    enum err_code code;
+
+    if (fd < 0)
+        return err_errno(e, errno, "%.200s", path);
+    code = read_all(fd, path, text, e);
+    close(fd);
+    return code;
+}
+
 enum err_code creds_file_read(const char *path, const char *profile, struct cred_set *out,
                               struct err *e)
 {
-    struct buf text = BUF_INIT(FILE_MAX + 4096);
+    struct buf text = BUF_INIT(CREDS_FILE_MAX + 8192);
     struct err local = { 0 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     enum err_code code;
 
     if (!e)
         e = &local;
-    if (fd < 0)
-        return err_errno(e, errno, "%.200s", path);
-    code = read_all(fd, path, &text, e);
-    close(fd);
+    code = creds_text_read(path, &text, e);
     if (!code) {
         code = creds_ini_read(buf_text(&text), text.len, profile, out, e);
         if (code)
             err_wrap(e, "%.200s", path);
     }
-    if (text.data)
-        explicit_bzero(text.data, text.len);
-    buf_fini(&text);
+    secret_buf_fini(&text);
     return code;
+}
+
+/* ---- the rotating file ---- */
+
+struct rotating {
+    struct cred_fetch base;
+    struct work *work;
+    char *path, *profile;
+    struct cred_set set; /* written by the worker, like `err` */
+    struct err err;
+    cred_done_fn *done;
+    void *user;
+};
+
+static void rotating_cancel(struct cred_fetch *base)
+{
+    struct rotating *f = (struct rotating *)base;
+
+    work_cancel(f->work);
+    cred_set_fini(&f->set);
+    free(f->path);
+    free(f->profile);
+    free(f);
+}
+
+static void rotating_read(void *user)
+{
+    struct rotating *f = user;
+
+    if (!creds_file_read(f->path, f->profile, &f->set, &f->err))
+        f->set.source = mem_printf("rotating file, profile %s of %s", f->profile, f->path);
+}
+
+static void rotating_done(void *user)
+{
+    struct rotating *f = user;
+    struct cred_set set = f->set;
+    struct err e = f->err;
+    cred_done_fn *done = f->done;
+    void *done_user = f->user;
+
+    f->work = NULL;
+    f->set = (struct cred_set){ 0 };
+    rotating_cancel(&f->base);
+    done(done_user, e.code ? NULL : &set, &e);
+    cred_set_fini(&set);
+}
+
+struct cred_fetch *creds_rotating_fetch(const struct creds_context *x, const char *path,
+                                        const char *profile, cred_done_fn *done, void *user)
+{
+    struct rotating *f = NEW(struct rotating);
+
+    f->base.cancel = rotating_cancel;
+    f->path = mem_strdup(path);
+    f->profile = mem_strdup(profile);
+    f->done = done;
+    f->user = user;
+    f->work = loop_work(http_client_loop(aws_http(x->aws)), rotating_read, rotating_done, f);
+    return &f->base;
 }

@@ -22,9 +22,9 @@ static void role_destroy(struct role *r)
 {
     free(r->id);
     free(r->role_arn);
-    secret_free(r->access_key);
-    secret_free(r->secret_key);
-    secret_free(r->session_token);
+    mem_wipe(r->access_key);
+    mem_wipe(r->secret_key);
+    mem_wipe(r->session_token);
     free(r->expiration);
     free(r->task_arn);
     free(r);

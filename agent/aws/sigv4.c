@@ -14,17 +14,16 @@
 #define ALGORITHM     "AWS4-HMAC-SHA256"
 #define CANONICAL_MAX (256 * 1024)
 #define HASH_SIZE     32
-#define HEX_SIZE      (2 * HASH_SIZE + 1)
 #define MAX_HEADERS   64
 #define MAX_PARAMS    256
 
 /* ---- bytes ---- */
 
-static void sha256_hex(struct str data, char out[HEX_SIZE])
+void sigv4_hash(struct str body, char out[SIGV4_HASH_SIZE])
 {
     unsigned char hash[HASH_SIZE];
 
-    if (!EVP_Digest(data.p ? data.p : "", data.n, hash, NULL, EVP_sha256(), NULL))
+    if (!EVP_Digest(body.p ? body.p : "", body.n, hash, NULL, EVP_sha256(), NULL))
         abort(); /* Only without memory, or with a broken library. */
     str_hex(hash, sizeof hash, out);
 }
@@ -318,7 +317,7 @@ static enum err_code put_headers(const struct sigv4_request *rq, const struct si
 /* ---- signature ---- */
 
 static void sign_text(const struct sigv4_request *rq, const struct sigv4_keys *keys,
-                      const char *day, const char *text, char out[HEX_SIZE])
+                      const char *day, const char *text, char out[SIGV4_HASH_SIZE])
 {
     unsigned char key[HASH_SIZE], next[HASH_SIZE];
     size_t len = strlen(keys->secret_key) + 4;
@@ -350,7 +349,7 @@ static enum err_code build(const struct sigv4_request *rq, const struct sigv4_ke
 {
     AUTO(buf) struct buf names = BUF_INIT(CANONICAL_MAX);
     struct url url = { 0 };
-    char day[9], hash[HEX_SIZE], signature[HEX_SIZE];
+    char day[9], hash[SIGV4_HASH_SIZE], signature[SIGV4_HASH_SIZE];
 
     if (split_url(rq->url, &url, e))
         return e->code;
@@ -372,7 +371,7 @@ static enum err_code build(const struct sigv4_request *rq, const struct sigv4_ke
     if (out->canonical_request.overflowed || lines->overflowed || names.overflowed)
         return err_set(e, ERR_LIMIT, "request line and headers are too long to sign");
 
-    sha256_hex(buf_str(&out->canonical_request), hash);
+    sigv4_hash(buf_str(&out->canonical_request), hash);
     buf_printf(&out->string_to_sign, ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n%s", out->date, day,
                rq->region, rq->service, hash);
     sign_text(rq, keys, day, buf_text(&out->string_to_sign), signature);
@@ -401,7 +400,7 @@ enum err_code sigv4_sign(const struct sigv4_request *rq, const struct sigv4_keys
     if (str_empty(rq->region) || str_empty(rq->service))
         return err_set(e, ERR_INVALID, "a signature needs a region and a service");
     clock_amz(wall_ms, made.date);
-    sha256_hex(rq->body, made.payload_hash);
+    sigv4_hash(rq->body, made.payload_hash);
     build(rq, keys, &lines, &made, e);
     wipe(&lines);
     if (e->code) {

@@ -28,10 +28,12 @@ struct sigv4_request {
     bool normalize_path; /* false for s3 */
 };
 
+#define SIGV4_HASH_SIZE 65
+
 struct sigv4_signed { /* headers to send besides the given ones */
     char host[300];
     char date[32]; /* X-Amz-Date */
-    char payload_hash[65];
+    char payload_hash[SIGV4_HASH_SIZE];
     struct buf authorization;
     struct buf canonical_request, string_to_sign; /* for tests and error texts */
 };
@@ -42,3 +44,6 @@ void sigv4_signed_fini(struct sigv4_signed *s);
 
 /* RFC 3986 escaping of everything but unreserved characters (and '/', if asked). */
 bool sigv4_escape(struct buf *out, struct str text, bool keep_slash);
+
+/* The lower-case hexadecimal SHA-256 of a body, as x-amz-content-sha256 wants it. */
+void sigv4_hash(struct str body, char out[SIGV4_HASH_SIZE]);

@@ -55,6 +55,27 @@ void json_free(struct json_t *v)
     json_decref(v);
 }
 
+static void wipe_strings(json_t *v)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (json_is_string(v)) {
+        explicit_bzero((char *)json_string_value(v), json_string_length(v));
+    } else if (json_is_object(v)) {
+        json_object_foreach(v, key, item) wipe_strings(item);
+    } else if (json_is_array(v)) {
+        json_array_foreach(v, i, item) wipe_strings(item);
+    }
+}
+
+void json_free_wiped(struct json_t *v)
+{
+    wipe_strings(v);
+    json_free(v);
+}
+
 static int dump_to_buf(const char *data, size_t n, void *user)
 {
     return buf_append(user, data, n) ? 0 : -1;

@@ -28,6 +28,9 @@ struct json_t; /* jansson's value; only json.c looks inside */
 MUST_CHECK enum err_code json_parse(const char *text, size_t n, struct json_t **out, struct err *e);
 void json_free(struct json_t *v);
 AUTO_DEFINE(json, struct json_t *, json_free)
+/* As json_free, after zeroing every string value: for documents with secrets. */
+void json_free_wiped(struct json_t *v);
+AUTO_DEFINE(json_secret, struct json_t *, json_free_wiped)
 
 /* Compact text of a value (sorted keys), appended to `b`. */
 bool json_dump(const struct json_t *v, struct buf *b);

@@ -1,7 +1,5 @@
 #include "base/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -10,12 +8,20 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log_file.h"
 
 #define LINE_MAX_BYTES (64 * 1024)
 
-static enum log_level threshold = LOG_INFO;
+/* Where lines go. */
+struct target {
+    enum log_level level;
+    int64_t lost; /* lines since the last that was written */
+};
+
+static struct target to_stderr = { LOG_INFO, 0 }, to_file = { LOG_INFO, 0 };
+static struct log_out standard_error = { .fd = STDERR_FILENO };
+static struct log_file *file; /* NULL: none */
 static bool as_json;
-static int out_fd = STDERR_FILENO;
 
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn",
@@ -24,7 +30,12 @@ static const char *const level_names[] = {
 
 void log_set_level(enum log_level level)
 {
-    threshold = level;
+    to_stderr.level = level;
+}
+
+void log_set_file_level(enum log_level level)
+{
+    to_file.level = level;
 }
 
 void log_set_json(bool json)
@@ -44,18 +55,16 @@ enum err_code log_parse_level(const char *text, enum log_level *out, struct err 
                    text);
 }
 
-enum err_code log_open(const char *path, struct err *e)
+enum err_code log_open(const char *path, const struct log_file_rule *rule, struct err *e)
 {
-    int fd;
+    static const struct log_file_rule none = { LOG_ROLL_NONE, 0, 0 };
+    struct log_file *opened = NULL;
 
-    if (str_empty(path))
-        return ERR_OK;
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-    if (fd < 0)
-        return err_errno(e, errno, "log file %s", path);
-    if (out_fd != STDERR_FILENO)
-        close(out_fd);
-    out_fd = fd;
+    if (!str_empty(path) && log_file_open(path, rule ? rule : &none, &opened, e))
+        return e->code;
+    log_file_close(file);
+    file = opened;
+    to_file.lost = 0;
     return ERR_OK;
 }
 
@@ -96,24 +105,71 @@ static void line_json(struct buf *b, enum log_level level, const char *time, con
     jw_end(&w);
 }
 
-void log_emit(enum log_level level, const char *module, const char *event, ...)
+static void make_line(struct buf *b, enum log_level level, int64_t wall_ms, const char *module,
+                      const char *event, va_list ap)
 {
-    struct buf b = BUF_INIT(LINE_MAX_BYTES);
     char time[CLOCK_ISO_SIZE];
+
+    clock_iso(wall_ms, time);
+    (as_json ? line_json : line_logfmt)(b, level, time, module, event, ap);
+    b->overflowed = false; /* a line over the maximum is cut, its newline is not */
+    if (b->len == b->max)
+        b->len--;
+    buf_putc(b, '\n');
+}
+
+static void make(struct buf *b, int64_t wall_ms, enum log_level level, const char *event, ...)
+{
     va_list ap;
 
-    if (level < threshold || threshold == LOG_OFF)
-        return;
-    clock_iso(clock_wall_ms(), time);
     va_start(ap, event);
-    (as_json ? line_json : line_logfmt)(&b, level, time, module, event, ap);
+    make_line(b, level, wall_ms, LOG_MODULE, event, ap);
     va_end(ap);
-    b.overflowed = false; /* a line over the maximum is cut, its newline is not */
-    if (b.len == b.max)
-        b.len--;
-    buf_putc(&b, '\n');
-    if (write(out_fd, b.data, b.len) < 0) {
-        /* Nobody is left to tell. */
+}
+
+static bool put(const struct target *t, int64_t wall_ms, const struct buf *line)
+{
+    if (t == &to_stderr)
+        return log_out_write(&standard_error, line->data, line->len);
+    return log_file_write(file, wall_ms, clock_mono_ms(), line->data, line->len);
+}
+
+static void write_line(struct target *t, int64_t wall_ms, const struct buf *line)
+{
+    bool written = true;
+
+    if (t->lost) {
+        AUTO(buf) struct buf b = BUF_INIT(LINE_MAX_BYTES);
+
+        make(&b, wall_ms, LOG_WARN, "log lines could not be written and are lost",
+             kv_i("lines", t->lost), kv_end());
+        written = put(t, wall_ms, &b);
+        if (written)
+            t->lost = 0;
     }
-    buf_fini(&b);
+    if (!written || !put(t, wall_ms, line))
+        t->lost++;
+}
+
+static bool wanted(const struct target *t, enum log_level level)
+{
+    return t->level != LOG_OFF && level >= t->level;
+}
+
+void log_emit(enum log_level level, const char *module, const char *event, ...)
+{
+    bool on_stderr = wanted(&to_stderr, level), in_file = file && wanted(&to_file, level);
+    AUTO(buf) struct buf b = BUF_INIT(LINE_MAX_BYTES);
+    int64_t now = clock_wall_ms();
+    va_list ap;
+
+    if (!on_stderr && !in_file)
+        return;
+    va_start(ap, event);
+    make_line(&b, level, now, module, event, ap);
+    va_end(ap);
+    if (on_stderr)
+        write_line(&to_stderr, now, &b);
+    if (in_file)
+        write_line(&to_file, now, &b);
 }

@@ -4,10 +4,14 @@
  *     log_info("container started", kv_s("container", name), kv_i("took_ms", ms));
  *     level=info time=... mod=engine msg="container started" container="web" took_ms=412
  *
- * Written to standard error or a file, as logfmt or JSON lines. Values are
- * escaped on the way out: a container name may contain anything. There is no
- * way to log a secret: secrets have no kv_ form. Only the modules that act log
- * (engine, logs, control, endpoints, main); libraries return errors. */
+ * Written to standard error and, if there is one, to a file, each with its own
+ * level, as logfmt or JSON lines. Values are escaped on the way out: a container
+ * name may contain anything. There is no way to log a secret: secrets have no kv_
+ * form. Only the modules that act log (engine, logs, control, endpoints, main);
+ * libraries return errors.
+ *
+ * A line that cannot be written (the disk is full) is dropped: nothing waits for
+ * it. When writing works again, a line says how many were lost. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,11 +58,28 @@ static inline UNUSED struct log_kv kv_end(void)
 /* The rest of the arguments are struct log_kv values, the last one kv_end(). */
 void log_emit(enum log_level level, const char *module, const char *event, ...);
 
-void log_set_level(enum log_level level); /* default LOG_INFO */
-void log_set_json(bool json);             /* default logfmt */
+void log_set_level(enum log_level level);      /* of standard error; default LOG_INFO */
+void log_set_file_level(enum log_level level); /* of the file; default LOG_INFO */
+void log_set_json(bool json);                  /* default logfmt */
 
 /* "debug" "info" "warn" "error" "crit" "none"; ERR_INVALID otherwise. */
 MUST_CHECK enum err_code log_parse_level(const char *text, enum log_level *out, struct err *e);
 
-/* Appends to the file from now on (0640, created); "" or NULL is standard error. */
-MUST_CHECK enum err_code log_open(const char *path, struct err *e);
+enum log_roll {
+    LOG_ROLL_NONE,
+    LOG_ROLL_SIZE,  /* to "<path>.<N>", the highest N is the newest */
+    LOG_ROLL_HOURLY /* to "<path>.YYYY-MM-DD-HH", the local hour that it is of */
+};
+
+/* How the file is kept small. */
+struct log_file_rule {
+    enum log_roll roll;
+    int64_t max_bytes;  /* LOG_ROLL_SIZE: it does not grow over this */
+    int64_t roll_count; /* so many old files are kept; 0: all */
+};
+
+/* Appends to the file from now on (0640, created), besides standard error, and begins it
+ * anew when someone renames or removes it. Takes the place of the file before, which
+ * stays when this fails. "" or NULL: no file. `rule` NULL: LOG_ROLL_NONE. */
+MUST_CHECK enum err_code log_open(const char *path, const struct log_file_rule *rule,
+                                  struct err *e);

@@ -61,3 +61,10 @@ void mem_replace(char **slot, const char *s)
     free(*slot);
     *slot = copy;
 }
+
+void mem_wipe(char *s)
+{
+    if (s)
+        explicit_bzero(s, strlen(s));
+    free(s);
+}

@@ -131,6 +131,10 @@ static void write_status(struct agent *a, struct buf *b)
     jw_kstr_if(&w, "version", a->docker_version.version);
     jw_kstr_if(&w, "api", a->docker_version.api_version);
     jw_end(&w);
+    if (a->credentials) {
+        jw_key(&w, "credentials");
+        credentials_write_status(a->credentials, &w);
+    }
     if (a->engine) {
         jw_key(&w, "control");
         control_write_status(a->control, &w);

@@ -2,7 +2,10 @@
 /* What the files of the agent command share. Private to cli/agent*.c and admin.c. */
 #include <uthash.h>
 
+#include "aws/aws.h"
 #include "aws/credentials.h"
+#include "aws/imds.h"
+#include "aws/instance.h"
 #include "base/backoff.h"
 #include "base/list.h"
 #include "cli/cli.h"
@@ -15,6 +18,7 @@
 #include "io/http_client.h"
 #include "io/loop.h"
 #include "logs/logs.h"
+#include "secrets/secrets.h"
 #include "store/store.h"
 
 struct admin;
@@ -25,8 +29,18 @@ struct cursor { /* what the store holds, or will, of one container's log */
     UT_hash_handle hh;
 };
 
+struct agent_options {
+    const char *config, *log_level, *file_level;
+    bool insecure, no_metadata, no_sandbox, attributes;
+};
+
 struct agent {
+    struct agent_options options;
     struct config *config;
+    /* What it was made from; user data and region are kept for the next time. */
+    struct config_files *files;
+    struct config_inputs inputs;
+    char *user_data, *region; /* user data may hold secrets */
     struct host_capacity host;
     int64_t started_ms; /* wall clock */
     uint64_t seed;
@@ -35,6 +49,10 @@ struct agent {
 
     struct loop *loop;
     struct http_client *http;
+    struct imds *imds; /* NULL: turned off */
+    struct instance_read *reading;
+    char *instance_id; /* of this machine, or stored; NULL: unknown */
+    struct aws *aws;
     struct store *store;
     struct docker *docker;
     struct docker_version docker_version; /* "" until it has answered */
@@ -43,11 +61,15 @@ struct agent {
     bool cgroup_systemd;
     struct docker_auths *auths;
     struct host_cgroups *cgroups; /* NULL: tasks get none */
+    struct host_names plugins;
+    struct host_gpus gpus;
+    struct host_ip ip;
     struct docker_op *negotiating;
     struct loop_timer *negotiate_retry;
     struct backoff negotiate_backoff;
     struct credentials *credentials;
     struct roles *roles;
+    struct secrets *secrets;
     struct logs *logs;
     struct control *control;
     struct engine *engine; /* NULL until the container engine has answered */
@@ -63,6 +85,31 @@ struct agent {
 /* Ends the loop; the first call decides the exit code. */
 void agent_stop(struct agent *a, int exit_code);
 
+/* Makes the folders that lead to a file (0755). */
+MUST_CHECK enum err_code agent_make_parent(const char *path, struct err *e);
+
+/* ---- agent_settings.c: where the settings come from, and their changes ---- */
+
+/* Reads all sources. Returns -1 to go on, else the exit code. */
+int settings_load(struct agent *a);
+/* What the instance's metadata adds (NULL: nothing is asked there). As above. */
+int settings_finish(struct agent *a, struct instance_facts *facts);
+/* Reads the files again and applies what can change while the agent runs. */
+void settings_reload(struct agent *a);
+void settings_fini(struct agent *a);
+/* An aws_env_fn whose user is the agent: always of the settings in effect. */
+const char *settings_env(void *agent, const char *name);
+
+/* ---- agent_start.c: from nothing to a running engine, one wait after the other ---- */
+
+/* Returns -1 to go on, else the exit code. */
+int start_begin(struct agent *a);
+
+/* ---- agent_state.c: what an earlier process left ---- */
+
+int state_open(struct agent *a); /* as above */
+void state_close(struct agent *a);
+
 /* ---- agent_wiring.c: who tells whom ---- */
 
 /* The container engine answers: builds logs, control and engine, and starts them. */
@@ -70,6 +117,7 @@ MUST_CHECK enum err_code wiring_start(struct agent *a, struct err *e);
 /* Takes them down again, so that the last cursors are saved. */
 void wiring_stop(struct agent *a);
 MUST_CHECK enum err_code wiring_load_cursors(struct agent *a, struct err *e);
+struct control_args wiring_control_args(struct agent *a); /* borrows from the agent */
 
 /* ---- agent_platform.c: what the machine and its container engine offer ---- */
 
@@ -77,8 +125,16 @@ struct docker_op *platform_ask(struct agent *a, docker_info_fn *done);
 /* The engine answered. Fails when what was explicitly asked for cannot be had. */
 MUST_CHECK enum err_code platform_set_up(struct agent *a, const struct docker_info *info,
                                          struct err *e);
+/* Reads what registration says of the machine. Fails when the GPUs that were asked for
+ * cannot be known. */
+MUST_CHECK enum err_code platform_read_host(struct agent *a, struct err *e);
+void platform_add_plugins(struct agent *a, const char *const *names, size_t n);
+bool platform_ipv6_only(const struct agent *a);
 void platform_fini(struct agent *a);
 struct core_config platform_core_config(const struct agent *a); /* borrows from the agent */
+struct control_machine platform_machine(const struct agent *a); /* likewise */
+/* Reads the registry passwords of the configuration anew. */
+void platform_set_auths(struct agent *a);
 
 /* ---- admin.c: the socket of the client commands ---- */
 

@@ -1,5 +1,7 @@
 /* agent_platform: what this machine and its container engine offer, and what the core
  * is told of it. */
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/agent.h"
@@ -39,13 +41,11 @@ static enum err_code set_up_cgroups(struct agent *a, struct err *e)
     return ERR_OK;
 }
 
-static void set_up_auths(struct agent *a)
+void platform_set_auths(struct agent *a)
 {
     const struct config *c = a->config;
     struct err e = { 0 };
 
-    if (a->auths)
-        return;
     if (docker_auths_create(c->engine_auth_type ? c->engine_auth_type : "",
                             c->engine_auth_data ? c->engine_auth_data : "", &a->auths, &e))
         log_error("the registry passwords cannot be read, going on without them", kv_err(&e));
@@ -59,12 +59,70 @@ struct docker_op *platform_ask(struct agent *a, docker_info_fn *done)
 enum err_code platform_set_up(struct agent *a, const struct docker_info *info, struct err *e)
 {
     take_info(a, info);
-    set_up_auths(a);
+    if (!a->auths)
+        platform_set_auths(a);
     return set_up_cgroups(a, e);
+}
+
+/* ---- what registration says of the machine ---- */
+
+bool platform_ipv6_only(const struct agent *a)
+{
+    switch (a->config->ip_compat) {
+    case IP_V4:
+        return false;
+    case IP_V6:
+        return true;
+    case IP_AUTO:
+        break;
+    }
+    return a->ip.v6 && !a->ip.v4;
+}
+
+enum err_code platform_read_host(struct agent *a, struct err *e)
+{
+    host_docker_plugins("", &a->plugins);
+    a->ip = host_ip_compat();
+    if (!a->config->gpu_support)
+        return ERR_OK;
+    return host_gpus_read(HOST_GPU_INFO, &a->gpus, e);
+}
+
+static void add_name(struct host_names *to, char *name)
+{
+    for (size_t i = 0; i < to->n; i++) {
+        if (streq(to->items[i], name)) {
+            free(name);
+            return;
+        }
+    }
+    to->items = mem_resize(to->items, to->n + 1, sizeof *to->items);
+    to->items[to->n++] = name;
+}
+
+void platform_add_plugins(struct agent *a, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n && a->plugins.n < HOST_NAMES_MAX; i++)
+        add_name(&a->plugins, mem_strdup(names[i]));
+}
+
+struct control_machine platform_machine(const struct agent *a)
+{
+    return (struct control_machine){
+        .instance_id = a->instance_id,
+        .docker_plugins = (const char *const *)a->plugins.items,
+        .n_docker_plugins = a->plugins.n,
+        .gpus = (const char *const *)a->gpus.ids.items,
+        .n_gpus = a->gpus.ids.n,
+        .gpu_driver = a->gpus.driver_version,
+        .ipv6_only = platform_ipv6_only(a),
+    };
 }
 
 void platform_fini(struct agent *a)
 {
+    host_names_fini(&a->plugins);
+    host_gpus_fini(&a->gpus);
     docker_auths_destroy(a->auths);
     host_cgroups_destroy(a->cgroups);
     free(a->docker_root);
@@ -114,7 +172,8 @@ static void set_clean_up(const struct config *c, struct core_config *to)
     to->image_min_age_ms = c->image_min_age_ms;
     to->untracked_min_age_ms = c->untracked_image_min_age_ms;
     to->images_per_cycle = (int)c->images_per_cycle;
-    to->containers_per_cycle = (int)c->untracked_containers_per_cycle;
+    to->containers_per_cycle =
+        c->untracked_containers_per_cycle > 0 ? (int)c->untracked_containers_per_cycle : 0;
     to->excluded_images = (const char *const *)c->excluded_images.items;
     to->n_excluded_images = c->excluded_images.n;
     to->disk_high_pct = (int)c->disk_high_pct;
@@ -147,7 +206,8 @@ struct core_config platform_core_config(const struct agent *a)
         .ageing_ms = AGEING_MS,
         .start_parallel = start_parallel(a),
         .pull_parallel = pull_parallel(a),
-        .exclude_ipv6_binding = c->exclude_ipv6_binding,
+        .exclude_ipv6_binding = c->exclude_ipv6_binding && !platform_ipv6_only(a),
+        .exclude_ipv4_binding = platform_ipv6_only(a),
         .task_cgroups = a->cgroups != NULL,
     };
 

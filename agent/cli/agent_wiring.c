@@ -11,6 +11,8 @@ static void on_registered(void *user, const char *instance_arn)
     mem_replace(&a->instance_arn, instance_arn);
     engine_save(a->engine, STORE_META, "container-instance-arn", instance_arn);
     engine_save(a->engine, STORE_META, "cluster", a->config->cluster);
+    if (a->instance_id)
+        engine_save(a->engine, STORE_META, "ec2-instance-id", a->instance_id);
 }
 
 static void on_failed(void *user, int exit_code, const struct err *e)
@@ -145,6 +147,45 @@ static void do_drain(void *user, uint64_t id, const char *docker_id, int64_t tim
     logs_drain(a->logs, docker_id, timeout_ms, on_drained, d);
 }
 
+static void do_fetch(void *user, uint64_t id, enum core_op op, const struct task *t)
+{
+    struct agent *a = user;
+
+    secrets_fetch(a->secrets, id,
+                  op == CORE_OP_FETCH_SECRETS     ? SECRETS_VALUES
+                  : op == CORE_OP_FETCH_ENV_FILES ? SECRETS_ENV_FILES
+                                                  : SECRETS_AUTH,
+                  t);
+}
+
+static void do_fetch_cancel(void *user, uint64_t id)
+{
+    struct agent *a = user;
+
+    secrets_cancel(a->secrets, id);
+}
+
+static void on_fetched(void *user, uint64_t id, const struct secrets_value *values, size_t n,
+                       const struct err *e)
+{
+    static const int kinds[] = {
+        [SECRETS_ENV] = ENGINE_VALUE_ENV,           [SECRETS_LOG_OPTION] = ENGINE_VALUE_LOG_OPTION,
+        [SECRETS_FILE] = ENGINE_VALUE_FILE,         [SECRETS_HEADER] = ENGINE_VALUE_AUTH,
+        [SECRETS_NO_HEADER] = ENGINE_VALUE_NO_AUTH,
+    };
+    struct agent *a = user;
+    struct engine_value *to = mem_array(n, sizeof *to);
+
+    for (size_t i = 0; i < n; i++) {
+        to[i].container = values[i].container;
+        to[i].kind = kinds[values[i].kind];
+        to[i].name = values[i].name;
+        to[i].value = values[i].value;
+    }
+    engine_fetched(a->engine, id, to, n, e);
+    free(to);
+}
+
 static void do_gone(void *user, const char *task_arn)
 {
     struct agent *a = user;
@@ -226,7 +267,8 @@ static char *load_cursor(void *user, const char *container_id)
  * control plane does not know of them. */
 static struct control_resources resources(const struct agent *a)
 {
-    const struct local_need *need = local_dir_need(a->local_dir);
+    static const struct local_need none;
+    const struct local_need *need = a->local_dir ? local_dir_need(a->local_dir) : &none;
     struct control_resources r = {
         .cpu_units = a->host.cpu_units - need->cpu_units,
         .memory_mib = a->host.memory_mib - a->config->reserved_memory_mib - need->memory_mib,
@@ -243,6 +285,27 @@ static struct control_resources resources(const struct agent *a)
     return r;
 }
 
+struct control_args wiring_control_args(struct agent *a)
+{
+    return (struct control_args){
+        .loop = a->loop,
+        .aws = a->aws,
+        .credentials = a->credentials,
+        .imds = a->imds,
+        .roles = a->roles,
+        .config = a->config,
+        .machine = platform_machine(a),
+        .instance_arn = a->instance_arn,
+        .docker_version = a->docker_version.version,
+        .docker_api = a->docker_version.api_version,
+        .agent_version = CLI_REFERENCE_VERSION,
+        .agent_hash = CLI_AGENT_HASH,
+        .resources = resources(a),
+        .task_limits = a->cgroups != NULL,
+        .seed = a->seed,
+    };
+}
+
 static void start_control(struct agent *a)
 {
     static const struct control_events events = {
@@ -256,35 +319,38 @@ static void start_control(struct agent *a)
         .up = on_up,
         .knows_task = on_knows_task,
     };
-    const struct control_args args = {
+    struct control_args args = wiring_control_args(a);
+
+    args.seed = rng_next(&a->rng);
+    a->control = control_create(&args, &events, a);
+    control_start(a->control);
+}
+
+static void start_secrets(struct agent *a)
+{
+    AUTO(str) char *user_agent = control_user_agent(CLI_REFERENCE_VERSION, CLI_AGENT_HASH, NULL);
+    const struct secrets_args args = {
+        .user_agent = user_agent,
         .loop = a->loop,
-        .http = a->http,
+        .aws = a->aws,
         .credentials = a->credentials,
         .roles = a->roles,
-        .config = a->config,
-        .instance_arn = a->instance_arn,
-        .docker_version = a->docker_version.version,
-        .docker_api = a->docker_version.api_version,
-        .agent_version = CLI_REFERENCE_VERSION,
-        .agent_hash = BERTH_COMMIT,
-        .resources = resources(a),
-        .task_limits = a->cgroups != NULL,
+        .done = on_fetched,
+        .user = a,
         .seed = rng_next(&a->rng),
     };
 
-    a->control = control_create(&args, &events, a);
-    control_start(a->control);
+    a->secrets = secrets_create(&args);
 }
 
 static void start_logs(struct agent *a)
 {
     const struct logs_args args = {
         .loop = a->loop,
-        .http = a->http,
+        .aws = a->aws,
         .credentials = a->credentials,
         .roles = a->roles,
         .docker = a->docker,
-        .config = a->config,
         .seed = rng_next(&a->rng),
         .save_cursor = save_cursor,
         .drop_cursor = drop_cursor,
@@ -303,6 +369,8 @@ enum err_code wiring_start(struct agent *a, struct err *e)
         .report = do_report,
         .follow = do_follow,
         .drain = do_drain,
+        .fetch = do_fetch,
+        .fetch_cancel = do_fetch_cancel,
         .gone = do_gone,
         .fatal = do_fatal,
     };
@@ -326,6 +394,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
      * the engine is there. */
     start_control(a);
     start_logs(a);
+    start_secrets(a);
     code = engine_create(&args, &peers, a, &a->engine, e);
     if (a->engine)
         local_dir_attach(a->local_dir, a->engine); /* they wait for no network */
@@ -349,4 +418,6 @@ void wiring_stop(struct agent *a)
     a->local_dir = NULL;
     engine_destroy(a->engine);
     a->engine = NULL;
+    secrets_destroy(a->secrets);
+    a->secrets = NULL;
 }

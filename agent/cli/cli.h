@@ -28,6 +28,8 @@ int cli_version(int argc, char **argv);
 
 /* The release of the reference agent whose behavior Berth matches. */
 #define CLI_REFERENCE_VERSION "1.105.1"
+/* Where the reference tells its commit: what this really is. */
+#define CLI_AGENT_HASH "berth-" BERTH_VERSION "-" BERTH_COMMIT
 
 /* ---- options.c ---- */
 

@@ -166,6 +166,8 @@ static void print_event(const struct jcur *c, struct core_time now, const struct
     case CORE_EV_STARTED:
         printf(" manifest_seq=%" PRId64, ev->u.started.manifest_seq);
         break;
+    case CORE_EV_SETTINGS:
+        break;
     case CORE_EV_PAYLOAD:
         print_payload(ev);
         break;

@@ -366,11 +366,12 @@ static void remove_store(const struct run *r)
 
 static enum err_code build(struct run *r, struct err *e)
 {
-    const struct http_client_config http = { false, "berth" };
+    const struct http_client_config http = { .user_agent = "berth" };
+    const struct config_inputs inputs = { .env = from_environment };
     struct config_problems ignored = { 0 }; /* most are of what is not used here */
     struct err auth = { 0 };
 
-    r->config = config_build(NULL, 0, from_environment, NULL, &ignored);
+    r->config = config_build(&inputs, &ignored);
     config_problems_fini(&ignored);
     if (docker_auths_create(r->config->engine_auth_type ? r->config->engine_auth_type : "",
                             r->config->engine_auth_data ? r->config->engine_auth_data : "",

@@ -57,6 +57,49 @@ static void print_connection(const struct jcur *control)
     putchar('\n');
 }
 
+static void print_credentials(const struct jcur *c)
+{
+    struct jcur credentials = jcur_obj(c, "credentials");
+    const char *source = jcur_str_or(&credentials, "source", NULL);
+    const char *error = jcur_str_or(&credentials, "last_error", NULL);
+    int64_t expires = jcur_int_or(&credentials, "expires_ms", 0, INT64_MAX, 0);
+    char text[CLOCK_ISO_SIZE];
+
+    if (!source && !error)
+        return;
+    printf("%-15s ", "Credentials");
+    cli_put(stdout, source ? source : "none");
+    if (source && expires) {
+        clock_iso(expires, text);
+        printf(", until %s", text);
+    }
+    if (error) {
+        fputs(": ", stdout);
+        cli_put(stdout, error);
+    }
+    putchar('\n');
+}
+
+/* What the metadata service announces, and what came of it. */
+static void print_announced(const struct jcur *control)
+{
+    struct jcur instance = jcur_obj(control, "instance");
+    int64_t offset_s = jcur_int_or(control, "clock_offset_ms", INT64_MIN, INT64_MAX, 0) / 1000;
+    const char *draining = jcur_str_or(control, "draining_why", NULL);
+    const char *spot = jcur_str_or(&instance, "spot", NULL);
+    const char *rebalance = jcur_str_or(&instance, "rebalance", NULL);
+
+    if (spot)
+        row("Spot", spot);
+    if (rebalance)
+        row("Rebalance", rebalance);
+    if (draining)
+        row("Draining", draining);
+    if (offset_s)
+        printf("%-15s %" PRId64 " s %s that of AWS; requests are signed with theirs\n", "Clock",
+               offset_s < 0 ? -offset_s : offset_s, offset_s < 0 ? "ahead of" : "behind");
+}
+
 static void print_resource(const struct jcur *core, const char *label, const char *key,
                            const char *unit)
 {
@@ -166,8 +209,11 @@ static void print_status(void *user, const struct jcur *c)
 
     (void)user;
     print_agent(c);
-    if (jcur_present(&control))
+    print_credentials(c);
+    if (jcur_present(&control)) {
         print_connection(&control);
+        print_announced(&control);
+    }
     print_core(c);
 }
 

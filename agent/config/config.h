@@ -1,10 +1,14 @@
 #pragma once
-/* config: one const struct from environment, file and defaults.
+/* config: one const struct from all that says how the agent is to be.
  *
  * Pure: takes texts, gives a struct and a list of problems; never reads the
- * environment or the disk itself (config_load_process does that, in file.c).
- * Merge order: process environment over the file over defaults. Every variable
- * is one row of the table in vars.c: name, type, default, bounds, help. */
+ * environment or the disk itself (config_files_read does that, in load.c).
+ * Merge order (config-registration 1.2): process environment, then the user's file, then
+ * the instance's file, then the JSON file, then user data, then the instance's region, then
+ * defaults; a lower one fills only what is still zero (a bool that the environment sets to
+ * false is zero for the "plain" ones, as in the reference). Every variable is one row of the
+ * table in vars.c: name, JSON name, type, default, bounds, effect, whether Berth acts on it,
+ * whether it can change while the agent runs. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,9 +38,16 @@ struct string_pair {
     char *key, *value;
 };
 
+enum ip_compat { IP_AUTO, IP_V4, IP_V6 }; /* ECS_INSTANCE_IP_COMPATIBILITY */
+enum log_rollover { ROLLOVER_SIZE, ROLLOVER_HOURLY, ROLLOVER_NONE };
+
 struct string_map {
     struct string_pair *items;
     size_t n;
+};
+
+struct rate_limit {
+    int64_t steady, burst; /* of requests a second */
 };
 
 struct config {
@@ -76,7 +87,7 @@ struct config {
     bool untracked_cleanup; /* ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP */
     int64_t image_cleanup_interval_ms;
     int64_t image_min_age_ms, untracked_image_min_age_ms;
-    int64_t images_per_cycle, untracked_containers_per_cycle; /* at least 1 */
+    int64_t images_per_cycle, untracked_containers_per_cycle; /* not 0; below it: none */
     struct string_list excluded_images;                       /* ECS_EXCLUDE_UNTRACKED_IMAGE */
     int64_t disk_high_pct, disk_low_pct;                      /* low is below high */
     int64_t disk_check_ms;
@@ -93,17 +104,79 @@ struct config {
     char *engine_auth_type;          /* NULL: none */
     char *engine_auth_data;          /* secret: never printed, wiped by config_destroy */
 
-    /* AWS endpoint overrides; NULL when unset. */
-    char *endpoint_url, *endpoint_logs;
-    char *imds_endpoint; /* NULL: the link-local address */
-    bool imds_disabled;
+    /* Who this machine is, and what its metadata service is used for. */
+    bool no_iid;                 /* JSON only: no identity document is sent */
+    bool tags_from_ec2;          /* ECS_CONTAINER_INSTANCE_PROPAGATE_TAGS_FROM */
+    bool spot_draining;          /* ECS_ENABLE_SPOT_INSTANCE_DRAINING */
+    bool warm_pools;             /* ECS_WARM_POOLS_CHECK */
+    struct string_list drain_on; /* BERTH_DRAIN_ON: "rebalance", "terminate" */
+    char *credential_profile;    /* ECS_ALTERNATE_CREDENTIAL_PROFILE; "default" */
+    enum ip_compat ip_compat;
+    bool awslogs_execution_role;    /* ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE */
+    bool gpu_support;               /* ECS_ENABLE_GPU_SUPPORT, after its rule of the files */
+    struct string_map pause_labels; /* ECS_PAUSE_LABELS */
+    char *imds_endpoint;            /* NULL: the link-local address */
+    bool imds_ipv6, imds_v1_disabled, imds_disabled;
+    bool use_fips, use_dual_stack; /* AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT */
+    int64_t max_attempts;          /* AWS_MAX_ATTEMPTS; 0: by the kind of call */
+    bool host_fips;                /* /proc/sys/crypto/fips_enabled */
+
+    /* The agent's own log, besides log_file, log_level and log_json: standard error has
+     * log_level, the file has log_level_file. */
+    char *log_level_file; /* ECS_LOGLEVEL_ON_INSTANCE, by its rule */
+    enum log_rollover log_rollover;
+    int64_t log_max_bytes; /* of a file, for ROLLOVER_SIZE */
+    int64_t log_roll_count;
+
     bool insecure_tls; /* -k */
+
+    char *json_path;  /* ECS_AGENT_CONFIG_FILE_PATH; /etc/ecs/ecs.config.json */
+    char *log_driver; /* ECS_LOG_DRIVER; NULL: none. Decides the default of log_level_file */
+
+    /* Read and checked; nothing acts on them yet (CONFIG_LATER). */
+    bool checkpoint; /* true */
+    bool poll_metrics, container_metadata, prometheus;
+    int64_t polling_wait_ms; /* 10 s; 5 to 20 s when polling */
+    bool task_eni, trunking; /* ECS_ENABLE_TASK_ENI (not with `external`), _HIGH_DENSITY_ENI */
+    bool block_imds;         /* ECS_AWSVPC_BLOCK_IMDS */
+    char *cni_plugins_path;
+    struct string_list local_routes; /* CIDR blocks */
+    char *override_ipv4;             /* JSON only; NULL: none */
+    int64_t eni_cleanup_delay_s;     /* JSON only */
+    char *audit_log;                 /* /var/log/ecs/audit.log */
+    bool audit_log_disabled, metadata_az_disabled;
+    struct rate_limit metadata_rate; /* 40, 60 */
+    char *nvidia_runtime;            /* "nvidia" */
+    bool inferentia;
+    bool ebs; /* ECS_EBSTA_SUPPORTED */
+    char *csi_socket;
+    int64_t node_stage_ms, node_unstage_ms;
+    struct string_list volume_capabilities; /* ECS_VOLUME_PLUGIN_CAPABILITIES */
+    bool gmsa, domain_joined;
+    char *credentials_fetcher, *credentials_fetcher_dir, *credentials_fetcher_secret;
+    bool firelens_async;        /* true */
+    char *healthcheck_host;     /* "localhost" */
+    bool skip_localhost_filter; /* ECS_SKIP_LOCALHOST_TRAFFIC_FILTER */
+    bool offhost_introspection; /* ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS */
+    bool imds_iam_roles;        /* JSON only */
+
+    /* Variables that are used by name: proxies, certificates, those of the AWS SDKs. Held as
+     * secrets: wiped, and shown only where the row says that it may be. */
+    struct string_map env;
 };
+
+/* A variable of `env` (HTTP_PROXY, SSL_CERT_FILE, AWS_PROFILE, ...) or HOME; NULL when
+ * unset. The proxies are found by either spelling, whichever was set. Borrowed. (`config` is a
+ * const struct config *: fits aws_env_fn.) */
+const char *config_env(void *config, const char *name);
+
+/* ---- problems ---- */
 
 struct config_problem {
     bool fatal;
-    int line;   /* of the file; 0: from the environment or missing */
-    char *text; /* "ECS_RESERVED_MEMORY: expected ..., got 'x'; using 0" */
+    char *source; /* a path, "environment", "user data" or "" (missing everywhere) */
+    int line;     /* 0: none */
+    char *text;   /* "ECS_RESERVED_MEMORY: expected ..., got 'x'; using 0" */
 };
 
 struct config_problems {
@@ -113,24 +186,76 @@ struct config_problems {
 };
 void config_problems_fini(struct config_problems *p);
 
+/* ---- building ---- */
+
 /* Looks a variable up in the process environment; NULL when unset. */
 typedef const char *config_env_fn(void *user, const char *name);
 
-/* `file` may be NULL (no file). Always gives a config, with defaults where a
- * value was bad; problems are appended to `out_problems`. */
-struct config *config_build(const char *file, size_t file_len, config_env_fn *env, void *user,
-                            struct config_problems *out_problems);
-void config_destroy(struct config *c); /* NULL is fine */
+struct config_text {
+    const char *name; /* of the source, for problems: a path, "user data" */
+    const char *text; /* NULL: there is none */
+    size_t len;
+};
 
-/* Reads `path` (absent is fine; at most 1 MiB) and the process environment. */
-MUST_CHECK enum err_code config_load_process(const char *path, struct config **out,
-                                             struct config_problems *problems, struct err *e);
+struct config_inputs {
+    config_env_fn *env;
+    void *env_user;
+    struct config_text user_file;     /* /etc/ecs/ecs.config: NAME=VALUE lines */
+    struct config_text instance_file; /* /var/lib/ecs/ecs.config: likewise */
+    struct config_text json_file;     /* ECS_AGENT_CONFIG_FILE_PATH */
+    struct config_text user_data;     /* {"ECSAgentConfiguration":{...}}, else without effect */
+    const char *metadata_region;      /* NULL: not known */
+    /* User data and region are still to come: their absence is no problem yet. */
+    bool metadata_pending;
+    /* What this machine is. */
+    const char *os_family; /* NULL: "LINUX" */
+    bool host_fips, has_nvidia;
+};
+
+/* Always gives a config, with defaults where a value was bad; problems are appended. */
+struct config *config_build(const struct config_inputs *in, struct config_problems *out_problems);
+void config_destroy(struct config *c); /* wipes what may be secret; NULL is fine */
+
+/* The path of the JSON file that the environment and the files name: with ECS_AGENT_CONFIG_
+ * FILE_PATH, else /etc/ecs/ecs.config.json. free() it. */
+char *config_json_path(const struct config_inputs *in);
+
+/* ---- the process's own (load.c; blocks: before the loop, or on a worker) ---- */
+
+/* Owned texts of all sources. */
+struct config_files;
+/* Reads `path` and the other files (each absent is fine; at most 1 MiB, else a fatal
+ * problem) and the process environment. `in` borrows from *out. */
+void config_files_read(const char *path, struct config_files **out, struct config_inputs *in,
+                       struct config_problems *problems);
+void config_files_destroy(struct config_files *f); /* wipes; NULL is fine */
+
+/* ---- the table ---- */
+
+enum config_support {
+    CONFIG_NOW,   /* Berth acts on it */
+    CONFIG_LATER, /* read and checked; its feature is not there yet: a warning says so */
+    CONFIG_INERT, /* has no meaning here (Windows, the reference's own container); no warning */
+};
 
 /* One row a variable, for check-config, the manual and tests. */
 struct config_var {
-    const char *name;
+    const char *name;  /* NULL: JSON only */
+    const char *json;  /* NULL: environment and files only */
     const char *type;  /* "duration", "bool", "ports", ... */
     const char *value; /* default as text */
     const char *help;
+    enum config_support support;
+    bool deprecated;
+    bool reload;   /* takes effect on a reload */
+    bool secret;   /* never shown */
+    bool env_only; /* of the process's environment; a line of a file has no effect */
 };
 const struct config_var *config_vars(size_t *n);
+/* The value in effect, as it could be written in the file; "(set)" for a secret, "" when
+ * unset. free() it. */
+char *config_show(const struct config *c, size_t var);
+/* Have both the same value of this variable? */
+bool config_same(const struct config *a, const struct config *b, size_t var);
+/* Gives `to` the value that `from` has. */
+void config_keep(const struct config *from, struct config *to, size_t var);

@@ -1,15 +1,18 @@
+/* Switches, numbers, durations and words of a list. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "base/json.h"
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "config/internal.h"
 
-#define LIST_MAX 1000
+#define NS_PER_MS 1000000
+
+/* ---- switches ---- */
 
 enum err_code value_bool(const char *text, bool *out, struct err *e)
 {
@@ -24,6 +27,44 @@ enum err_code value_bool(const char *text, bool *out, struct err *e)
         }
     }
     return err_set(e, ERR_INVALID, "expected true or false, got '%.80s'", text);
+}
+
+static enum err_code parse_bool(const struct var *v, const char *text, void *field, struct err *e)
+{
+    (void)v;
+    return value_bool(text, field, e);
+}
+
+static void show_bool(const struct var *v, const void *field, struct buf *out)
+{
+    (void)v;
+    buf_puts(out, *(const bool *)field ? "true" : "false");
+}
+
+static bool zero_bool(const void *field)
+{
+    return !*(const bool *)field;
+}
+
+static enum err_code parse_tristate(const struct var *v, const char *text, void *field,
+                                    struct err *e)
+{
+    bool yes = false;
+
+    (void)v;
+    if (value_bool(text, &yes, e))
+        return e->code;
+    *(enum tristate *)field = yes ? TRI_TRUE : TRI_FALSE;
+    return ERR_OK;
+}
+
+static void show_tristate(const struct var *v, const void *field, struct buf *out)
+{
+    enum tristate t = *(const enum tristate *)field;
+
+    (void)v;
+    if (t != TRI_UNSET)
+        buf_puts(out, t == TRI_TRUE ? "true" : "false");
 }
 
 /* ---- durations ---- */
@@ -95,233 +136,16 @@ enum err_code value_duration(const char *text, int64_t *out_ns, struct err *e)
     return ERR_OK;
 }
 
-/* ---- JSON ---- */
-
-size_t value_json_prefix(const char *text)
+void value_show_duration(int64_t ns, struct buf *out)
 {
-    bool in_string = false;
-    int depth = 0;
+    char text[CLOCK_ISO_SIZE];
 
-    for (const char *p = text; *p; p++) {
-        if (in_string) {
-            if (*p == '\\' && p[1])
-                p++;
-            else if (*p == '"')
-                in_string = false;
-        } else if (*p == '"') {
-            in_string = true;
-        } else if (*p == '[' || *p == '{') {
-            depth++;
-        } else if (*p == ']' || *p == '}') {
-            if (--depth == 0)
-                return (size_t)(p - text) + 1;
-            if (depth < 0)
-                return 0;
-        }
+    if (ns % NS_PER_MS) {
+        buf_printf(out, ns % 1000 ? "%" PRId64 "ns" : "%" PRId64 "us", ns % 1000 ? ns : ns / 1000);
+        return;
     }
-    return 0;
-}
-
-void config_strings_fini(struct string_list *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        free(l->items[i]);
-    free(l->items);
-    *l = (struct string_list){ 0 };
-}
-
-void config_map_fini(struct string_map *m)
-{
-    for (size_t i = 0; i < m->n; i++) {
-        free(m->items[i].key);
-        free(m->items[i].value);
-    }
-    free(m->items);
-    *m = (struct string_map){ 0 };
-}
-
-static void fini_strings(void *field)
-{
-    config_strings_fini(field);
-}
-
-static void fini_map(void *field)
-{
-    config_map_fini(field);
-}
-
-static void fini_ports(void *field)
-{
-    struct port_list *l = field;
-
-    free(l->ports);
-    *l = (struct port_list){ 0 };
-}
-
-static void fini_text(void *field)
-{
-    mem_replace(field, NULL);
-}
-
-static void fini_secret(void *field)
-{
-    char **text = field;
-
-    if (*text)
-        explicit_bzero(*text, strlen(*text));
-    mem_replace(text, NULL);
-}
-
-/* The reference agent stops reading a list at its closing bracket. */
-static enum err_code parse_list(const char *text, struct json_t **out, struct err *e)
-{
-    size_t n = value_json_prefix(text);
-
-    if (json_parse(text, n ? n : strlen(text), out, e))
-        return err_wrap(e, "expected a JSON list");
-    return ERR_OK;
-}
-
-static enum err_code parse_ports(const struct var *v, const char *text, void *field, struct err *e)
-{
-    AUTO(json) struct json_t *doc = NULL;
-    struct err own = { 0 };
-    struct port_list l = { 0 };
-    struct jcur root;
-
-    (void)v;
-    if (parse_list(text, &doc, e))
-        return e->code;
-    root = jcur_root(doc, &own);
-    l.n = jcur_len(&root);
-    if (jcur_type(&root) != JSON_ARR || l.n > LIST_MAX)
-        return err_set(e, ERR_INVALID, "expected a JSON list of ports, got '%.80s'", text);
-    l.ports = mem_array(l.n, sizeof *l.ports);
-    for (size_t i = 0; i < l.n; i++) {
-        struct jcur item = jcur_at(&root, i);
-
-        l.ports[i] = (uint16_t)jcur_as_int(&item, 0, UINT16_MAX);
-    }
-    if (own.code) {
-        fini_ports(&l);
-        return err_set(e, ERR_INVALID, "expected a JSON list of ports: %s", own.msg);
-    }
-    *(struct port_list *)field = l;
-    return ERR_OK;
-}
-
-static bool is_allowed(const struct var *v, const char *name)
-{
-    for (const char **p = v->only; p && *p; p++)
-        if (streq(*p, name))
-            return true;
-    return !v->only;
-}
-
-static enum err_code parse_strings(const struct var *v, const char *text, void *field,
-                                   struct err *e)
-{
-    AUTO(json) struct json_t *doc = NULL;
-    struct err own = { 0 };
-    struct string_list l = { 0 };
-    struct jcur root;
-    size_t n;
-
-    if (parse_list(text, &doc, e))
-        return e->code;
-    root = jcur_root(doc, &own);
-    n = jcur_len(&root);
-    if (jcur_type(&root) != JSON_ARR || n > LIST_MAX)
-        return err_set(e, ERR_INVALID, "expected a JSON list of strings, got '%.80s'", text);
-    l.items = mem_array(n, sizeof *l.items);
-    for (size_t i = 0; i < n && !own.code; i++) {
-        struct jcur item = jcur_at(&root, i);
-        const char *s = jcur_as_str(&item);
-
-        if (!own.code && !is_allowed(v, s))
-            jcur_fail(&item, "unknown name '%.80s'", s);
-        if (!own.code)
-            l.items[l.n++] = mem_strdup(s);
-    }
-    if (own.code) {
-        config_strings_fini(&l);
-        return err_set(e, ERR_INVALID, "expected a JSON list of strings: %s", own.msg);
-    }
-    *(struct string_list *)field = l;
-    return ERR_OK;
-}
-
-/* "a,b": neither trimmed nor quoted. Nothing between two commas is no word. */
-static enum err_code parse_words(const struct var *v, const char *text, void *field, struct err *e)
-{
-    struct string_list l = { 0 };
-    size_t n;
-
-    (void)v;
-    for (const char *p = text; *p; p += n + (p[n] == ',')) {
-        n = strcspn(p, ",");
-        if (!n)
-            continue;
-        if (l.n == LIST_MAX) {
-            config_strings_fini(&l);
-            return err_set(e, ERR_LIMIT, "more than %d names", LIST_MAX);
-        }
-        l.items = mem_resize(l.items, l.n + 1, sizeof *l.items);
-        l.items[l.n++] = mem_strndup(p, n);
-    }
-    *(struct string_list *)field = l;
-    return ERR_OK;
-}
-
-static enum err_code parse_map(const struct var *v, const char *text, void *field, struct err *e)
-{
-    AUTO(json) struct json_t *doc = NULL;
-    struct err own = { 0 };
-    struct string_map m = { 0 };
-    struct jcur root, item;
-
-    (void)v;
-    if (json_parse(text, strlen(text), &doc, e))
-        return err_wrap(e, "expected a JSON object of strings");
-    root = jcur_root(doc, &own);
-    if (jcur_type(&root) != JSON_OBJ)
-        return err_set(e, ERR_INVALID, "expected a JSON object of strings, got '%.80s'", text);
-    for (size_t i = 0; i < LIST_MAX && !own.code && jcur_member(&root, i, &item); i++) {
-        const char *s = jcur_as_str(&item);
-
-        if (own.code)
-            break;
-        m.items = mem_resize(m.items, m.n + 1, sizeof *m.items);
-        m.items[m.n++] = (struct string_pair){ mem_strdup(item.key), mem_strdup(s) };
-    }
-    if (!own.code && jcur_member(&root, LIST_MAX, &item))
-        jcur_fail(&root, "more than %d members", LIST_MAX);
-    if (own.code) {
-        config_map_fini(&m);
-        return err_set(e, ERR_INVALID, "expected a JSON object of strings: %s", own.msg);
-    }
-    *(struct string_map *)field = m;
-    return ERR_OK;
-}
-
-/* ---- numbers and words ---- */
-
-static enum err_code parse_bool(const struct var *v, const char *text, void *field, struct err *e)
-{
-    (void)v;
-    return value_bool(text, field, e);
-}
-
-static enum err_code parse_tristate(const struct var *v, const char *text, void *field,
-                                    struct err *e)
-{
-    bool yes = false;
-
-    (void)v;
-    if (value_bool(text, &yes, e))
-        return e->code;
-    *(enum tristate *)field = yes ? TRI_TRUE : TRI_FALSE;
-    return ERR_OK;
+    clock_go_duration(ns / NS_PER_MS, text);
+    buf_puts(out, text);
 }
 
 /* The bounds of a duration are applied by config.c, which knows the default. */
@@ -332,9 +156,30 @@ static enum err_code parse_duration(const struct var *v, const char *text, void 
     return value_duration(text, field, e);
 }
 
+/* By then the field is in its own unit. */
+static void show_duration(const struct var *v, const void *field, struct buf *out)
+{
+    value_show_duration(*(const int64_t *)field * (v->unit_ns ? v->unit_ns : NS_PER_MS), out);
+}
+
+/* ---- numbers ---- */
+
 static enum err_code parse_int(const struct var *v, const char *text, void *field, struct err *e)
 {
     return str_to_int(text, v->min, v->max, field, e);
+}
+
+static void show_int(const struct var *v, const void *field, struct buf *out)
+{
+    int64_t n = *(const int64_t *)field;
+
+    if (n || *v->def)
+        buf_printf(out, "%" PRId64, n);
+}
+
+static bool zero_int(const void *field)
+{
+    return *(const int64_t *)field == 0;
 }
 
 static enum err_code parse_range(const struct var *v, const char *text, void *field, struct err *e)
@@ -354,158 +199,142 @@ static enum err_code parse_range(const struct var *v, const char *text, void *fi
     return ERR_OK;
 }
 
-static enum err_code parse_text(const struct var *v, const char *text, void *field, struct err *e)
+static void show_range(const struct var *v, const void *field, struct buf *out)
 {
+    const struct port_range *r = field;
+
+    (void)v;
+    if (r->first)
+        buf_printf(out, "%d-%d", r->first, r->last);
+}
+
+/* "0.5" of 10^6 bytes, into bytes. */
+static enum err_code parse_megabytes(const struct var *v, const char *text, void *field,
+                                     struct err *e)
+{
+    AUTO(str) char *own = NULL;
     struct str s = str_trim(str_of(text));
+    double mb;
+    char *end;
 
     (void)v;
-    (void)e;
-    *(char **)field = mem_strndup(s.p, s.n);
+    own = mem_strndup(s.p, s.n);
+    mb = strtod(own, &end);
+    if (*end || end == own || !(mb >= 0.001 && mb <= 1e6))
+        return err_set(e, ERR_INVALID,
+                       "expected a number of megabytes such as 5 or 0.5, got '%.80s'", text);
+    *(int64_t *)field = (int64_t)(mb * 1e6 + 0.5);
     return ERR_OK;
 }
 
-/* Whatever it is, no message says it. */
-static enum err_code parse_secret(const struct var *v, const char *text, void *field, struct err *e)
+static void show_megabytes(const struct var *v, const void *field, struct buf *out)
 {
+    int64_t bytes = *(const int64_t *)field;
+
     (void)v;
-    (void)e;
-    *(char **)field = mem_strdup(text);
+    buf_printf(out, "%" PRId64, bytes / 1000000);
+    if (bytes % 1000000)
+        buf_printf(out, ".%06" PRId64, bytes % 1000000);
+}
+
+/* "40,60" */
+static enum err_code parse_rates(const struct var *v, const char *text, void *field, struct err *e)
+{
+    const char *comma = strchr(text, ',');
+    struct str first = str_trim((struct str){ text, comma ? (size_t)(comma - text) : 0 });
+    struct str last = str_trim(str_of(comma ? comma + 1 : ""));
+    AUTO(str) char *a = mem_strndup(first.p, first.n);
+    AUTO(str) char *b = mem_strndup(last.p, last.n);
+    struct rate_limit r;
+
+    (void)v;
+    if (str_to_int(a, 1, INT32_MAX, &r.steady, NULL) || str_to_int(b, 1, INT32_MAX, &r.burst, NULL))
+        return err_set(e, ERR_INVALID, "expected two numbers above 0 such as 40,60, got '%.80s'",
+                       text);
+    *(struct rate_limit *)field = r;
     return ERR_OK;
 }
 
-static enum err_code parse_level(const struct var *v, const char *text, void *field, struct err *e)
+static void show_rates(const struct var *v, const void *field, struct buf *out)
 {
-    enum log_level level;
-
-    if (log_parse_level(text, &level, e))
-        return e->code;
-    return parse_text(v, text, field, e);
-}
-
-static enum err_code parse_pull(const struct var *v, const char *text, void *field, struct err *e)
-{
-    static const char *const names[] = {
-        [PULL_DEFAULT] = "default",
-        [PULL_ALWAYS] = "always",
-        [PULL_ONCE] = "once",
-        [PULL_PREFER_CACHED] = "prefer-cached",
-    };
+    const struct rate_limit *r = field;
 
     (void)v;
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        if (streq(text, names[i])) {
-            *(enum pull_behavior *)field = (enum pull_behavior)i;
+    buf_printf(out, "%" PRId64 ",%" PRId64, r->steady, r->burst);
+}
+
+/* ---- one word of a few ---- */
+
+static enum err_code choose(const struct var *v, const char *text, size_t *out, struct err *e)
+{
+    struct buf all = BUF_INIT(512);
+
+    for (size_t i = 0; v->only[i]; i++) {
+        if (v->any_case ? strcasecmp(text, v->only[i]) == 0 : streq(text, v->only[i])) {
+            *out = i;
             return ERR_OK;
         }
     }
-    return err_set(e, ERR_INVALID, "expected default, always, once or prefer-cached, got '%.80s'",
-                   text);
+    for (size_t i = 0; v->only[i]; i++)
+        buf_printf(&all, "%s%s", !i ? "" : v->only[i + 1] ? ", " : " or ", v->only[i]);
+    err_set(e, ERR_INVALID, "expected %s, got '%.80s'", buf_text(&all), text);
+    buf_fini(&all);
+    return ERR_INVALID;
 }
 
-static enum err_code parse_format(const struct var *v, const char *text, void *field, struct err *e)
+static enum err_code parse_choice(const struct var *v, const char *text, void *field, struct err *e)
 {
-    (void)v;
-    if (!streq(text, "json") && !streq(text, "logfmt"))
-        return err_set(e, ERR_INVALID, "expected logfmt or json, got '%.80s'", text);
-    *(bool *)field = streq(text, "json");
+    size_t i;
+
+    if (choose(v, text, &i, e))
+        return ERR_INVALID;
+    *(unsigned *)field = (unsigned)i; /* what an enum without negative members is */
     return ERR_OK;
 }
 
-/* ---- places ---- */
-
-/* A file of the reference agent names paths of its own container. */
-static enum err_code parse_path(const struct var *v, const char *text, void *field, struct err *e)
+static void show_choice(const struct var *v, const void *field, struct buf *out)
 {
-    static const struct {
-        const char *inside, *outside;
-    } mounts[] = { { "/data", "/var/lib/ecs/data" }, { "/log", "/var/log/ecs" } };
-    char *path;
+    buf_puts(out, v->only[*(const unsigned *)field]);
+}
 
-    (void)v;
-    if (*text != '/')
-        return err_set(e, ERR_INVALID, "expected an absolute path, got '%.200s'", text);
-    path = mem_strdup(text);
-    for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
-        path[n - 1] = '\0';
-    for (size_t i = 0; i < COUNT_OF(mounts); i++) {
-        size_t n = strlen(mounts[i].inside);
+static bool zero_choice(const void *field)
+{
+    return *(const unsigned *)field == 0;
+}
 
-        if (strncmp(path, mounts[i].inside, n) == 0 && (!path[n] || path[n] == '/')) {
-            char *mapped = mem_printf("%s%s", mounts[i].outside, path + n);
+/* Two words, of which the second is true. */
+static enum err_code parse_switch(const struct var *v, const char *text, void *field, struct err *e)
+{
+    size_t i;
 
-            free(path);
-            path = mapped;
-            break;
-        }
-    }
-    *(char **)field = path;
+    if (choose(v, text, &i, e))
+        return ERR_INVALID;
+    *(bool *)field = i == 1;
     return ERR_OK;
 }
 
-static bool host_is_near(struct str host)
+static void show_switch(const struct var *v, const void *field, struct buf *out)
 {
-    static const char *const near_hosts[] = { "localhost", "[::1]", "[fd00:ec2::254]" };
-    char text[64];
-
-    for (size_t i = 0; i < COUNT_OF(near_hosts); i++)
-        if (str_is(host, near_hosts[i]))
-            return true;
-    if (host.n >= sizeof text)
-        return false;
-    memcpy(text, host.p, host.n);
-    text[host.n] = '\0';
-    /* Only numbers count: 127.example.org is somebody else's. */
-    if (strspn(text, "0123456789.") == host.n)
-        return str_starts(text, "127.") || str_starts(text, "169.254.");
-    return str_starts(text, "[fe80:");
+    buf_puts(out, v->only[*(const bool *)field]);
 }
 
-/* https:// is added where no scheme is given; signed requests do not travel in
- * the clear beyond this machine. */
-static enum err_code parse_endpoint(const struct var *v, const char *text, void *field,
-                                    struct err *e)
-{
-    struct str s = str_trim(str_of(text)), host;
-    AUTO(str) char *url = NULL;
-    const char *after;
-
-    (void)v;
-    url = mem_strndup(s.p, s.n);
-    if (!strstr(url, "://")) {
-        char *with_scheme = mem_printf("https://%s", url);
-
-        free(url);
-        url = with_scheme;
-    }
-    if (!str_starts(url, "https://") && !str_starts(url, "http://"))
-        return err_set(e, ERR_INVALID, "expected an http or https URL, got '%.200s'", text);
-    after = strstr(url, "://") + 3;
-    host = (struct str){ after, *after == '[' ? strcspn(after, "]") + 1 : strcspn(after, ":/?#") };
-    if (!host.n || host.n > strlen(after) || strpbrk(url, " \t@"))
-        return err_set(e, ERR_INVALID, "expected a URL with a host, got '%.200s'", text);
-    if (str_starts(url, "http://") && !host_is_near(host))
-        return err_set(e, ERR_INVALID,
-                       "http:// is accepted for this machine and link-local addresses only, "
-                       "got '%.200s'; use https://",
-                       text);
-    *(char **)field = url;
-    url = NULL;
-    return ERR_OK;
-}
-
-const struct var_type type_text = { "text", parse_text, fini_text };
-const struct var_type type_path = { "path", parse_path, fini_text };
-const struct var_type type_bool = { "bool", parse_bool, NULL };
-const struct var_type type_tristate = { "bool", parse_tristate, NULL };
-const struct var_type type_duration = { "duration", parse_duration, NULL };
-const struct var_type type_int = { "number", parse_int, NULL };
-const struct var_type type_ports = { "ports", parse_ports, fini_ports };
-const struct var_type type_range = { "port range", parse_range, NULL };
-const struct var_type type_words = { "words", parse_words, fini_strings };
-const struct var_type type_secret = { "secret", parse_secret, fini_secret };
-const struct var_type type_strings = { "strings", parse_strings, fini_strings };
-const struct var_type type_map = { "map", parse_map, fini_map };
-const struct var_type type_endpoint = { "url", parse_endpoint, fini_text };
-const struct var_type type_level = { "level", parse_level, fini_text };
-const struct var_type type_pull = { "pull behavior", parse_pull, NULL };
-const struct var_type type_format = { "log format", parse_format, NULL };
+const struct var_type type_bool = { "bool",    FORM_BOOL, parse_bool,  show_bool,
+                                    zero_bool, NULL,      sizeof(bool) };
+const struct var_type type_tristate = { "bool", FORM_BOOL, parse_tristate,       show_tristate,
+                                        NULL,   NULL,      sizeof(enum tristate) };
+const struct var_type type_duration = { "duration", FORM_NS, parse_duration, show_duration,
+                                        zero_int,   NULL,    sizeof(int64_t) };
+const struct var_type type_int = { "number", FORM_INT, parse_int,      show_int,
+                                   zero_int, NULL,     sizeof(int64_t) };
+const struct var_type type_range = {
+    "port range", FORM_STRING, parse_range, show_range, NULL, NULL, sizeof(struct port_range)
+};
+const struct var_type type_megabytes = { "megabytes", FORM_STRING, parse_megabytes, show_megabytes,
+                                         NULL,        NULL,        sizeof(int64_t) };
+const struct var_type type_rates = {
+    "rates", FORM_INT, parse_rates, show_rates, NULL, NULL, sizeof(struct rate_limit)
+};
+const struct var_type type_choice = { "choice",    FORM_STRING, parse_choice,    show_choice,
+                                      zero_choice, NULL,        sizeof(unsigned) };
+const struct var_type type_switch = { "choice",  FORM_STRING, parse_switch, show_switch,
+                                      zero_bool, NULL,        sizeof(bool) };

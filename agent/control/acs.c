@@ -38,6 +38,7 @@ struct acs {
     int64_t tried_ms, opened_ms; /* on the loop's clock */
     int64_t since_wall_ms;       /* of the present connected or unconnected time */
     bool ever_open;              /* in this process */
+    bool clock_mended;           /* since the last open session: not twice on a peer's word */
     struct err last;
 };
 
@@ -134,11 +135,31 @@ static void ended(struct acs *a, int code, const struct err *e)
     }
 }
 
+/* A handshake may be refused for its time alone. The answer says what time it should be. */
+static bool mend_clock(struct acs *a, int status)
+{
+    struct control *c = a->c;
+
+    if (a->clock_mended || (status != 400 && status != 401 && status != 403))
+        return false;
+    a->clock_mended = aws_learn_time(c->aws, ws_refusal_date(a->ws));
+    return a->clock_mended;
+}
+
 static void on_closed(void *user, int code, const struct err *e, int status, struct str body)
 {
     struct acs *a = user;
     struct err why = *e;
 
+    if (mend_clock(a, status)) {
+        log_warn("the clock of this machine is wrong; connecting again by the control plane's",
+                 kv_i("ahead_ms", -aws_clock_offset_ms(a->c->aws)));
+        a->last = why;
+        disconnect(a);
+        a->state = ACS_WAITING;
+        loop_timer_arm(a->wait, 0);
+        return;
+    }
     if (status == 401 || status == 403)
         credentials_invalidate(a->c->credentials); /* perhaps they were changed early */
     if (a->state == ACS_CONNECTING && status)
@@ -194,6 +215,7 @@ static void on_opened(void *user)
 
     a->state = ACS_OPEN;
     a->ever_open = true;
+    a->clock_mended = false;
     a->opened_ms = loop_now_ms(c->loop);
     a->since_wall_ms = clock_wall_ms();
     a->last = (struct err){ 0 };
@@ -244,7 +266,7 @@ static void connect_signed(struct acs *a, const struct sigv4_keys *keys, struct 
     };
     struct sigv4_signed sig;
 
-    if (sigv4_sign(&rq, keys, clock_wall_ms(), &sig, e))
+    if (sigv4_sign(&rq, keys, aws_now_ms(c->aws), &sig, e))
         return;
     headers[0] = (struct http_header){ "X-Amz-Date", sig.date };
     headers[1] = (struct http_header){ "Authorization", buf_text(&sig.authorization) };
@@ -252,7 +274,7 @@ static void connect_signed(struct acs *a, const struct sigv4_keys *keys, struct 
         headers[open.n_headers++] =
             (struct http_header){ "X-Amz-Security-Token", keys->session_token };
     a->state = ACS_CONNECTING;
-    a->ws = ws_connect(c->http, &open, &events, a);
+    a->ws = ws_connect(aws_http(c->aws), &open, &events, a);
     sigv4_signed_fini(&sig);
 }
 

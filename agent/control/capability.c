@@ -1,5 +1,6 @@
 #include "control/capability.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -8,8 +9,11 @@
 #define C "com.amazonaws.ecs.capability."
 #define E "ecs.capability."
 
+#define NAME_MAX_LENGTH 128 /* of an attribute, by the service */
+
 struct host_facts {
     const struct config *cfg;
+    const struct control_machine *machine;
     int api; /* minor version of the usable Docker API: 41 */
     bool task_limits;
 };
@@ -58,14 +62,37 @@ static bool task_limits(const struct host_facts *h)
     return h->task_limits && h->api >= 22;
 }
 
+static bool awslogs_role(const struct host_facts *h)
+{
+    return h->cfg->awslogs_execution_role;
+}
+
+static bool gpu_driver(const struct host_facts *h)
+{
+    return !str_empty(h->machine->gpu_driver);
+}
+
 static bool external(const struct host_facts *h)
 {
     return h->cfg->external;
 }
 
+/* What needs a network interface, a disk or a role of EC2. */
+static bool not_external(const struct host_facts *h)
+{
+    return !h->cfg->external;
+}
+
 /* ---- the table ---- */
 
-enum expand { AS_IS, DOCKER_APIS, LOG_DRIVERS };
+enum expand {
+    AS_IS,
+    DOCKER_APIS,
+    LOG_DRIVERS,
+    VOLUME_PLUGINS,
+    GPU_DRIVER_NAME,  /* the version is a part of the name */
+    GPU_DRIVER_VALUE, /* the version is the value */
+};
 
 static const struct row {
     const char *name;
@@ -73,15 +100,15 @@ static const struct row {
     condition_fn *when; /* NULL: always */
     enum expand expand;
 } rows[] = {
-    { E "private-registry-authentication.secretsmanager", CAPABILITY_LATER, NULL, AS_IS },
-    { E "secrets.ssm.environment-variables", CAPABILITY_LATER, NULL, AS_IS },
-    { E "secrets.ssm.bootstrap.log-driver", CAPABILITY_LATER, NULL, AS_IS },
-    { E "ecr-endpoint", CAPABILITY_LATER, NULL, AS_IS },
-    { E "secrets.asm.environment-variables", CAPABILITY_LATER, NULL, AS_IS },
-    { E "secrets.asm.bootstrap.log-driver", CAPABILITY_LATER, NULL, AS_IS },
+    { E "private-registry-authentication.secretsmanager", CAPABILITY_NOW, NULL, AS_IS },
+    { E "secrets.ssm.environment-variables", CAPABILITY_NOW, NULL, AS_IS },
+    { E "secrets.ssm.bootstrap.log-driver", CAPABILITY_NOW, NULL, AS_IS },
+    { E "ecr-endpoint", CAPABILITY_NOW, NULL, AS_IS },
+    { E "secrets.asm.environment-variables", CAPABILITY_NOW, NULL, AS_IS },
+    { E "secrets.asm.bootstrap.log-driver", CAPABILITY_NOW, NULL, AS_IS },
     { E "container-ordering", CAPABILITY_NOW, NULL, AS_IS },
     { E "full-sync", CAPABILITY_NOW, NULL, AS_IS },
-    { E "env-files.s3", CAPABILITY_LATER, NULL, AS_IS },
+    { E "env-files.s3", CAPABILITY_NOW, NULL, AS_IS },
     { E "network.container-port-range", CAPABILITY_NOW, NULL, AS_IS },
     { E "container-restart-policy", CAPABILITY_NOW, NULL, AS_IS },
     { C "privileged-container", CAPABILITY_NOW, privileged, AS_IS },
@@ -93,25 +120,25 @@ static const struct row {
     { C "task-iam-role-network-host", CAPABILITY_LATER, task_role_host, AS_IS },
     { E "task-cpu-mem-limit", CAPABILITY_NOW, task_limits, AS_IS },
     { E "increased-task-cpu-limit", CAPABILITY_NOW, task_limits, AS_IS },
-    { E "task-eni", CAPABILITY_LATER, NULL, AS_IS },
-    { E "task-eni.ipv6", CAPABILITY_LATER, NULL, AS_IS },
-    { E "cni-plugin-version", CAPABILITY_LATER, NULL, AS_IS },
-    { E "task-eni-block-instance-metadata", CAPABILITY_LATER, NULL, AS_IS },
-    { E "task-eni-trunking", CAPABILITY_LATER, NULL, AS_IS },
+    { E "task-eni", CAPABILITY_LATER, not_external, AS_IS },
+    { E "task-eni.ipv6", CAPABILITY_LATER, not_external, AS_IS },
+    { E "cni-plugin-version", CAPABILITY_LATER, not_external, AS_IS },
+    { E "task-eni-block-instance-metadata", CAPABILITY_LATER, not_external, AS_IS },
+    { E "task-eni-trunking", CAPABILITY_LATER, not_external, AS_IS },
     { E "branch-cni-plugin-version", CAPABILITY_LATER, NULL, AS_IS },
-    { C "ecr-auth", CAPABILITY_LATER, api_19, AS_IS },
-    { E "execution-role-ecr-pull", CAPABILITY_LATER, api_19, AS_IS },
+    { C "ecr-auth", CAPABILITY_NOW, api_19, AS_IS },
+    { E "execution-role-ecr-pull", CAPABILITY_NOW, api_19, AS_IS },
     { E "container-health-check", CAPABILITY_NOW, health_check, AS_IS },
-    { E "execution-role-awslogs", CAPABILITY_NOW, NULL, AS_IS },
+    { E "execution-role-awslogs", CAPABILITY_NOW, awslogs_role, AS_IS },
     { E "docker-plugin.local", CAPABILITY_NOW, NULL, AS_IS },
-    { E "docker-plugin.*", CAPABILITY_LATER, NULL, AS_IS },
-    { E "nvidia-driver-version.*", CAPABILITY_LATER, NULL, AS_IS },
-    { E "gpu-driver-version", CAPABILITY_LATER, NULL, AS_IS },
+    { E "docker-plugin.*", CAPABILITY_NOW, NULL, VOLUME_PLUGINS },
+    { E "nvidia-driver-version.*", CAPABILITY_NOW, gpu_driver, GPU_DRIVER_NAME },
+    { E "gpu-driver-version", CAPABILITY_NOW, gpu_driver, GPU_DRIVER_VALUE },
     { E "pid-ipc-namespace-sharing", CAPABILITY_NOW, NULL, AS_IS },
-    { E "aws-appmesh", CAPABILITY_LATER, NULL, AS_IS },
+    { E "aws-appmesh", CAPABILITY_LATER, not_external, AS_IS },
     /* The service behind it is gone. */
-    { E "task-eia", CAPABILITY_NEVER, NULL, AS_IS },
-    { E "task-eia.optimized-cpu", CAPABILITY_NEVER, NULL, AS_IS },
+    { E "task-eia", CAPABILITY_NEVER, not_external, AS_IS },
+    { E "task-eia.optimized-cpu", CAPABILITY_NEVER, not_external, AS_IS },
     { E "firelens.fluentd", CAPABILITY_LATER, NULL, AS_IS },
     { E "firelens.fluentbit", CAPABILITY_LATER, NULL, AS_IS },
     { C "logging-driver.awsfirelens", CAPABILITY_LATER, NULL, AS_IS },
@@ -125,11 +152,11 @@ static const struct row {
     { E "gmsa-domainless", CAPABILITY_LATER, NULL, AS_IS },
     { E "efsAuth", CAPABILITY_LATER, NULL, AS_IS },
     { E "execute-command", CAPABILITY_LATER, NULL, AS_IS },
-    { E "service-connect-v1", CAPABILITY_LATER, NULL, AS_IS },
-    { E "storage.ebs-task-volume-attach", CAPABILITY_LATER, NULL, AS_IS },
-    { E "storage.ebsta-non-root-user", CAPABILITY_LATER, NULL, AS_IS },
+    { E "service-connect-v1", CAPABILITY_LATER, not_external, AS_IS },
+    { E "storage.ebs-task-volume-attach", CAPABILITY_LATER, not_external, AS_IS },
+    { E "storage.ebsta-non-root-user", CAPABILITY_LATER, not_external, AS_IS },
     { E "external", CAPABILITY_NOW, external, AS_IS },
-    { E "fault-injection", CAPABILITY_LATER, NULL, AS_IS },
+    { E "fault-injection", CAPABILITY_LATER, not_external, AS_IS },
     { E "ipv6-only", CAPABILITY_LATER, NULL, AS_IS },
     { E "imds-iam-roles", CAPABILITY_LATER, NULL, AS_IS },
 };
@@ -181,6 +208,42 @@ static void add_log_drivers(struct attributes *a, const struct host_facts *h)
     }
 }
 
+static bool known(const struct attributes *a, const char *name)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        if (streq(a->items[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+/* "<E>docker-plugin.<name>", once. A name with anything else than the service takes for an
+ * attribute would have the whole registration refused. */
+static void add_plugin(struct attributes *a, const char *plugin, size_t n)
+{
+    AUTO(str) char *name = mem_printf(E "docker-plugin.%.*s", (int)n, plugin);
+
+    for (char *p = name; *p; p++) {
+        if (*p == ':')
+            *p = '.';
+        else if (!isalnum((unsigned char)*p) && !strchr("-_./\\", *p))
+            return;
+    }
+    if (n > 0 && strlen(name) <= NAME_MAX_LENGTH && !known(a, name))
+        add(a, mem_strdup(name), NULL);
+}
+
+static void add_plugins(struct attributes *a, const struct host_facts *h)
+{
+    for (size_t i = 0; i < h->machine->n_docker_plugins; i++) {
+        const char *plugin = h->machine->docker_plugins[i];
+
+        if (str_ends(plugin, ":latest"))
+            add_plugin(a, plugin, strlen(plugin) - strlen(":latest"));
+        add_plugin(a, plugin, strlen(plugin));
+    }
+}
+
 static int api_minor(const char *docker_api)
 {
     struct err e = { 0 };
@@ -201,26 +264,42 @@ static const char *cpu_architecture(void)
 #endif
 }
 
-void attributes_build(struct attributes *out, const struct config *cfg, const char *docker_api,
-                      bool first, bool task_limits_on)
+static void add_row(struct attributes *out, const struct row *r, const struct host_facts *h)
 {
-    struct host_facts h = { cfg, api_minor(docker_api), task_limits_on };
+    switch (r->expand) {
+    case AS_IS:
+        add(out, mem_strdup(r->name), NULL);
+        break;
+    case DOCKER_APIS:
+        add_docker_apis(out, h);
+        break;
+    case LOG_DRIVERS:
+        add_log_drivers(out, h);
+        break;
+    case VOLUME_PLUGINS:
+        add_plugins(out, h);
+        break;
+    case GPU_DRIVER_NAME:
+        add(out, mem_printf(E "nvidia-driver-version.%s", h->machine->gpu_driver), NULL);
+        break;
+    case GPU_DRIVER_VALUE:
+        add(out, mem_strdup(r->name), h->machine->gpu_driver);
+        break;
+    }
+}
+
+void attributes_build(struct attributes *out, const struct attribute_facts *facts)
+{
+    const struct config *cfg = facts->config;
+    struct host_facts h = { cfg, facts->machine, api_minor(facts->docker_api), facts->task_limits };
 
     *out = (struct attributes){ 0 };
-    for (size_t i = 0; first && i < cfg->instance_attributes.n; i++)
+    for (size_t i = 0; facts->first && i < cfg->instance_attributes.n; i++)
         add(out, mem_strdup(cfg->instance_attributes.items[i].key),
             cfg->instance_attributes.items[i].value);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct row *r = &rows[i];
-
-        if (r->state != CAPABILITY_NOW || (r->when && !r->when(&h)))
-            continue;
-        if (r->expand == DOCKER_APIS)
-            add_docker_apis(out, &h);
-        else if (r->expand == LOG_DRIVERS)
-            add_log_drivers(out, &h);
-        else
-            add(out, mem_strdup(r->name), NULL);
+        if (rows[i].state == CAPABILITY_NOW && (!rows[i].when || rows[i].when(&h)))
+            add_row(out, &rows[i], &h);
     }
     add(out, mem_strdup("ecs.os-type"), "linux");
     add(out, mem_strdup("ecs.os-family"), "LINUX");
@@ -228,6 +307,8 @@ void attributes_build(struct attributes *out, const struct config *cfg, const ch
         add(out, mem_strdup("ecs.os-type-detailed"), cfg->detailed_os_family);
     if (cfg->external)
         add(out, mem_strdup("ecs.cpu-architecture"), cpu_architecture());
+    if (!str_empty(facts->outpost_arn))
+        add(out, mem_strdup("ecs.outpost-arn"), facts->outpost_arn);
 }
 
 void attributes_fini(struct attributes *a)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "config/config.h"
+#include "control/control.h"
 
 enum capability_state {
     CAPABILITY_NOW,   /* advertised when its condition holds */
@@ -26,10 +27,17 @@ struct attributes {
 };
 void attributes_fini(struct attributes *a);
 
-/* Every attribute to register, in order. `docker_api` is "1.41"; custom attributes
- * belong to a first registration only; `task_limits_on`: tasks get cgroups of their own. */
-void attributes_build(struct attributes *out, const struct config *cfg, const char *docker_api,
-                      bool first, bool task_limits_on);
+struct attribute_facts { /* all borrowed */
+    const struct config *config;
+    const struct control_machine *machine;
+    const char *docker_api;  /* "1.41"; NULL: unknown */
+    const char *outpost_arn; /* NULL: none */
+    bool first;              /* custom attributes belong to a first registration only */
+    bool task_limits;        /* tasks get cgroups of their own */
+};
+
+/* Every attribute to register, in order. */
+void attributes_build(struct attributes *out, const struct attribute_facts *facts);
 
 /* The table, for tests and the documentation: the full name and state of row i;
  * NULL behind the last. A trailing '*' stands for a name with a part that varies. */

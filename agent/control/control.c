@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/acs_encode.h"
+#include "control/capability.h"
 #include "control/private.h"
 
 #define STOP_VERIFY_MAX (16 * 1024 * 1024)
@@ -24,6 +25,11 @@ const struct control_timing control_timing_default = {
     .unreachable = { 1000, 200, 192000, 20 },
     .registration_limit_ms = 60 * 60000,
     .discover_keep_ms = 12 * 60 * 60000LL,
+    .warm_pool_ms = 60000,
+    .identity_ms = IMDS_LIMIT_MS,
+    .spot_ms = 1000,
+    .lifecycle_ms = 60000,
+    .drain_ms = 1000,
 };
 
 static void on_up(void *user)
@@ -33,16 +39,55 @@ static void on_up(void *user)
     c->ev.up(c->user);
 }
 
+/* ---- the machine ---- */
+
+static const char *const *copy_texts(const char *const *texts, size_t n)
+{
+    const char **out = mem_array(n + 1, sizeof *out);
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = mem_strdup(texts[i]);
+    return out;
+}
+
+static void free_texts(const char *const *texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free((char *)texts[i]);
+    free((char **)texts);
+}
+
+static void copy_machine(struct control_machine *out, const struct control_machine *m)
+{
+    *out = *m;
+    out->instance_id = mem_strdup(m->instance_id);
+    out->docker_plugins = copy_texts(m->docker_plugins, m->n_docker_plugins);
+    out->gpus = copy_texts(m->gpus, m->n_gpus);
+    out->gpu_driver = mem_strdup(m->gpu_driver);
+}
+
+static void free_machine(struct control_machine *m)
+{
+    free((char *)m->instance_id);
+    free_texts(m->docker_plugins, m->n_docker_plugins);
+    free_texts(m->gpus, m->n_gpus);
+    free((char *)m->gpu_driver);
+}
+
+/* ---- the whole ---- */
+
 struct control *control_create(const struct control_args *args, const struct control_events *ev,
                                void *user)
 {
     struct control *c = NEW(struct control);
 
     c->loop = args->loop;
-    c->http = args->http;
+    c->aws = args->aws;
     c->credentials = args->credentials;
+    c->imds = args->imds;
     c->roles = args->roles;
     c->config = args->config;
+    copy_machine(&c->machine, &args->machine);
     c->docker_version = mem_strdup(args->docker_version);
     c->docker_api = mem_strdup(args->docker_api);
     c->task_limits = args->task_limits;
@@ -54,17 +99,17 @@ struct control *control_create(const struct control_args *args, const struct con
     c->user = user;
     c->timing = control_timing_default;
     rng_seed(&c->rng, args->seed);
-    c->endpoint = str_empty(c->config->backend_host)
-                      ? aws_endpoint("ecs", c->config->region ? c->config->region : "")
-                      : mem_strdup(c->config->backend_host);
+    c->region = mem_strdup(c->config->region ? c->config->region : "");
+    c->endpoint = str_empty(c->config->backend_host) ? aws_endpoint(c->aws, AWS_ECS, c->region)
+                                                     : mem_strdup(c->config->backend_host);
     c->ecs = (struct aws_service){ .endpoint = c->endpoint,
-                                   .region = c->config->region,
+                                   .region = c->region,
                                    .service = "ecs",
                                    .target_prefix = "AmazonEC2ContainerServiceV20141113" };
-    if (!c->ecs.region)
-        c->ecs.region = "";
+    c->identity.id = mem_strdup(c->machine.instance_id);
     c->up = turn_end_create(c->loop, on_up, c);
     c->registration = registration_create(c);
+    c->drain = drain_create(c);
     c->discover = discover_create(c);
     c->acs = acs_create(c);
     c->reporter = reporter_create(c);
@@ -78,6 +123,7 @@ void control_destroy(struct control *c)
     reporter_destroy(c->reporter);
     acs_destroy(c->acs);
     discover_destroy(c->discover);
+    drain_destroy(c->drain);
     registration_destroy(c->registration);
     turn_end_destroy(c->up);
     free(c->docker_version);
@@ -85,6 +131,9 @@ void control_destroy(struct control *c)
     free(c->agent_version);
     free(c->agent_hash);
     free(c->endpoint);
+    free(c->region);
+    free_machine(&c->machine);
+    identity_fini(&c->identity);
     free(c->instance_arn);
     free(c);
 }
@@ -106,9 +155,36 @@ void control_start(struct control *c)
     registration_start(c->registration);
 }
 
+void control_reconfigure(struct control *c, const struct config *config)
+{
+    c->config = config;
+    drain_reconfigured(c->drain);
+}
+
+void control_drain(struct control *c, const char *why)
+{
+    drain_ask(c->drain, why);
+}
+
+void control_each_attribute(const struct control_args *args, control_attribute_fn *fn, void *user)
+{
+    struct attribute_facts facts = { .config = args->config,
+                                     .machine = &args->machine,
+                                     .docker_api = args->docker_api,
+                                     .first = str_empty(args->instance_arn),
+                                     .task_limits = args->task_limits };
+    struct attributes a;
+
+    attributes_build(&a, &facts);
+    for (size_t i = 0; i < a.n; i++)
+        fn(user, a.items[i].name, a.items[i].value);
+    attributes_fini(&a);
+}
+
 void control_registered(struct control *c)
 {
     acs_start(c->acs);
+    drain_registered(c->drain);
     c->ev.registered(c->user, c->instance_arn);
 }
 
@@ -142,6 +218,19 @@ void control_report(struct control *c, uint64_t id, struct str body)
     reporter_send(c->reporter, id, body);
 }
 
+static void write_instance(const struct control *c, struct jw *w)
+{
+    jw_object(w);
+    jw_kstr_if(w, "id", c->identity.id);
+    jw_kstr_if(w, "zone_id", c->identity.zone_id);
+    jw_kstr_if(w, "mac", c->identity.mac);
+    jw_kstr_if(w, "vpc_id", c->identity.vpc_id);
+    jw_kstr_if(w, "subnet_id", c->identity.subnet_id);
+    jw_kstr_if(w, "outpost_arn", c->identity.outpost_arn);
+    drain_write_announced(c->drain, w);
+    jw_end(w);
+}
+
 void control_write_status(const struct control *c, struct jw *w)
 {
     jw_object(w);
@@ -149,14 +238,19 @@ void control_write_status(const struct control *c, struct jw *w)
     jw_kstr(w, "cluster", c->config->cluster);
     jw_kstr(w, "endpoint", c->endpoint);
     jw_kstr_if(w, "instance_arn", c->instance_arn);
+    jw_kstr_if(w, "waiting_for", registration_phase(c->registration));
     jw_kstr_if(w, "registration_error", c->registration_err.msg);
     jw_key(w, "acs");
     acs_write_status(c->acs, w);
+    jw_key(w, "instance");
+    write_instance(c, w);
+    drain_write_status(c->drain, w);
+    jw_kint(w, "clock_offset_ms", aws_clock_offset_ms(c->aws));
     jw_end(w);
 }
 
 char *control_user_agent(const char *version, const char *hash, const char *os_family)
 {
-    return mem_printf("Amazon ECS Agent - v%s (%s) (linux; %s) (+http://aws.amazon.com/ecs/)",
-                      version, hash, os_family ? os_family : "");
+    return mem_printf("Amazon ECS Agent - v%s (%s) (linux%s%s) (+http://aws.amazon.com/ecs/)",
+                      version, hash, os_family ? "; " : "", os_family ? os_family : "");
 }

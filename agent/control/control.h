@@ -1,6 +1,7 @@
 #pragma once
 /* control: the agent's conversation with the control plane: registration,
- * DiscoverPollEndpoint, the ACS websocket, and SubmitTaskStateChange.
+ * DiscoverPollEndpoint, the ACS websocket, SubmitTaskStateChange, and draining when the
+ * instance's metadata announces its end.
  *
  * Below: base, io, task, config, aws, host. Knows neither the engine nor the
  * core: news goes up through `struct control_events`, which main.c connects.
@@ -9,11 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "aws/aws_call.h"
+#include "aws/aws.h"
 #include "aws/credentials.h"
+#include "aws/imds.h"
 #include "base/err.h"
 #include "config/config.h"
-#include "io/http_client.h"
 #include "io/loop.h"
 #include "task/task.h"
 
@@ -60,12 +61,26 @@ struct control_resources {
     const struct port_list *local_tcp, *local_udp;
 };
 
+/* What registration says of the machine besides its resources. All copied. */
+struct control_machine {
+    const char *instance_id;           /* NULL: unknown */
+    const char *const *docker_plugins; /* volume drivers, as attributes name them */
+    size_t n_docker_plugins;
+    const char *const *gpus; /* "GPU-…": platform devices */
+    size_t n_gpus;
+    const char *gpu_driver; /* version; NULL: unknown */
+    bool ipv6_only;         /* dual-stack endpoints are in use already */
+};
+
 struct control_args {
     struct loop *loop;
-    struct http_client *http;
+    struct aws *aws;
     struct credentials *credentials;
+    struct imds *imds; /* NULL: turned off, or an external machine */
     struct roles *roles;
+    /* Borrowed; control_reconfigure replaces it. */
     const struct config *config;
+    struct control_machine machine;
     const char *instance_arn;   /* stored; NULL: register anew. Copied. */
     const char *docker_version; /* "20.10.24+dfsg1"; NULL: unknown. Copied. */
     const char *docker_api;     /* highest usable API version, e.g. "1.41". Copied. */
@@ -80,8 +95,18 @@ struct control *control_create(const struct control_args *args, const struct con
                                void *user);
 void control_destroy(struct control *c); /* closes; silence. NULL is fine */
 
-/* Begins with registration; all the rest follows by itself. */
+/* Begins with registration (after the wait of a warm pool, the instance's identity and its
+ * tags); all the rest follows by itself. */
 void control_start(struct control *c);
+/* Another configuration counts from now on; `config` must stay. What was registered stays. */
+void control_reconfigure(struct control *c, const struct config *config);
+/* Sets this container instance to DRAINING, as soon as it is registered; tried again every
+ * second until the control plane has taken it. `why` is for the log and the status. */
+void control_drain(struct control *c, const char *why);
+
+/* What would be registered: calls `fn` for each attribute, in order; `value` may be NULL. */
+typedef void control_attribute_fn(void *user, const char *name, const char *value);
+void control_each_attribute(const struct control_args *args, control_attribute_fn *fn, void *user);
 
 void control_ack(struct control *c, const char *message_id);
 void control_stop_verify(struct control *c, const char *message_id, const char *cluster_arn,
@@ -90,9 +115,13 @@ void control_stop_verify(struct control *c, const char *message_id, const char *
  * `reported`, on a later turn. */
 void control_report(struct control *c, uint64_t id, struct str body);
 
-/* What `berth status` shows: {"registered":…,"instance_arn":…,"acs":{"connected":…,
- * "since_ms":…,"last_error":…}}. Writes one object. */
+/* What `berth status` shows: {"registered":…,"instance_arn":…,"waiting_for":…,"acs":{
+ * "connected":…,"since_ms":…,"last_error":…},"instance":{"id":…,"zone_id":…,"vpc_id":…,
+ * "spot":…,"rebalance":…,"lifecycle":…},"draining":false,"draining_why":…,
+ * "draining_error":…,"clock_offset_ms":…}. "draining" is true once the control plane has taken
+ * it; texts that are not known are left out. Writes one object. */
 void control_write_status(const struct control *c, struct jw *w);
 
-/* The User-Agent header of every call, for http_client_config; free() it. */
+/* The User-Agent header of every call, for http_client_config; free() it. `os_family` NULL:
+ * of the calls for tasks, where the reference leaves it out. */
 char *control_user_agent(const char *version, const char *hash, const char *os_family);

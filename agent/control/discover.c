@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "aws/aws_call.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/list.h"
@@ -87,14 +88,13 @@ static enum err_code read_answer(struct str body, char **acs, struct err *e)
     return ERR_OK;
 }
 
-static void on_answer(void *user, struct str body, const char *code, const struct err *e)
+static void on_answer(void *user, const struct aws_result *a)
 {
     struct discover *d = user;
 
-    (void)code;
     d->call = NULL;
-    d->last = *e;
-    if (!d->last.code && !read_answer(body, &d->acs, &d->last)) {
+    d->last = *a->e;
+    if (!d->last.code && !read_answer(a->body, &d->acs, &d->last)) {
         d->fetched_ms = clock_mono_ms();
         control_progress(d->c);
     } else if (d->acs) {
@@ -117,7 +117,7 @@ static void ask(struct discover *d)
     jw_kstr(&w, "zoneId", "");
     jw_end(&w);
     args.body = buf_str(&body);
-    d->call = aws_call(d->c->http, d->c->credentials, &args, on_answer, d);
+    d->call = aws_call(d->c->aws, d->c->credentials, &args, on_answer, d);
 }
 
 struct discover_op *discover_get(struct discover *d, discover_fn *done, void *user)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aws/aws_call.h"
 #include "base/backoff.h"
 #include "base/rng.h"
 #include "control/acs_decode.h"
@@ -23,6 +24,10 @@ struct control_timing {
     struct backoff_rule unreachable;  /* nobody or somebody else answers */
     int64_t registration_limit_ms;
     int64_t discover_keep_ms;
+    int64_t warm_pool_ms;          /* between two looks at the target state of a warm pool */
+    int64_t identity_ms;           /* for all that is asked of the instance before registration */
+    int64_t spot_ms, lifecycle_ms; /* between two looks at the announcements */
+    int64_t drain_ms;              /* between two tries to be drained */
 };
 extern const struct control_timing control_timing_default;
 
@@ -30,13 +35,24 @@ struct registration;
 struct discover;
 struct acs;
 struct reporter;
+struct prepare;
+struct drain;
+
+/* Which instance this is, as its metadata service says; NULL: not known. */
+struct identity {
+    char *id, *zone_id, *mac, *vpc_id, *subnet_id, *outpost_arn;
+    char *document, *signature;
+    struct string_map tags; /* of the EC2 instance */
+};
 
 struct control {
     struct loop *loop;
-    struct http_client *http;
+    struct aws *aws;
     struct credentials *credentials;
+    struct imds *imds; /* NULL: there is none */
     struct roles *roles;
     const struct config *config;
+    struct control_machine machine; /* owned */
     char *docker_version, *docker_api, *agent_version, *agent_hash;
     bool task_limits;
     struct control_resources resources;
@@ -45,14 +61,16 @@ struct control {
 
     struct control_timing timing;
     struct rng rng;
-    char *endpoint;
+    char *endpoint, *region;
     struct aws_service ecs;
+    struct identity identity;
     char *instance_arn;          /* NULL until it is known */
     bool registered;             /* in this process */
     struct err registration_err; /* why it is tried again */
     struct turn_end *up;
 
     struct registration *registration;
+    struct drain *drain;
     struct discover *discover;
     struct acs *acs;
     struct reporter *reporter;
@@ -68,12 +86,38 @@ void control_registered(struct control *c);
 /* `base` plus a part of `jitter`. */
 int64_t control_jitter(struct control *c, int64_t base, int64_t jitter);
 
+/* ---- before registration (prepare.c) ---- */
+
+/* Waits for a warm pool, reads the instance's identity and its tags, as far as each is wanted.
+ * `exit_code` 0: c->identity holds what could be had; else the process is to end so. */
+typedef void prepared_fn(void *user, int exit_code, const struct err *e);
+struct prepare *prepare_create(struct control *c, prepared_fn *done, void *user);
+void prepare_destroy(struct prepare *p);
+void prepare_start(struct prepare *p); /* `done` comes on a later turn */
+/* What is waited for: "warm pool", "identity", "tags"; NULL: nothing. */
+const char *prepare_phase(const struct prepare *p);
+void identity_fini(struct identity *id);
+
 /* ---- registration ---- */
 
 struct registration *registration_create(struct control *c);
 void registration_destroy(struct registration *r);
 void registration_start(struct registration *r);
 void registration_wake(struct registration *r);
+/* What is waited for before the first call; NULL: nothing. */
+const char *registration_phase(const struct registration *r);
+
+/* ---- draining (drain.c) ---- */
+
+struct drain *drain_create(struct control *c);
+void drain_destroy(struct drain *d);
+void drain_registered(struct drain *d);
+void drain_reconfigured(struct drain *d);
+void drain_ask(struct drain *d, const char *why);
+/* Members of the object "instance": what was announced. */
+void drain_write_announced(const struct drain *d, struct jw *w);
+/* Members of the status: whether, why, and with what success. */
+void drain_write_status(const struct drain *d, struct jw *w);
 
 /* ---- DiscoverPollEndpoint ---- */
 

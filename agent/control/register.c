@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "aws/imds.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/private.h"
@@ -10,9 +10,8 @@
 
 struct registration {
     struct control *c;
+    struct prepare *prepare;
     struct attributes attributes;
-    struct imds *imds;
-    struct imds_op *imds_op;
     struct aws_call *call;
     struct loop_timer *retry;
     bool waiting;
@@ -20,18 +19,19 @@ struct registration {
     struct backoff patience, unreachable;
     int64_t give_up_ms; /* on the loop's clock */
     char client_token[RNG_UUID_SIZE];
-    char *document, *signature;
     bool create_cluster; /* the next call is CreateCluster */
     bool created;        /* it was made: who still does not know it is asked with patience */
 };
 
 static void on_retry(void *user);
+static void on_prepared(void *user, int exit_code, const struct err *e);
 
 struct registration *registration_create(struct control *c)
 {
     struct registration *r = NEW(struct registration);
 
     r->c = c;
+    r->prepare = prepare_create(c, on_prepared, r);
     r->retry = loop_timer_create(c->loop, on_retry, r);
     return r;
 }
@@ -40,13 +40,10 @@ void registration_destroy(struct registration *r)
 {
     if (!r)
         return;
-    imds_cancel(r->imds_op);
-    imds_destroy(r->imds);
+    prepare_destroy(r->prepare);
     aws_call_cancel(r->call);
     loop_timer_destroy(r->retry);
     attributes_fini(&r->attributes);
-    free(r->document);
-    free(r->signature);
     free(r);
 }
 
@@ -81,6 +78,7 @@ void registration_wake(struct registration *r)
         loop_timer_arm(r->retry, 0);
 }
 
+/* A wrong request stays wrong: restarting would not help. */
 static bool is_terminal(const char *code, const struct err *e)
 {
     return streq(code, "InvalidParameterException") || streq(code, "ClientException") ||
@@ -96,15 +94,23 @@ static void submit(struct registration *r);
 
 static void not_done(struct registration *r, const char *code, const struct err *e)
 {
-    if (!r->create_cluster && r->c->config->cluster_default && lacks_cluster(code, e)) {
+    const struct config *cfg = r->c->config;
+    struct err why = *e;
+
+    if (!r->create_cluster && cfg->cluster_default && lacks_cluster(code, e)) {
         if (r->created) {
             wait_and_retry(r, true, e);
             return;
         }
-        log_info("the default cluster does not exist; creating it",
-                 kv_s("cluster", r->c->config->cluster));
+        log_info("the default cluster does not exist; creating it", kv_s("cluster", cfg->cluster));
         r->create_cluster = true;
         submit(r);
+    } else if (!r->create_cluster && lacks_cluster(code, e)) {
+        /* Somebody may make it at any moment, so the service manager is to try again. The
+         * reference does so or not by the name that the service gives to the same error. */
+        err_wrap(&why, "cluster '%s' does not exist; create it or correct ECS_CLUSTER",
+                 cfg->cluster);
+        failed(r, 1, &why);
     } else if (e->code == ERR_RETRY || e->code == ERR_TIMEOUT || e->code == ERR_LIMIT) {
         wait_and_retry(r, *code != '\0', e);
     } else {
@@ -112,14 +118,13 @@ static void not_done(struct registration *r, const char *code, const struct err 
     }
 }
 
-static void on_cluster(void *user, struct str body, const char *code, const struct err *e)
+static void on_cluster(void *user, const struct aws_result *answer)
 {
     struct registration *r = user;
 
-    (void)body;
     r->call = NULL;
-    if (e->code) {
-        not_done(r, code, e);
+    if (answer->e->code) {
+        not_done(r, answer->error_code, answer->e);
         return;
     }
     r->create_cluster = false;
@@ -127,7 +132,7 @@ static void on_cluster(void *user, struct str body, const char *code, const stru
     submit(r);
 }
 
-static void on_instance(void *user, struct str body, const char *code, const struct err *e)
+static void on_instance(void *user, const struct aws_result *answer)
 {
     struct registration *r = user;
     struct control *c = r->c;
@@ -135,11 +140,13 @@ static void on_instance(void *user, struct str body, const char *code, const str
     char *arn = NULL;
 
     r->call = NULL;
-    if (e->code) {
-        not_done(r, code, e);
+    if (answer->e->code) {
+        not_done(r, answer->error_code, answer->e);
         return;
     }
-    if (register_answer(body, &r->attributes, &arn, &bad)) {
+    /* Whatever comes of it, an agent without an ARN is never registered: the reference takes
+     * an hour of throttling for a success with an empty one. */
+    if (register_answer(answer->body, &r->attributes, &arn, &bad)) {
         err_wrap(&bad, "RegisterContainerInstance");
         if (bad.code == ERR_RETRY)
             wait_and_retry(r, false, &bad);
@@ -162,12 +169,16 @@ static void submit(struct registration *r)
 {
     struct control *c = r->c;
     AUTO(buf) struct buf body = BUF_INIT(BODY_MAX);
+    const struct identity *id = &c->identity;
     struct register_input in = { .config = c->config,
                                  .attributes = &r->attributes,
+                                 .ec2_tags = &id->tags,
+                                 .gpus = c->machine.gpus,
+                                 .n_gpus = c->machine.n_gpus,
                                  .instance_arn = c->instance_arn,
                                  .client_token = r->client_token,
-                                 .document = r->document ? r->document : "",
-                                 .signature = r->signature ? r->signature : "",
+                                 .document = id->document ? id->document : "",
+                                 .signature = id->signature ? id->signature : "",
                                  .cpu_units = c->resources.cpu_units,
                                  .memory_mib = c->resources.memory_mib,
                                  .local_tcp = c->resources.local_tcp,
@@ -193,7 +204,7 @@ static void submit(struct registration *r)
     }
     args.body = buf_str(&body);
     r->call =
-        aws_call(c->http, c->credentials, &args, r->create_cluster ? on_cluster : on_instance, r);
+        aws_call(c->aws, c->credentials, &args, r->create_cluster ? on_cluster : on_instance, r);
 }
 
 static void on_retry(void *user)
@@ -204,52 +215,35 @@ static void on_retry(void *user)
     submit(r);
 }
 
-/* ---- who this machine is ---- */
+/* ---- the start ---- */
 
-static char *document_text(struct str text, const char *what, const struct err *e)
-{
-    if (!e->code)
-        return mem_strndup(text.p, text.n);
-    log_warn("registering without the instance's identity", kv_s("part", what), kv_err(e));
-    return mem_strdup("");
-}
-
-static void on_signature(void *user, struct str text, const struct err *e)
+static void on_prepared(void *user, int exit_code, const struct err *e)
 {
     struct registration *r = user;
+    struct control *c = r->c;
+    struct attribute_facts facts = { .config = c->config,
+                                     .machine = &c->machine,
+                                     .docker_api = c->docker_api,
+                                     .outpost_arn = c->identity.outpost_arn,
+                                     .first = !c->instance_arn,
+                                     .task_limits = c->task_limits };
 
-    r->imds_op = NULL;
-    r->signature = document_text(text, "signature", e);
-    submit(r);
-}
-
-static void on_document(void *user, struct str text, const struct err *e)
-{
-    struct registration *r = user;
-
-    r->imds_op = NULL;
-    r->document = document_text(text, "document", e);
-    if (e->code) {
-        submit(r); /* a signature of nothing is of no use */
+    if (exit_code) {
+        failed(r, exit_code, e);
         return;
     }
-    r->imds_op = imds_get(r->imds, "dynamic/instance-identity/signature", on_signature, r);
+    r->give_up_ms = loop_now_ms(c->loop) + c->timing.registration_limit_ms;
+    attributes_build(&r->attributes, &facts);
+    submit(r);
 }
 
 void registration_start(struct registration *r)
 {
-    struct control *c = r->c;
-    const struct config *cfg = c->config;
+    rng_uuid(&r->c->rng, r->client_token);
+    prepare_start(r->prepare);
+}
 
-    r->give_up_ms = loop_now_ms(c->loop) + c->timing.registration_limit_ms;
-    rng_uuid(&c->rng, r->client_token);
-    attributes_build(&r->attributes, cfg, c->docker_api, !c->instance_arn, c->task_limits);
-    if (cfg->external || cfg->imds_disabled) {
-        r->waiting = true; /* the outcome of a start comes on a later turn */
-        loop_timer_arm(r->retry, 0);
-        return;
-    }
-    r->imds = imds_create(c->http,
-                          str_empty(cfg->imds_endpoint) ? IMDS_DEFAULT_BASE : cfg->imds_endpoint);
-    r->imds_op = imds_get(r->imds, "dynamic/instance-identity/document", on_document, r);
+const char *registration_phase(const struct registration *r)
+{
+    return prepare_phase(r->prepare);
 }

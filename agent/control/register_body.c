@@ -46,6 +46,58 @@ static void put_ports(struct jw *w, const char *name, const struct port_list *po
     jw_end(w);
 }
 
+static bool has_key(const struct string_map *map, const char *key)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        if (streq(map->items[i].key, key))
+            return true;
+    }
+    return false;
+}
+
+/* The array is there only when it has a member. */
+static void put_tag(struct jw *w, const struct string_pair *tag, bool *begun)
+{
+    if (!*begun) {
+        jw_key(w, "tags");
+        jw_array(w);
+        *begun = true;
+    }
+    jw_object(w);
+    jw_kstr(w, "key", tag->key);
+    jw_kstr(w, "value", tag->value);
+    jw_end(w);
+}
+
+static void put_tags(struct jw *w, const struct string_map *own, const struct string_map *more)
+{
+    bool begun = false;
+
+    for (size_t i = 0; i < own->n; i++)
+        put_tag(w, &own->items[i], &begun);
+    for (size_t i = 0; more && i < more->n; i++) {
+        if (!has_key(own, more->items[i].key))
+            put_tag(w, &more->items[i], &begun);
+    }
+    if (begun)
+        jw_end(w);
+}
+
+static void put_gpus(struct jw *w, const char *const *ids, size_t n)
+{
+    if (!n)
+        return;
+    jw_key(w, "platformDevices");
+    jw_array(w);
+    for (size_t i = 0; i < n; i++) {
+        jw_object(w);
+        jw_kstr(w, "id", ids[i]);
+        jw_kstr(w, "type", "GPU");
+        jw_end(w);
+    }
+    jw_end(w);
+}
+
 bool register_body(const struct register_input *in, struct buf *out)
 {
     const struct config *cfg = in->config;
@@ -65,17 +117,8 @@ bool register_body(const struct register_input *in, struct buf *out)
         jw_end(&w);
     }
     jw_end(&w);
-    if (cfg->instance_tags.n) {
-        jw_key(&w, "tags");
-        jw_array(&w);
-        for (size_t i = 0; i < cfg->instance_tags.n; i++) {
-            jw_object(&w);
-            jw_kstr(&w, "key", cfg->instance_tags.items[i].key);
-            jw_kstr(&w, "value", cfg->instance_tags.items[i].value);
-            jw_end(&w);
-        }
-        jw_end(&w);
-    }
+    put_tags(&w, &cfg->instance_tags, in->ec2_tags);
+    put_gpus(&w, in->gpus, in->n_gpus);
     jw_kstr(&w, "instanceIdentityDocument", in->document);
     jw_kstr(&w, "instanceIdentityDocumentSignature", in->signature);
     jw_key(&w, "totalResources");

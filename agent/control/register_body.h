@@ -11,6 +11,9 @@
 struct register_input { /* all borrowed */
     const struct config *config;
     const struct attributes *attributes;
+    const struct string_map *ec2_tags; /* added to the configured ones, which win; NULL: none */
+    const char *const *gpus;           /* IDs */
+    size_t n_gpus;
     const char *instance_arn;         /* NULL: a new registration */
     const char *client_token;         /* the same over retries */
     const char *document, *signature; /* "" when there are none */

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "aws/aws_call.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "control/private.h"
@@ -45,14 +46,14 @@ void reporter_destroy(struct reporter *r)
     free(r);
 }
 
-static void on_answer(void *user, struct str body, const char *code, const struct err *e)
+static void on_answer(void *user, const struct aws_result *a)
 {
     struct report *p = user;
     struct control *c = p->r->c;
     uint64_t id = p->id;
-    bool refused = e->code && streq(code, "InvalidParameterException");
+    const struct err *e = a->e;
+    bool refused = e->code && streq(a->error_code, "InvalidParameterException");
 
-    (void)body;
     p->call = NULL;
     report_destroy(p);
     if (!e->code)
@@ -103,5 +104,5 @@ void reporter_send(struct reporter *r, uint64_t id, struct str body)
         return;
     }
     args.body = buf_str(&full);
-    p->call = aws_call(c->http, c->credentials, &args, on_answer, p);
+    p->call = aws_call(c->aws, c->credentials, &args, on_answer, p);
 }

@@ -67,10 +67,9 @@ void janitor_started(struct core *c)
 {
     struct janitor *j = c->janitor;
 
-    if (c->cfg.image_cleanup)
-        j->cycle_at = c->now.mono_ms + interval(c->cfg.image_interval_ms);
-    if (c->cfg.disk_cleanup)
-        j->disk_at = c->now.mono_ms; /* it may have become full while nobody looked */
+    j->cycle_at = c->cfg.image_cleanup ? c->now.mono_ms + interval(c->cfg.image_interval_ms) : -1;
+    /* The disk may have become full while nobody looked. */
+    j->disk_at = c->cfg.disk_cleanup ? c->now.mono_ms : -1;
 }
 
 static void end_job(struct core *c)

@@ -267,10 +267,12 @@ static void take_bindings(struct core *c, struct core_ctr *k, const struct ctr_f
     free(k->bindings);
     k->bindings = mem_array(f->n_bindings, sizeof *k->bindings);
     for (size_t i = 0; i < f->n_bindings; i++) {
-        bool ipv6_any = streq(f->bindings[i].ip, "::");
+        const struct port_binding *b = &f->bindings[i];
+        bool excluded = (streq(b->ip, "::") && c->cfg.exclude_ipv6_binding) ||
+                        (streq(b->ip, "0.0.0.0") && c->cfg.exclude_ipv4_binding);
 
-        if (f->bindings[i].host_port && !(ipv6_any && c->cfg.exclude_ipv6_binding))
-            k->bindings[n++] = f->bindings[i];
+        if (b->host_port && !excluded)
+            k->bindings[n++] = *b;
     }
     k->n_bindings = n;
 }

@@ -30,10 +30,7 @@ struct core *core_create(const struct core_config *cfg)
     for (size_t i = 0; i < cfg->n_reserved_udp; i++)
         port_set_add(&c->capacity.reserved[PORT_UDP], cfg->reserved_udp[i]);
     c->cfg.reserved_tcp = c->cfg.reserved_udp = NULL; /* the sets hold them */
-    c->excluded_images = mem_array(cfg->n_excluded_images, sizeof(char *));
-    for (size_t i = 0; i < cfg->n_excluded_images; i++)
-        c->excluded_images[i] = mem_strdup(cfg->excluded_images[i]);
-    c->cfg.excluded_images = (const char *const *)c->excluded_images;
+    settings_keep_images(c, cfg);
     list_init(&c->dirty);
     list_init(&c->changed);
     list_init(&c->waiting);
@@ -62,9 +59,7 @@ void core_destroy(struct core *c)
     local_fini(c);
     janitor_destroy(c);
     images_destroy(c->images);
-    for (size_t i = 0; i < c->cfg.n_excluded_images; i++)
-        free(c->excluded_images[i]);
-    free(c->excluded_images);
+    settings_drop_images(c);
     free(c->heap);
     free(c->manifest_id);
     free(c);
@@ -282,6 +277,9 @@ void core_step(struct core *c, struct core_time now, struct core_event *ev,
         break;
     case CORE_EV_LOCAL:
         local_wanted(c, ev);
+        break;
+    case CORE_EV_SETTINGS:
+        settings_change(c, ev->u.settings.config);
         break;
     case CORE_EV_STARTED:
         intake_started(c, ev);

@@ -46,9 +46,9 @@ struct core_config {
     int64_t ageing_ms;  /* see core/capacity.h */
     int start_parallel; /* creates, and as many starts, under way at once; pacing */
     int pull_parallel;
-    bool exclude_ipv6_binding;
-    uint16_t port_first, port_last; /* host ports to choose from */
-    bool task_cgroups;              /* each task gets a cgroup of its own */
+    bool exclude_ipv6_binding, exclude_ipv4_binding; /* of all addresses; are not told */
+    uint16_t port_first, port_last;                  /* host ports to choose from */
+    bool task_cgroups;                               /* each task gets a cgroup of its own */
     /* Images. Both kinds of cleanup leave alone what is in use, excluded or being
      * pulled. */
     bool image_cleanup;     /* the reference's, by age */
@@ -78,6 +78,7 @@ enum core_event_type {
     CORE_EV_RESTORED,       /* one stored task; before STARTED */
     CORE_EV_RESTORED_IMAGE, /* one stored image; before STARTED */
     CORE_EV_LOCAL,          /* the local tasks there are to be, all of them */
+    CORE_EV_SETTINGS,       /* the operator changed his mind */
     CORE_EV_STARTED,        /* everything stored was given; the engine answers */
     CORE_EV_PAYLOAD,        /* tasks from the control plane */
     CORE_EV_MANIFEST,       /* what the control plane believes runs here */
@@ -196,6 +197,10 @@ struct core_event {
             struct core_local_def *defs;
             size_t n_defs;
         } local;
+        struct {
+            /* Counts from now on, but for capacity, reserved and chosen ports, and cgroups. */
+            const struct core_config *config;
+        } settings;
         struct {
             int64_t manifest_seq; /* stored; -1 when none */
         } started;

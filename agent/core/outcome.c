@@ -12,6 +12,10 @@
 #define PULL_BEGIN_MS (5 * 60 * 1000)
 #define MAX_REMAKES   5
 
+#define NO_PULL "CannotPullContainerError: "
+/* The shell's own words: there was no password to pull with. */
+#define NO_TOKEN "CannotPullECRContainerError: "
+
 /* A message that carries the reference's error name in front ("HostConfigError:
  * ...") keeps it; any other gets the name of what was tried. */
 static void fail_with(struct core *c, struct core_ctr *k, const char *name, const char *msg)
@@ -186,7 +190,8 @@ static void pull_failed(struct core *c, struct core_ctr *k, const struct err *e)
             mem_printf("DockerTimeoutError: Could not transition to %s; timed out after waiting %s",
                        begun ? "pulled" : "pullBegin", after);
     else
-        k->pull_error = mem_printf("CannotPullContainerError: %s%s", pull_hint(e->msg), text);
+        k->pull_error = mem_printf("%s%s%s", str_starts(text, NO_TOKEN) ? "" : NO_PULL,
+                                   pull_hint(e->msg), text);
     free(text);
     if (c->cfg.pull_behavior == PULL_DEFAULT && k->image == IMAGE_BEGIN) {
         if (e->code == ERR_TIMEOUT || !would_fail_again(e))

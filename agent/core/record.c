@@ -12,7 +12,7 @@ const char *const record_event_names[] = {
     [CORE_EV_CONTAINER] = "container", [CORE_EV_LISTED] = "listed",
     [CORE_EV_REPORTED] = "reported",   [CORE_EV_CONTROL_UP] = "control-up",
     [CORE_EV_TIMER] = "timer",         [CORE_EV_RESTORED_IMAGE] = "restored-image",
-    [CORE_EV_LOCAL] = "local",
+    [CORE_EV_LOCAL] = "local",         [CORE_EV_SETTINGS] = "settings",
 };
 
 const char *const record_happening_names[] = {
@@ -230,6 +230,12 @@ void core_event_write(struct jw *w, struct core_time now, const struct core_even
         break;
     case CORE_EV_LOCAL:
         write_local(w, ev);
+        break;
+    case CORE_EV_SETTINGS:
+        jw_key(w, "config");
+        jw_object(w);
+        settings_write(w, ev->u.settings.config);
+        jw_end(w);
         break;
     case CORE_EV_STARTED:
         jw_kint(w, "manifest_seq", ev->u.started.manifest_seq);

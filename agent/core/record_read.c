@@ -17,6 +17,8 @@ struct core_event_arena {
     struct core_other *others;
     struct core_local_def *locals; /* whose tasks the core did not take are destroyed */
     size_t n_locals;
+    struct core_config config;
+    const char **excluded_images;
     struct ctr_facts facts;
 };
 
@@ -37,6 +39,7 @@ void core_event_arena_destroy(struct core_event_arena *a)
     for (size_t i = 0; i < a->n_locals; i++)
         task_destroy(a->locals[i].task);
     free(a->locals);
+    free(a->excluded_images);
     ctr_facts_fini(&a->facts);
     free(a);
 }
@@ -262,6 +265,14 @@ static void read_listed(const struct jcur *c, struct core_event *ev, struct core
     ev->u.listed.n_rows = jcur_len(&all);
 }
 
+static void read_settings(const struct jcur *c, struct core_event *ev, struct core_event_arena *a)
+{
+    struct jcur config = jcur_obj(c, "config");
+
+    a->config = settings_read(&config, &a->excluded_images);
+    ev->u.settings.config = &a->config;
+}
+
 static void read_body(const struct jcur *c, struct core_event *ev, struct core_event_arena *a)
 {
     switch (ev->type) {
@@ -273,6 +284,9 @@ static void read_body(const struct jcur *c, struct core_event *ev, struct core_e
         break;
     case CORE_EV_LOCAL:
         read_local(c, ev, a);
+        break;
+    case CORE_EV_SETTINGS:
+        read_settings(c, ev, a);
         break;
     case CORE_EV_STARTED:
         ev->u.started.manifest_seq = jcur_int(c, "manifest_seq", -1, INT64_MAX);

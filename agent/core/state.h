@@ -14,6 +14,7 @@
  *                images, cleanup_others.c: its containers that are not ours,
  *                cleanup_tell.c: what people are told, cleanup_record.c: state as JSON
  *   local.c      local tasks: kept running while they are wanted
+ *   settings.c   what the core was configured with, and its changes
  *   deps.c       may it start, may it stop (pure questions)
  *   ops.c        operations: issue, pace, cancel
  *   task.c       one task: its status, its end, its clean-up
@@ -295,7 +296,7 @@ void images_load(struct core *c, const struct jcur *saved);
 /* cleanup.c */
 struct janitor *janitor_create(const struct core *c);
 void janitor_destroy(struct core *c); /* and its operation under way */
-void janitor_started(struct core *c);
+void janitor_started(struct core *c); /* or its settings changed */
 void janitor_advance(struct core *c);
 void janitor_done(struct core *c, const struct core_event *ev); /* its operation ended */
 int64_t janitor_next_wake(const struct core *c);                /* mono; -1: none */
@@ -357,6 +358,15 @@ void reports_grant(struct core *c);
 bool report_settled(const struct core_task *t); /* its end was accepted */
 
 /* record.c: by their enums */
+/* ---- settings.c ---- */
+
+void settings_write(struct jw *w, const struct core_config *f); /* members; no reserved ports */
+/* *excluded, which the result borrows, is to be freed; its texts are the document's. */
+struct core_config settings_read(const struct jcur *j, const char ***excluded);
+void settings_keep_images(struct core *c, const struct core_config *cfg);
+void settings_drop_images(struct core *c);
+void settings_change(struct core *c, const struct core_config *to);
+
 extern const char *const record_event_names[], *const record_happening_names[],
                                                    *const record_result_names[];
 

@@ -137,6 +137,12 @@ typedef void docker_info_fn(void *user, const struct docker_info *info, const st
 struct docker_op *docker_info(struct docker *d, int64_t timeout_ms, docker_info_fn *done,
                               void *user);
 
+/* The names ("vieux/sshfs:latest") of the engine's plugins that are enabled and are volume
+ * drivers, as it lists them; NULL with an error. 1 min. None from an engine that knows no
+ * plugins (API before 1.25). */
+typedef void docker_plugins_fn(void *user, const char *const *names, size_t n, const struct err *e);
+struct docker_op *docker_plugins(struct docker *d, docker_plugins_fn *done, void *user);
+
 /* ---- registry credentials (auth.c; pure) ---- */
 
 /* What ECS_ENGINE_AUTH_TYPE and ECS_ENGINE_AUTH_DATA say. */

@@ -127,6 +127,8 @@ static void cancel(struct engine *en, uint64_t id)
     heir = carry_heir(c);
     docker_cancel(c->docker);
     work_cancel(c->work);
+    if (carry_is_fetch(c->op) && en->peers.fetch_cancel)
+        en->peers.fetch_cancel(en->user, id);
     carried_destroy(c);
     if (heir)
         carry_inherit(heir);

@@ -55,6 +55,7 @@ void carry_forget_logs(struct engine *en);
 
 /* carry_resource.c */
 carry_fn carry_create_volume, carry_remove_volume, carry_create_cgroup, carry_remove_cgroup;
+bool carry_is_fetch(enum core_op op); /* done by a neighbor */
 carry_fn carry_fetch, carry_forget_secrets, carry_look_at_disk;
 /* One at a time of those that wait; to be called when one has gone. */
 void carry_next_cgroup(struct engine *en);

@@ -128,6 +128,16 @@ static void ask_create(struct carried *c, const struct task_create_args *args)
     buf_fini(&body);
 }
 
+/* free() the array. */
+static struct task_kv *pause_labels(const struct string_map *m)
+{
+    struct task_kv *out = mem_array(m->n, sizeof *out);
+
+    for (size_t i = 0; i < m->n; i++)
+        out[i] = (struct task_kv){ m->items[i].key, m->items[i].value };
+    return out;
+}
+
 static void create(struct carried *c, const char *const *image_env)
 {
     struct engine *en = c->en;
@@ -142,7 +152,7 @@ static void create(struct carried *c, const char *const *image_env)
         .log_max_size = LOG_MAX_SIZE,
         .log_max_file = LOG_MAX_FILE,
     };
-    struct task_kv *secrets, *files, *log_secrets;
+    struct task_kv *secrets, *files, *log_secrets, *labels;
     AUTO(str) char *cgroup = NULL;
     const char **names;
 
@@ -167,12 +177,16 @@ static void create(struct carried *c, const char *const *image_env)
     args.secret_env = secrets;
     args.file_env = files;
     args.log_secrets = log_secrets;
+    labels = pause_labels(&en->config->pause_labels);
+    args.pause_labels = labels;
+    args.n_pause_labels = en->config->pause_labels.n;
     args.metadata_id = core_metadata_id(en->core, t->arn, c->container);
     ask_create(c, &args);
     free(names);
     free(secrets);
     free(files);
     free(log_secrets);
+    free(labels);
 }
 
 /* The image's environment was not at hand. Without it the container can still be

@@ -94,11 +94,28 @@ void carry_inspect_image(struct carried *c)
 
 /* ---- the registry ---- */
 
+static const char *value(const struct carried *c, int kind)
+{
+    return c->task_arn ? values_one(&c->en->values, c->task_arn, c->container, kind) : NULL;
+}
+
+/* Without its token there is nothing to ask the registry for; the name is the reference's. */
+static bool lacks_token(struct carried *c)
+{
+    const char *why = value(c, ENGINE_VALUE_NO_AUTH);
+    struct err e = { 0 };
+
+    if (!why)
+        return false;
+    err_set(&e, ERR_DENIED, "CannotPullECRContainerError: %s", why);
+    carry_done(c, &e);
+    return true;
+}
+
 /* What was fetched for the container counts before the agent's own settings. */
 static char *auth_header(const struct carried *c)
 {
-    const char *fetched =
-        c->task_arn ? values_auth(&c->en->values, c->task_arn, c->container) : NULL;
+    const char *fetched = value(c, ENGINE_VALUE_AUTH);
 
     if (fetched)
         return mem_strdup(fetched);
@@ -127,6 +144,8 @@ static void ask_registry(struct carried *c)
 
 void carry_manifest(struct carried *c)
 {
+    if (lacks_token(c))
+        return;
     c->auth = auth_header(c);
     share(c);
 }
@@ -197,6 +216,8 @@ static void pull(struct carried *c)
 
 void carry_pull(struct carried *c)
 {
+    if (lacks_token(c))
+        return;
     c->auth = auth_header(c);
     share(c);
 }

@@ -198,64 +198,6 @@ void carry_remove_cgroup(struct carried *c)
 
 /* ---- values that somebody else fetches ---- */
 
-/* Where nothing is there to fetch them, a task that needs them ends with what the
- * reference says when a call fails, and why. */
-
-static const char *region_or(const char *region)
-{
-    return str_empty(region) ? "the agent's region" : region;
-}
-
-static enum err_code refuse_secret(const struct task_secret *s, struct err *e)
-{
-    if (s->provider && streq(s->provider, "asm"))
-        return err_set(e, ERR_INVALID, "secret %s: this agent cannot reach AWS Secrets Manager yet",
-                       s->value_from);
-    return err_set(e, ERR_INVALID,
-                   "fetching secret data from SSM Parameter Store in %s: this agent cannot reach "
-                   "it yet",
-                   region_or(s->region));
-}
-
-static enum err_code refuse_file(const char *arn, struct err *e)
-{
-    const char *bucket = str_after_last(arn, ':');
-    const char *slash = strchr(bucket, '/');
-    int n = slash ? (int)(slash - bucket) : (int)strlen(bucket);
-
-    return err_set(e, ERR_INVALID,
-                   "unable to download env file with key %s from bucket %.*s, error: this agent "
-                   "cannot reach Amazon S3 yet",
-                   slash ? slash + 1 : "", n, bucket);
-}
-
-static enum err_code refuse_auth(const struct task_auth *a, struct err *e)
-{
-    if (a->kind == TASK_AUTH_ASM)
-        return err_set(e, ERR_INVALID,
-                       "asm fetching secret from the service for %s: this agent cannot reach AWS "
-                       "Secrets Manager yet",
-                       a->secret_id ? a->secret_id : "?");
-    return err_set(e, ERR_INVALID,
-                   "engine ecr credentials: this agent cannot reach Amazon ECR in %s yet",
-                   region_or(a->region));
-}
-
-static enum err_code refuse(const struct task *t, enum core_op op, struct err *e)
-{
-    for (size_t i = 0; i < t->n_containers; i++) {
-        const struct task_container *k = &t->containers[i];
-
-        if (op == CORE_OP_FETCH_SECRETS && k->n_secrets)
-            return refuse_secret(&k->secrets[0], e);
-        if (op == CORE_OP_FETCH_ENV_FILES && k->n_env_files)
-            return refuse_file(k->env_files[0], e);
-        if (op == CORE_OP_FETCH_AUTH && k->auth.kind != TASK_AUTH_ENGINE)
-            return refuse_auth(&k->auth, e);
-    }
-    return ERR_OK; /* there is nothing to fetch */
-}
-
 void carry_fetch(struct carried *c)
 {
     const struct task *t = carry_task(c);
@@ -267,12 +209,14 @@ void carry_fetch(struct carried *c)
     } else if (en->peers.fetch) {
         en->peers.fetch(en->user, c->id, c->op, t);
     } else {
-        (void)!refuse(t, c->op, &e);
+        err_set(&e, ERR_INVALID,
+                "secrets, environment files and registry passwords cannot be "
+                "fetched here");
         carry_done(c, &e);
     }
 }
 
-static bool is_fetch(enum core_op op)
+bool carry_is_fetch(enum core_op op)
 {
     return op == CORE_OP_FETCH_SECRETS || op == CORE_OP_FETCH_ENV_FILES || op == CORE_OP_FETCH_AUTH;
 }
@@ -284,7 +228,7 @@ void engine_fetched(struct engine *en, uint64_t id, const struct engine_value *v
     struct carried *c;
 
     HASH_FIND(hh, en->ops, &id, sizeof id, c);
-    if (!c || !is_fetch(c->op))
+    if (!c || !carry_is_fetch(c->op))
         return; /* canceled meanwhile */
     if (!carry_task(c)) {
         carry_gone(c);

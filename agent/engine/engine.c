@@ -382,6 +382,14 @@ void engine_local(struct engine *en, struct core_local_def *defs, size_t n)
     engine_push(en, queued_local(defs, n));
 }
 
+void engine_reconfigure(struct engine *en, const struct config *config,
+                        const struct docker_auths *auths, const struct core_config *core)
+{
+    en->config = config;
+    en->auths = auths;
+    engine_push(en, queued_settings(core));
+}
+
 void engine_save(struct engine *en, enum store_kind kind, const char *key, const char *value)
 {
     store_batch_put(en->batch, kind, key, value);

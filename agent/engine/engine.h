@@ -32,9 +32,10 @@ struct engine_peers {
     /* Ship the rest of its log; answer with engine_drained. */
     void (*drain)(void *user, uint64_t id, const char *docker_id, int64_t timeout_ms);
     /* Fetch the secrets, environment files or registry passwords of a task (the
-     * CORE_OP_FETCH_* of `op`); answer with engine_fetched. NULL: what cannot be
-     * fetched here fails with a reason. */
+     * CORE_OP_FETCH_* of `op`); answer with engine_fetched. NULL with fetch_cancel: a task
+     * that needs them fails with a reason. */
     void (*fetch)(void *user, uint64_t id, enum core_op op, const struct task *t);
+    void (*fetch_cancel)(void *user, uint64_t id);
     /* The task is removed, durably: nothing of it needs to be kept. */
     void (*gone)(void *user, const char *task_arn);
     /* The store refuses what it is given (a full or failing disk is waited for
@@ -87,8 +88,14 @@ void engine_drained(struct engine *en, uint64_t id);
  * reason. The values are copied, kept in memory only, and wiped with the task. */
 struct engine_value {
     size_t container;
-    enum { ENGINE_VALUE_ENV, ENGINE_VALUE_LOG_OPTION, ENGINE_VALUE_FILE, ENGINE_VALUE_AUTH } kind;
-    const char *name, *value; /* AUTH: the X-Registry-Auth value */
+    enum {
+        ENGINE_VALUE_ENV,
+        ENGINE_VALUE_LOG_OPTION,
+        ENGINE_VALUE_FILE,
+        ENGINE_VALUE_AUTH,   /* the X-Registry-Auth value */
+        ENGINE_VALUE_NO_AUTH /* why there is none: the container's image cannot be pulled */
+    } kind;
+    const char *name, *value; /* AUTH, NO_AUTH: without a name */
 };
 void engine_fetched(struct engine *en, uint64_t id, const struct engine_value *values, size_t n,
                     const struct err *e);
@@ -97,6 +104,11 @@ void engine_fetched(struct engine *en, uint64_t id, const struct engine_value *v
  * cursor alone waits up to a second for company. Keys and values are copied. */
 void engine_save(struct engine *en, enum store_kind kind, const char *key, const char *value);
 void engine_forget(struct engine *en, enum store_kind kind, const char *key);
+
+/* The operator changed his mind: `config`, which must stay, `auths` (NULL: none) and `core`
+ * (whose texts are copied) count from now on; see CORE_EV_SETTINGS for what stays. */
+void engine_reconfigure(struct engine *en, const struct config *config,
+                        const struct docker_auths *auths, const struct core_config *core);
 
 const struct core *engine_core(const struct engine *en); /* for questions only */
 

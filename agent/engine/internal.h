@@ -25,6 +25,7 @@ struct queued *queued_payload(const char *message_id, int64_t seq, struct core_p
 struct queued *queued_manifest(const char *message_id, const char *cluster_arn, int64_t seq,
                                const struct core_manifest_entry *entries, size_t n);
 struct queued *queued_stop_ack(const char *message_id, const char *const *arns, size_t n);
+struct queued *queued_settings(const struct core_config *config);
 struct queued *queued_local(struct core_local_def *defs, size_t n); /* takes the tasks */
 struct queued *queued_op(uint64_t id, const struct err *e);
 /* What an operation answers besides. `name`: the reference that was asked for; NULL
@@ -81,8 +82,9 @@ MUST_CHECK enum err_code values_put(struct values *v, const char *task_arn, enum
  * names is borrowed until the next put or drop. */
 struct task_kv *values_pairs(const struct values *v, const char *task_arn, size_t container,
                              int kind, size_t *n);
-/* The X-Registry-Auth value; NULL when none was fetched. Borrowed as above. */
-const char *values_auth(const struct values *v, const char *task_arn, size_t container);
+/* The value of a kind that a container has one of, ENGINE_VALUE_AUTH or NO_AUTH; NULL when
+ * there is none. Borrowed as above. */
+const char *values_one(const struct values *v, const char *task_arn, size_t container, int kind);
 void values_drop(struct values *v, const char *task_arn);
 void values_fini(struct values *v);
 

@@ -63,6 +63,16 @@ static void drop_local(struct core_event *ev)
     free(ev->u.local.defs);
 }
 
+static void drop_settings(struct core_event *ev)
+{
+    struct core_config *config = (struct core_config *)ev->u.settings.config;
+
+    for (size_t i = 0; i < config->n_excluded_images; i++)
+        drop(config->excluded_images[i]);
+    free((void *)config->excluded_images);
+    free(config);
+}
+
 static void drop_images(struct core_event *ev)
 {
     for (size_t i = 0; i < ev->u.op.n_images; i++) {
@@ -124,6 +134,9 @@ void queued_destroy(struct queued *q)
         break;
     case CORE_EV_LOCAL:
         drop_local(&q->ev);
+        break;
+    case CORE_EV_SETTINGS:
+        drop_settings(&q->ev);
         break;
     case CORE_EV_PAYLOAD:
         drop_payload(&q->ev);
@@ -220,6 +233,20 @@ struct queued *queued_local(struct core_local_def *defs, size_t n)
     }
     q->ev.u.local.defs = copy;
     q->ev.u.local.n_defs = n;
+    return q;
+}
+
+struct queued *queued_settings(const struct core_config *config)
+{
+    struct queued *q = queued_create(CORE_EV_SETTINGS);
+    struct core_config *copy = NEW(struct core_config);
+    const char **images = mem_array(config->n_excluded_images, sizeof *images);
+
+    *copy = *config;
+    for (size_t i = 0; i < config->n_excluded_images; i++)
+        images[i] = mem_strdup(config->excluded_images[i]);
+    copy->excluded_images = images;
+    q->ev.u.settings.config = copy;
     return q;
 }
 

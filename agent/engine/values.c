@@ -148,12 +148,12 @@ struct task_kv *values_pairs(const struct values *v, const char *task_arn, size_
     return out;
 }
 
-const char *values_auth(const struct values *v, const char *task_arn, size_t container)
+const char *values_one(const struct values *v, const char *task_arn, size_t container, int kind)
 {
     const struct value_set *s = find(v, task_arn);
 
     for (size_t i = 0; s && i < s->n; i++) {
-        if (s->items[i].container == container && s->items[i].kind == ENGINE_VALUE_AUTH)
+        if (s->items[i].container == container && s->items[i].kind == kind)
             return s->items[i].value;
     }
     return NULL;

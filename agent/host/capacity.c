@@ -70,7 +70,7 @@ bool host_parse_cpuinfo(const char *text)
     return seen;
 }
 
-static enum err_code read_proc(const char *path, struct buf *b, struct err *e)
+enum err_code host_read_file(const char *path, struct buf *b, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     enum err_code code = ERR_OK;
@@ -82,7 +82,7 @@ static enum err_code read_proc(const char *path, struct buf *b, struct err *e)
     while (!code && got > 0) {
         p = buf_reserve(b, 16384);
         if (!p) {
-            code = err_set(e, ERR_LIMIT, "%s is over %u bytes", path, PROC_FILE_MAX);
+            code = err_set(e, ERR_LIMIT, "%s is over %zu bytes", path, b->max);
         } else if ((got = read(fd, p, 16384)) < 0) {
             code = err_errno(e, errno, "%s", path);
         } else {
@@ -124,7 +124,7 @@ enum err_code host_read_capacity(struct host_capacity *out, struct err *e)
 
     code = count_cores(&c.cores, e);
     if (!code)
-        code = read_proc("/proc/meminfo", &text, e);
+        code = host_read_file("/proc/meminfo", &text, e);
     if (!code)
         code = host_parse_meminfo(buf_text(&text), &c.memory_mib, e);
     buf_fini(&text);
@@ -138,7 +138,7 @@ enum err_code host_read_capacity(struct host_capacity *out, struct err *e)
 bool host_has_optimized_cpu(void)
 {
     struct buf text = BUF_INIT(PROC_FILE_MAX);
-    bool yes = !read_proc("/proc/cpuinfo", &text, NULL) && host_parse_cpuinfo(buf_text(&text));
+    bool yes = !host_read_file("/proc/cpuinfo", &text, NULL) && host_parse_cpuinfo(buf_text(&text));
 
     buf_fini(&text);
     return yes;

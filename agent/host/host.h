@@ -1,7 +1,8 @@
 #pragma once
 /* host: what this machine is and has: its capacity, its processor's features, cgroups
- * for tasks, disks, ports. */
+ * for tasks, disks, ports, plugins of the Docker Engine, GPUs, routes. */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -66,3 +67,43 @@ void host_port_release(struct host_port_hold *h); /* NULL is fine */
 
 /* avx, avx2, sse4_1 and sse4_2 (for the task-eia.optimized-cpu attribute). */
 bool host_has_optimized_cpu(void);
+
+/* ---- what registration says of the machine ----
+ *
+ * All read small local files and block: before the loop, or on a worker. */
+
+#define HOST_NAMES_MAX 256
+
+struct host_names {
+    char **items;
+    size_t n;
+};
+void host_names_fini(struct host_names *names);
+
+/* The volume plugins that the Docker Engine finds by files, in the engine's order and
+ * without repetition: sockets in /run/docker/plugins ("x.sock", "x/x.sock"), then .spec
+ * and .json files in /etc/docker/plugins and /usr/lib/docker/plugins, all below `root` (""
+ * for the machine's own). A folder that is not there has none. (plugins.c) */
+void host_docker_plugins(const char *root, struct host_names *out);
+
+#define HOST_GPU_INFO "/var/lib/ecs/gpu/nvidia-gpu-info.json"
+struct host_gpus {
+    char *driver_version; /* NULL: unknown */
+    struct host_names ids;
+};
+/* {"DriverVersion":"...","GPUIDs":["GPU-..."]}. No file: no GPUs. An unreadable or bad one is
+ * an error. (gpu.c) */
+MUST_CHECK enum err_code host_gpus_read(const char *path, struct host_gpus *out, struct err *e);
+void host_gpus_fini(struct host_gpus *g);
+
+struct host_ip {
+    bool v4, v6;
+};
+/* Which families this machine can reach others by: those with a default route over a
+ * gateway. IPv4 alone where the routes cannot be read. (ip.c) */
+struct host_ip host_ip_compat(void);
+
+#define HOST_CLOUD_INIT_RESULT "/var/lib/cloud/data/result.json"
+/* Did cloud-init find no data source at all (v1.datasource is DataSourceNone)? False when
+ * the file cannot be read. (cloud_init.c) */
+bool host_cloud_init_none(const char *path);

@@ -9,6 +9,9 @@
 
 /* ---- capacity.c ---- */
 
+/* Appends the whole file; ERR_LIMIT when it is longer than `b` may be. */
+MUST_CHECK enum err_code host_read_file(const char *path, struct buf *b, struct err *e);
+
 /* MemTotal of /proc/meminfo's text, in MiB. */
 MUST_CHECK enum err_code host_parse_meminfo(const char *text, int64_t *mib, struct err *e);
 /* Whether every processor of /proc/cpuinfo's text has avx, avx2, sse4_1 and sse4_2. */
@@ -18,6 +21,11 @@ bool host_parse_cpuinfo(const char *text);
 
 /* "32768\t60999\n" */
 bool host_parse_port_range(const char *text, uint16_t *first, uint16_t *last);
+
+/* ---- ip.c ---- */
+
+/* The texts of /proc/net/route and /proc/net/ipv6_route. */
+struct host_ip host_parse_routes(const char *route, const char *route6);
 
 /* ---- cgroup.c ---- */
 

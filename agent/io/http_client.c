@@ -138,15 +138,17 @@ static void op_detach(struct http_op *op)
 
 static void describe_failure(const struct http_op *op, CURLcode rc, struct err *e)
 {
-    const char *text = op->curl_msg[0] ? op->curl_msg : curl_easy_strerror(rc);
     long os_errno = 0;
 
     if (op->fail) {
         err_set(e, op->fail, "%s", op->fail_msg);
         return;
     }
-    err_set(e, http_err_of_curl(rc), "%s", text);
-    if (op->unix_socket) {
+    if (!op->unix_socket) {
+        http_policy_explain(op->client->policy, op->easy, rc, op->curl_msg, e);
+    } else {
+        err_set(e, http_err_of_curl(rc), "%s",
+                op->curl_msg[0] ? op->curl_msg : curl_easy_strerror(rc));
         curl_easy_getinfo(op->easy, CURLINFO_OS_ERRNO, &os_errno);
         if (rc == CURLE_COULDNT_CONNECT && os_errno)
             err_set(e, ERR_RETRY, "cannot connect: %s", strerror((int)os_errno));
@@ -333,8 +335,8 @@ static void set_options(struct http_op *op, const struct http_request *rq,
 
     http_policy_apply(c->policy, easy, u, rq->unix_socket);
     set_method(op, rq);
-    if (c->user_agent)
-        curl_easy_setopt(easy, CURLOPT_USERAGENT, c->user_agent);
+    if (rq->user_agent || c->user_agent)
+        curl_easy_setopt(easy, CURLOPT_USERAGENT, rq->user_agent ? rq->user_agent : c->user_agent);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, op->headers);
     curl_easy_setopt(
         easy, CURLOPT_CONNECTTIMEOUT_MS,
@@ -539,7 +541,7 @@ struct http_client *http_client_create(struct loop *l, const struct http_client_
         abort();
     c->loop = l;
     c->user_agent = mem_strdup(cfg->user_agent);
-    c->policy = http_policy_create(cfg->insecure_tls);
+    c->policy = http_policy_create(cfg);
     c->multi = multi_create(l, &events, c);
     c->soon = loop_timer_create(l, on_soon, c);
     list_init(&c->failed);

@@ -3,9 +3,8 @@
  *
  * One client for all: connections are kept and shared by every module; TLS 1.2
  * or newer with the system's certificates; no redirects followed; no
- * decompression. Environment proxies are honoured for http and https, with the
- * rule that https falls back to HTTP_PROXY (curl does not), never for unix
- * sockets, loopback and link-local addresses.
+ * decompression. The configured proxies are used for http and https, never for unix
+ * sockets, loopback and link-local addresses. The environment is not looked at.
  *
  * Plain http:// is refused (ERR_DENIED) except to loopback and link-local
  * addresses and unix sockets.
@@ -26,6 +25,10 @@ struct http_op;
 struct http_client_config {
     bool insecure_tls;      /* -k */
     const char *user_agent; /* NULL: none; copied */
+    /* All NULL: none; copied. The proxy of https falls back to that of http. */
+    const char *http_proxy, *https_proxy, *no_proxy;
+    /* Instead of the system's certificates: AWS_CA_BUNDLE or SSL_CERT_FILE, and SSL_CERT_DIR. */
+    const char *ca_file, *ca_dir;
 };
 
 struct http_client *http_client_create(struct loop *l, const struct http_client_config *cfg);
@@ -69,6 +72,7 @@ struct http_request {
     int64_t connect_timeout_ms; /* 0: 30 s */
     int64_t timeout_ms;         /* for the whole exchange; 0: none */
     int64_t idle_timeout_ms;    /* no byte either way for so long; 0: none */
+    const char *user_agent;     /* NULL: the client's */
     size_t max_body;            /* of a collected answer; 0: 1 MiB */
     http_head_fn *on_head;      /* may be NULL */
     http_data_fn *on_data;      /* NULL: collect */

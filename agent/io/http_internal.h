@@ -64,14 +64,16 @@ bool url_header_ok(const char *name, const char *value);
 
 /* ---- proxy.c (pure) ---- */
 
-struct proxy_env {
+struct proxy_rules {
     const char *http_proxy; /* NULL or "": unset */
     const char *https_proxy;
     const char *no_proxy;
 };
 
 /* The proxy to use in the form that libcurl takes, or NULL for none; free() it. */
-char *proxy_pick(const struct proxy_env *env, const struct url_parts *u);
+char *proxy_pick(const struct proxy_rules *rules, const struct url_parts *u);
+/* "host:port" of a proxy, without the name and password it may have; free() it. */
+char *proxy_shown(const char *proxy);
 bool proxy_excluded(const char *no_proxy, const char *host, int port);
 
 /* ---- head.c (pure): the header lines of an answer ---- */
@@ -86,11 +88,14 @@ int head_status(struct str line);
 /* ---- http_policy.c ---- */
 
 struct http_policy;
-struct http_policy *http_policy_create(bool insecure_tls);
+struct http_policy *http_policy_create(const struct http_client_config *cfg);
 void http_policy_destroy(struct http_policy *p);
 /* TLS, certificates, proxy and what else no request may choose by itself. */
 void http_policy_apply(const struct http_policy *p, CURL *easy, const struct url_parts *u,
                        const char *unix_socket);
+/* What went wrong, with a hint where one helps. `text` is libcurl's, or "". */
+void http_policy_explain(const struct http_policy *p, CURL *easy, CURLcode rc, const char *text,
+                         struct err *e);
 /* What libcurl's code means to the program. */
 enum err_code http_err_of_curl(CURLcode rc);
 

@@ -120,15 +120,29 @@ bool proxy_excluded(const char *no_proxy, const char *host, int port)
     return false;
 }
 
-char *proxy_pick(const struct proxy_env *env, const struct url_parts *u)
+char *proxy_pick(const struct proxy_rules *rules, const struct url_parts *u)
 {
-    const char *proxy = u->tls && !str_empty(env->https_proxy) ? env->https_proxy : env->http_proxy;
+    const char *proxy =
+        u->tls && !str_empty(rules->https_proxy) ? rules->https_proxy : rules->http_proxy;
 
     if (str_empty(proxy) || url_host_is_local(u->host) ||
-        proxy_excluded(env->no_proxy, u->host, u->port))
+        proxy_excluded(rules->no_proxy, u->host, u->port))
         return NULL;
     /* The reference lets the proxy resolve names; libcurl calls that socks5h. */
     if (strncasecmp(proxy, "socks5://", 9) == 0)
         return mem_printf("socks5h://%s", proxy + 9);
     return strstr(proxy, "://") ? mem_strdup(proxy) : mem_printf("http://%s", proxy);
+}
+
+char *proxy_shown(const char *proxy)
+{
+    const char *scheme = strstr(proxy, "://"), *at;
+    const char *start = scheme ? scheme + 3 : proxy;
+    size_t n;
+
+    /* A password may hold anything, so the last '@' counts, even behind a slash. */
+    at = strrchr(start, '@');
+    start = at ? at + 1 : start;
+    n = strcspn(start, "/?#");
+    return mem_strndup(start, n);
 }

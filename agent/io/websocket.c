@@ -47,6 +47,7 @@ struct ws {
     int64_t handshake_timeout_ms;
     char key[WS_KEY_SIZE];
     char curl_msg[CURL_ERROR_SIZE];
+    const struct http_policy *policy;
 
     struct buf request; /* the handshake */
     struct buf answer;  /* its answer and maybe the first frames */
@@ -59,6 +60,7 @@ struct ws {
     bool read_broken; /* `err` says how */
     bool write_broken;
     bool cut; /* there was no time left for the last word */
+    char refusal_date[WS_DATE_SIZE];
     struct err err;
 
     char in[IN_SIZE];
@@ -136,8 +138,10 @@ static void finish(struct ws *w, int code, const struct err *e, const struct ws_
     static const struct err none = { 0 };
     struct str body = { "", 0 };
 
-    if (refusal)
+    if (refusal) {
         body = (struct str){ refusal->body, refusal->body_len };
+        memcpy(w->refusal_date, refusal->date, sizeof w->refusal_date);
+    }
     tear_down(w);
     w->ev.closed(w->user, code, e ? e : &none, refusal ? refusal->status : 0, body);
 }
@@ -527,8 +531,7 @@ static void on_connected(void *user, CURL *easy, CURLcode rc)
         loop_timer_arm(w->deadline, w->handshake_timeout_ms);
         drive(w);
     } else {
-        err_set(&w->err, http_err_of_curl(rc), "%s",
-                w->curl_msg[0] ? w->curl_msg : curl_easy_strerror(rc));
+        http_policy_explain(w->policy, w->easy, rc, w->curl_msg, &w->err);
         finish(w, 0, &w->err, NULL);
     }
     leave(w);
@@ -543,7 +546,8 @@ static void connect_to(struct ws *w, struct http_client *c, const struct url_par
     w->easy = curl_easy_init();
     if (!w->easy)
         abort();
-    http_policy_apply(http_client_policy(c), w->easy, u, NULL);
+    w->policy = http_client_policy(c);
+    http_policy_apply(w->policy, w->easy, u, NULL);
     curl_easy_setopt(w->easy, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(w->easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
     curl_easy_setopt(w->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
@@ -605,6 +609,11 @@ enum err_code ws_send(struct ws *w, struct str text, struct err *e)
     /* Written at the end of this turn, together with what else is sent in it. */
     loop_timer_arm(w->soon, 0);
     return ERR_OK;
+}
+
+const char *ws_refusal_date(const struct ws *w)
+{
+    return w->refusal_date;
 }
 
 void ws_close(struct ws *w, int code, const char *reason)

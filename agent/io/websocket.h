@@ -46,5 +46,7 @@ struct ws *ws_connect(struct http_client *c, const struct ws_request *rq,
 MUST_CHECK enum err_code ws_send(struct ws *w, struct str text, struct err *e);
 /* Sends a close frame; `closed` follows when the peer answers or goes. */
 void ws_close(struct ws *w, int code, const char *reason);
+/* In `closed`, for a refused handshake: its Date header; "" without. Borrowed. */
+const char *ws_refusal_date(const struct ws *w);
 /* Cuts the connection; silence from now on. NULL is fine. */
 void ws_destroy(struct ws *w);

@@ -1,6 +1,7 @@
 #include "io/ws_handshake.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -173,6 +174,7 @@ enum ws_verdict ws_handshake_read(struct str bytes, bool ended, const char *key,
 {
     AUTO(buf) struct buf head = BUF_INIT(2 * WS_HEAD_MAX);
     struct str rest = bytes;
+    const char *date;
 
     *out = (struct ws_answer){ 0 };
     for (;;) {
@@ -190,6 +192,8 @@ enum ws_verdict ws_handshake_read(struct str bytes, bool ended, const char *key,
             break; /* anything else only announces the answer */
     }
     out->head_len = bytes.n - rest.n;
+    date = head_find(&head, "Date");
+    snprintf(out->date, sizeof out->date, "%s", date && strlen(date) < WS_DATE_SIZE ? date : "");
     if (out->status == 0) {
         err_set(e, ERR_RETRY, "the websocket handshake got no HTTP answer");
         return WS_BROKEN;

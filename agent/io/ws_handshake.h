@@ -30,9 +30,12 @@ enum ws_verdict {
     WS_BROKEN,  /* not an answer that may follow: `e` says why */
 };
 
+#define WS_DATE_SIZE 40
+
 struct ws_answer {
     int status;
     size_t head_len;
+    char date[WS_DATE_SIZE];     /* the Date header; "" without */
     char body[WS_REFUSAL_BYTES]; /* of a refusal, as far as it came; also with WS_MORE */
     size_t body_len;
 };

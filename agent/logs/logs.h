@@ -2,7 +2,7 @@
 /* logs: ships the lines of awslogs containers to a CloudWatch-Logs-compatible
  * sink.
  *
- * Below: base, io, task, config, store (cursors), docker (the source), aws.
+ * Below: base, io, task, store (cursors), docker (the source), aws.
  * The container itself runs under json-file, which is the spool: a sink that is
  * away makes a stream wait, never the container, and costs no memory beyond
  * LOGS_MAX_STREAM_BYTES per stream. What the sink confirmed is a cursor in the
@@ -10,9 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "aws/aws_call.h"
+#include "aws/aws.h"
 #include "aws/credentials.h"
-#include "config/config.h"
 #include "docker/docker.h"
 #include "io/loop.h"
 #include "task/task.h"
@@ -23,11 +22,10 @@ struct logs;
 
 struct logs_args {
     struct loop *loop;
-    struct http_client *http;
+    struct aws *aws;
     struct credentials *credentials; /* the instance's */
     struct roles *roles;             /* execution roles */
     struct docker *docker;
-    const struct config *config;
     uint64_t seed;
     /* Asks for a cursor to be stored; soon, not now. */
     void (*save_cursor)(void *user, const char *container_id, const char *value);

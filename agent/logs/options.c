@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/aws_call.h"
 #include "base/mem.h"
 #include "io/http_client.h"
 
@@ -152,8 +151,8 @@ static char *stream_name(const struct task *t, const struct task_container *c,
 }
 
 static enum err_code read_all(const struct task *t, const struct task_container *c,
-                              const char *docker_id, const struct config *config,
-                              struct log_options *o, struct err *e)
+                              const char *docker_id, const struct aws *aws, struct log_options *o,
+                              struct err *e)
 {
     const char *endpoint = get(c, "awslogs-endpoint"), *region = get(c, "awslogs-region");
     const char *create = get(c, "awslogs-create-group");
@@ -166,15 +165,12 @@ static enum err_code read_all(const struct task *t, const struct task_container 
     o->stream = stream_name(t, c, docker_id);
     if (check_stream(o->stream, e))
         return e->code;
-    o->region = mem_strdup(region ? region : config->region);
+    o->region = mem_strdup(region ? region : aws_region(aws));
     if (check_region(o->region, e))
         return e->code;
     if (endpoint && http_url_check(endpoint, e))
         return err_wrap(e, "awslogs-endpoint");
-    o->endpoint = endpoint                            ? mem_strdup(endpoint)
-                  : !str_empty(config->endpoint_logs) ? mem_strdup(config->endpoint_logs)
-                  : !str_empty(config->endpoint_url)  ? mem_strdup(config->endpoint_url)
-                                                      : aws_endpoint("logs", o->region);
+    o->endpoint = endpoint ? mem_strdup(endpoint) : aws_endpoint(aws, AWS_LOGS, o->region);
     if (create && parse_bool(create, &o->create_group, e))
         return err_wrap(e, "awslogs-create-group");
     o->flush_ms = LOG_FLUSH_MS;
@@ -187,13 +183,13 @@ static enum err_code read_all(const struct task *t, const struct task_container 
 }
 
 enum err_code log_options_read(const struct task *t, const struct task_container *c,
-                               const char *docker_id, const struct config *config,
+                               const char *docker_id, const struct aws *aws,
                                struct log_options *out, struct err *e)
 {
     struct log_options o = { 0 };
     AUTO(buf) struct buf ignored = BUF_INIT(4096);
 
-    if (check_names(c, &ignored, e) || read_all(t, c, docker_id, config, &o, e)) {
+    if (check_names(c, &ignored, e) || read_all(t, c, docker_id, aws, &o, e)) {
         log_options_fini(&o);
         return e->code;
     }

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aws/aws.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "config/config.h"
 #include "task/task.h"
 
 #define LOG_FLUSH_MS 1000
@@ -20,9 +20,9 @@ struct log_options { /* owned */
 };
 
 /* `c` is a container of `t` whose log driver is awslogs. ERR_INVALID names the
- * option; ERR_DENIED for plain http to another host. On success *out is the
- * caller's. */
+ * option; ERR_DENIED for plain http to another host. Region and endpoint that are not
+ * given are those of `aws`. On success *out is the caller's. */
 MUST_CHECK enum err_code log_options_read(const struct task *t, const struct task_container *c,
-                                          const char *docker_id, const struct config *config,
+                                          const char *docker_id, const struct aws *aws,
                                           struct log_options *out, struct err *e);
 void log_options_fini(struct log_options *o);

@@ -97,7 +97,7 @@ struct logs *logs_create(const struct logs_args *args)
     struct logs *l = NEW(struct logs);
 
     l->args = *args;
-    l->sink = (struct sink){ args->http, args->credentials, args->roles };
+    l->sink = (struct sink){ args->aws, args->credentials, args->roles };
     rng_seed(&l->rng, args->seed);
     list_init(&l->queue);
     list_init(&l->absent);
@@ -166,7 +166,7 @@ void logs_follow(struct logs *l, const struct task *t, size_t container, const c
         stream_follow(s);
         return;
     }
-    if (log_options_read(t, c, docker_id, l->args.config, &to, &e)) {
+    if (log_options_read(t, c, docker_id, l->args.aws, &to, &e)) {
         log_error("a container's log is not shipped", kv_s("task", t->id),
                   kv_s("container", c->name), kv_err(&e));
         return;

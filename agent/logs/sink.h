@@ -4,14 +4,14 @@
  * once; whether and when to try again is the caller's. */
 #include <stddef.h>
 
+#include "aws/aws.h"
 #include "aws/credentials.h"
 #include "base/err.h"
 #include "base/str.h"
-#include "io/http_client.h"
 #include "logs/options.h"
 
 struct sink {
-    struct http_client *http;
+    struct aws *aws;
     struct credentials *credentials;
     struct roles *roles;
 };

@@ -77,26 +77,12 @@ static void read_rejected(struct str body, size_t n, struct sink_answer *a)
     a->expired = (size_t)(expired > too_old ? expired - too_old : 0);
 }
 
-/* Keys that are out of date now are soon replaced. */
-static bool keys_expired(const char *code)
-{
-    static const char *const names[] = {
-        "ExpiredToken",         "ExpiredTokenException",       "RequestExpired",
-        "InvalidClientTokenId", "UnrecognizedClientException", "InvalidSignatureException",
-    };
-
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        if (streq(code, names[i]))
-            return true;
-    }
-    return false;
-}
-
 static enum sink_verdict verdict_of(enum step step, const char *code, const struct err *e)
 {
-    /* Without a name it was no answer of the service: keys, TLS, connection. */
+    /* Without a name it was no answer of the service: keys, TLS, connection. Keys that are
+     * out of date now are soon replaced. */
     if (e->code == ERR_DENIED)
-        return !*code || keys_expired(code) ? SINK_LATER : SINK_BLOCKED;
+        return !*code || aws_code_expired(code) ? SINK_LATER : SINK_BLOCKED;
     if (e->code == ERR_INVALID)
         return step == PUT && str_starts(code, "InvalidParameter") ? SINK_INVALID : SINK_BLOCKED;
     return SINK_LATER;
@@ -150,20 +136,20 @@ static void group_answered(struct sink_put *p, const char *code, const struct er
     }
 }
 
-static void on_answer(void *user, struct str body, const char *code, const struct err *e)
+static void on_answer(void *user, const struct aws_result *a)
 {
     struct sink_put *p = user;
 
     p->call = NULL;
     switch (p->step) {
     case PUT:
-        put_answered(p, body, code, e);
+        put_answered(p, a->body, a->error_code, a->e);
         break;
     case CREATE_STREAM:
-        stream_answered(p, code, e);
+        stream_answered(p, a->error_code, a->e);
         break;
     case CREATE_GROUP:
-        group_answered(p, code, e);
+        group_answered(p, a->error_code, a->e);
         break;
     }
 }
@@ -211,7 +197,7 @@ static void call(struct sink_put *p, enum step step)
         write_names(&names, to, step == CREATE_STREAM);
         args.body = buf_str(&names);
     }
-    p->call = aws_call(p->sink->http, p->sink->credentials, &args, on_answer, p);
+    p->call = aws_call(p->sink->aws, p->sink->credentials, &args, on_answer, p);
 }
 
 static void on_start(void *user)
@@ -228,7 +214,7 @@ struct sink_put *sink_put(const struct sink *sink, const struct sink_put_args *a
     p->args = *args;
     p->done = done;
     p->user = user;
-    p->start = loop_timer_create(http_client_loop(sink->http), on_start, p);
+    p->start = loop_timer_create(http_client_loop(aws_http(sink->aws)), on_start, p);
     loop_timer_arm(p->start, 0);
     return p;
 }

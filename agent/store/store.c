@@ -205,6 +205,13 @@ enum err_code store_commit(struct store *s, const struct store_batch *b, struct 
     return code;
 }
 
+enum err_code store_clear(struct store *s, struct err *e)
+{
+    int rc = sqlite3_exec(s->db, "DELETE FROM entry", NULL, NULL, NULL);
+
+    return rc ? sql_error(s->db, rc, e) : ERR_OK;
+}
+
 enum err_code store_each(struct store *s, enum store_kind kind, store_row_fn *row, void *user,
                          struct err *e)
 {

@@ -47,6 +47,9 @@ size_t store_batch_size(const struct store_batch *b);
  * unchanged and may be committed again. */
 MUST_CHECK enum err_code store_commit(struct store *s, const struct store_batch *b, struct err *e);
 
+/* Removes everything. ERR_LIMIT, ERR_IO as above; then nothing is removed. */
+MUST_CHECK enum err_code store_clear(struct store *s, struct err *e);
+
 /* Calls `row` for each entry of a kind in the order of first insertion; stops and
  * returns its error if it gives one. */
 typedef enum err_code store_row_fn(void *user, const char *key, const char *value, struct err *e);

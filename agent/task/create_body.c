@@ -152,6 +152,9 @@ static void write_labels(struct jw *w, const struct task_create_args *a, const s
 
     jw_key(w, "Labels");
     jw_object(w);
+    for (size_t i = 0; i < a->n_pause_labels && t->containers[a->container].internal; i++)
+        if (!str_starts(a->pause_labels[i].name, LABEL_PREFIX))
+            jw_kstr(w, a->pause_labels[i].name, a->pause_labels[i].value);
     for (size_t i = 0; jcur_member(&labels, i, &m); i++) {
         bool replaced = i >= TASK_MAX_PAIRS;
 

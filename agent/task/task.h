@@ -276,6 +276,8 @@ struct task_create_args {
     size_t n_file_env;
     const struct task_kv *log_secrets; /* secrets of target LOG_DRIVER, as options */
     size_t n_log_secrets;
+    const struct task_kv *pause_labels; /* ECS_PAUSE_LABELS, for the internal container */
+    size_t n_pause_labels;
     int docker_api;          /* minor version in use; 0: any will do */
     const char *metadata_id; /* UUID for the metadata endpoints; NULL: no such variables */
     const char *log_max_size, *log_max_file; /* json-file rotation for awslogs containers */

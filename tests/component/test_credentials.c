@@ -1,12 +1,7 @@
 /* links: aws io */
 /* The instance's keys from a scripted metadata server and from a file, and calls
- * that are signed with them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+ * that are signed with them. (The other sources: test_credential_sources.c.) */
+#include "support/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +18,7 @@
 struct fixture {
     struct loop *loop;
     struct http_client *http;
+    struct aws *aws;
     struct credentials *credentials;
     struct imds *imds;
     struct peer *peer;
@@ -37,6 +33,8 @@ static const char *look_up(void *user, const char *name)
 {
     struct fixture *f = user;
 
+    if (streq(name, "AWS_CONFIG_FILE"))
+        return "/no/such/config";
     return streq(name, "AWS_SHARED_CREDENTIALS_FILE") ? f->file : NULL;
 }
 
@@ -53,8 +51,16 @@ static void set_up(struct fixture *f, peer_script *script)
     f->loop = loop_create();
     f->http = http_client_create(f->loop, &(struct http_client_config){ 0 });
     f->peer = peer_start(script, f);
-    f->credentials = credentials_create(f->http, look_up, f, peer_url(f->peer, "http", ""));
-    f->imds = imds_create(f->http, peer_url(f->peer, "http", "/"));
+    f->aws = aws_create(&(struct aws_args){
+        .http = f->http, .region = "us-west-2", .env = look_up, .env_user = f, .seed = 1 });
+    f->imds = imds_create(
+        &(struct imds_args){ .http = f->http, .base = peer_url(f->peer, "http", "/"), .seed = 1 });
+    f->credentials =
+        credentials_create(&(struct credentials_args){ .aws = f->aws,
+                                                       .imds = f->imds,
+                                                       .env = look_up,
+                                                       .env_user = f,
+                                                       .rotating_file = "/no/such/rotating" });
     f->guard = loop_timer_create(f->loop, on_guard, f);
     loop_timer_arm(f->guard, 25000);
 }
@@ -65,6 +71,7 @@ static void tear_down(struct fixture *f)
 
     credentials_destroy(f->credentials);
     imds_destroy(f->imds);
+    aws_destroy(f->aws);
     loop_timer_destroy(f->guard);
     http_client_destroy(f->http);
     loop_destroy(f->loop);
@@ -141,7 +148,6 @@ static void twice(struct peer *p, void *arg)
     (void)arg;
     serve_token(p, "TOK");
     serve_keys(p, "X-aws-ec2-metadata-token: TOK\r\n", "AK1", 3600000);
-    serve_token(p, "TOK");
     serve_keys(p, "X-aws-ec2-metadata-token: TOK\r\n", "AK2", 3600000);
 }
 
@@ -166,7 +172,6 @@ static void soon_over(struct peer *p, void *arg)
     (void)arg;
     serve_token(p, "TOK");
     serve_keys(p, "TOK", "AKOLD", -1000);
-    serve_token(p, "TOK");
     serve_keys(p, "TOK", "AKNEW", 3600000);
 }
 
@@ -220,6 +225,10 @@ static void test_nothing_anywhere_names_every_source(void **state)
     assert_non_null(strstr(f.got, "AWS_ACCESS_KEY_ID is not set"));
     assert_non_null(strstr(f.got, "/no/such/credentials"));
     assert_non_null(strstr(f.got, "status 404"));
+    assert_non_null(strstr(f.got, "AWS_WEB_IDENTITY_TOKEN_FILE is not set"));
+    assert_non_null(strstr(f.got, "AWS_CONTAINER_CREDENTIALS_* is not set"));
+    assert_non_null(strstr(f.got, "/no/such/rotating"));
+    assert_non_null(strstr(f.got, "; give the instance a role"));
     tear_down(&f);
 }
 
@@ -261,7 +270,7 @@ static void never(void *user, const struct sigv4_keys *keys, const struct err *e
     (void)user;
     (void)keys;
     (void)e;
-    fail_msg("a cancelled request was answered");
+    fail_msg("a canceled request was answered");
 }
 
 static void stop_soon(void *user)
@@ -287,47 +296,13 @@ static void test_cancel_and_destroy_are_silent(void **state)
     tear_down(&f);
 }
 
-/* ---- one answer of the metadata service ---- */
-
-static void on_text(void *user, struct str text, const struct err *e)
-{
-    AUTO(str) char *copy = mem_strndup(text.p, text.n);
-
-    done(user, copy, e);
-}
-
-static void forgetful(struct peer *p, void *arg)
-{
-    (void)arg;
-    serve_token(p, "ONE");
-    serve(p, "GET /latest/meta-data/instance-id ", "token: ONE", 401, "");
-    serve_token(p, "TWO");
-    serve(p, "GET /latest/meta-data/instance-id ", "token: TWO", 503, "");
-    serve(p, "GET /latest/meta-data/instance-id ", "token: TWO", 200, "i-0123");
-}
-
-static void test_metadata_asks_again_where_it_helps(void **state)
-{
-    struct fixture f;
-
-    (void)state;
-    set_up(&f, forgetful);
-    f.stop_at = 1;
-    imds_get(f.imds, "meta-data/instance-id", on_text, &f);
-    loop_run(f.loop);
-    assert_int_equal(f.code, ERR_OK);
-    assert_string_equal(f.got, "i-0123");
-    tear_down(&f);
-}
-
 /* ---- signed calls ---- */
 
-static void on_answer(void *user, struct str body, const char *error_code, const struct err *e)
+static void on_answer(void *user, const struct aws_result *result)
 {
-    AUTO(str) char *text = mem_strndup(body.p, body.n);
+    AUTO(str) char *text = mem_strndup(result->body.p, result->body.n);
 
-    (void)error_code;
-    done(user, text, e);
+    done(user, text, result->e);
 }
 
 static void serve_call(struct peer *p, const char *key, int status, const char *body)
@@ -355,11 +330,9 @@ static void expired_once(struct peer *p, void *arg)
     serve_token(p, "TOK");
     serve_keys(p, "TOK", "AKOLD", 3600000);
     serve_call(p, "AKOLD", 400, "{\"__type\":\"ExpiredTokenException\",\"message\":\"old\"}");
-    serve_token(p, "TOK");
     serve_keys(p, "TOK", "AKNEW", 3600000);
     serve_call(p, "AKNEW", 200, "{\"good\":true}");
     serve_call(p, "AKNEW", 400, "{\"__type\":\"ExpiredTokenException\",\"message\":\"old\"}");
-    serve_token(p, "TOK");
     serve_keys(p, "TOK", "AKNEW2", 3600000);
     serve_call(p, "AKNEW2", 400, "{\"__type\":\"ExpiredTokenException\",\"message\":\"old\"}");
     /* Keys of a task's role are not ours to renew. */
@@ -382,7 +355,7 @@ static void test_call_renews_expired_keys_once(void **state)
     service.endpoint = endpoint;
     for (f.stop_at = 1; f.stop_at <= 3; f.stop_at++) {
         args.keys = f.stop_at == 3 ? &role : NULL;
-        aws_call(f.http, f.credentials, &args, on_answer, &f);
+        aws_call(f.aws, f.credentials, &args, on_answer, &f);
         loop_run(f.loop);
         if (f.stop_at == 1)
             assert_string_equal(f.got, "{\"good\":true}");
@@ -403,7 +376,6 @@ int main(void)
         cmocka_unit_test(test_nothing_anywhere_names_every_source),
         cmocka_unit_test(test_shared_file_comes_before_metadata),
         cmocka_unit_test(test_cancel_and_destroy_are_silent),
-        cmocka_unit_test(test_metadata_asks_again_where_it_helps),
         cmocka_unit_test(test_call_renews_expired_keys_once),
     };
 

@@ -359,11 +359,11 @@ static void test_stream_paused_and_resumed(void **state)
     rq = get(w);
     rq.on_data = on_piece_pausing;
     rq.stream_user = w;
-    rq.idle_timeout_ms = 50; /* a pause is not the peer's silence */
+    rq.idle_timeout_ms = 300; /* a pause is not the peer's silence */
     w->op = start(w, &rq);
     loop_run(w->loop);
     n = w->body.len;
-    settle(w, 150);
+    settle(w, 600);
     assert_int_equal(w->pieces, 4);
     assert_int_equal(w->body.len, n);
     assert_int_equal(w->calls, 0);
@@ -423,7 +423,7 @@ static void test_unix_socket(void **state)
                                .unix_socket = path };
 
     snprintf(path, sizeof path, "/tmp/berth-test-%d.sock", (int)getpid());
-    setenv("HTTP_PROXY", "http://127.0.0.1:1", 1);
+    configure(w, &(struct http_client_config){ .http_proxy = "http://127.0.0.1:1" });
     w->peer = peer_start_unix(path, unix_script, NULL);
     run(w, &rq);
     unlink(path);
@@ -448,16 +448,21 @@ static void test_https_falls_back_to_http_proxy(void **state)
 {
     static const struct http_header secret[] = { { "X-Secret", "not for the proxy" } };
     struct world *w = *state;
-    char proxy[64];
+    char proxy[64], want[64];
     const struct http_request rq = {
         .method = "GET", .url = "https://ecs.example.com/", .headers = secret, .n_headers = 1
     };
 
     serve(w, proxy_script);
     snprintf(proxy, sizeof proxy, "u:p@127.0.0.1:%d", peer_port(w->peer));
-    setenv("HTTP_PROXY", proxy, 1);
+    configure(w, &(struct http_client_config){ .http_proxy = proxy });
     run(w, &rq);
     assert_int_equal(w->err.code, ERR_RETRY);
+    /* The proxy is named, and not who we are to it. */
+    snprintf(want, sizeof want, "proxy 127.0.0.1:%d: ", peer_port(w->peer));
+    assert_true(str_starts(w->err.msg, want));
+    assert_non_null(strstr(w->err.msg, "407"));
+    assert_null(strstr(w->err.msg, "u:p"));
 }
 
 static void test_loopback_is_never_proxied(void **state)
@@ -466,8 +471,88 @@ static void test_loopback_is_never_proxied(void **state)
     struct http_request rq;
 
     serve(w, ok_script);
-    setenv("HTTP_PROXY", "http://127.0.0.1:1", 1);
+    configure(w, &(struct http_client_config){ .user_agent = "Berth-Test/1",
+                                               .http_proxy = "http://127.0.0.1:1",
+                                               .https_proxy = "http://127.0.0.1:1" });
     rq = get(w);
+    run(w, &rq);
+    assert_int_equal(w->status, 200);
+}
+
+/* No text may show a password, whatever is wrong with the proxy. */
+static void test_trouble_with_a_proxy(void **state)
+{
+    static const struct {
+        const char *proxy, *begins;
+    } cases[] = {
+        { "http://name:hunter2@127.0.0.1:1", "proxy 127.0.0.1:1: " },
+        { "socks5://name:hunter2@127.0.0.1:1/", "proxy 127.0.0.1:1: " },
+        { "gopher://name:hunter2@127.0.0.1:1", "proxy 127.0.0.1:1: " },
+        { "http://name:hunter2@127.0.0.1:x", "proxy 127.0.0.1:x: " },
+        { "http://name:hunter2@proxy.invalid:3128", "proxy proxy.invalid:3128: " },
+        { "http://name:hunt/er2@127.0.0.1:1", "proxy 127.0.0.1:1: " },
+    };
+    const struct http_request rq = { .method = "GET", .url = "https://ecs.example.com/" };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        configure(w, &(struct http_client_config){ .https_proxy = cases[i].proxy });
+        w->calls = 0;
+        run(w, &rq);
+        if (!str_starts(w->err.msg, cases[i].begins) || strstr(w->err.msg, "hunt") ||
+            strstr(w->err.msg, "er2"))
+            fail_msg("%s", w->err.msg);
+    }
+}
+
+static void hops_script(struct peer *p, void *arg)
+{
+    (void)arg;
+    peer_accept(p);
+    peer_head(p);
+    peer_send(p, "HTTP/1.1 200 Connection established\r\n\r\n");
+    peer_tls(p);
+    peer_head(p);
+    peer_reset(p);
+}
+
+static void test_trouble_behind_a_proxy_is_not_its_own(void **state)
+{
+    const struct http_request rq = { .method = "POST", .url = "https://ecs.example.com/" };
+    struct world *w = *state;
+    char proxy[64];
+
+    serve(w, hops_script);
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", peer_port(w->peer));
+    configure(w, &(struct http_client_config){ .https_proxy = proxy, .insecure_tls = true });
+    run(w, &rq);
+    assert_int_equal(w->err.code, ERR_RETRY);
+    assert_false(str_starts(w->err.msg, "proxy"));
+}
+
+static void agents_script(struct peer *p, void *arg)
+{
+    (void)arg;
+    peer_accept(p);
+    if (!strstr(peer_head(p), "\r\nUser-Agent: Other/2\r\n"))
+        peer_fail(p, "not its own name");
+    peer_send(p, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    if (!strstr(peer_head(p), "\r\nUser-Agent: Berth-Test/1\r\n"))
+        peer_fail(p, "not the client's name");
+    peer_send(p, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void test_user_agent_of_a_request(void **state)
+{
+    struct world *w = *state;
+    struct http_request rq;
+
+    serve(w, agents_script);
+    rq = get(w);
+    rq.user_agent = "Other/2";
+    run(w, &rq);
+    w->calls = 0;
+    rq.user_agent = NULL;
     run(w, &rq);
     assert_int_equal(w->status, 200);
 }
@@ -500,14 +585,32 @@ static void test_tls_is_verified(void **state)
     rq.url = peer_url(w->peer, "https", "/");
     run(w, &rq);
     assert_int_equal(w->err.code, ERR_DENIED);
+    assert_true(str_starts(w->err.msg, "the certificate of 127.0.0.1 is not trusted: "));
+    assert_non_null(strstr(w->err.msg, "AWS_CA_BUNDLE"));
+}
+
+static void accept_script(struct peer *p, void *arg)
+{
+    (void)arg;
+    peer_accept(p);
+}
+
+static void test_trusted_file_that_is_none(void **state)
+{
+    struct world *w = *state;
+
+    serve(w, accept_script);
+    configure(w, &(struct http_client_config){ .ca_file = "/no/such/bundle.pem" });
+    run(w, &(struct http_request){ .method = "GET", .url = peer_url(w->peer, "https", "/") });
+    assert_int_equal(w->err.code, ERR_DENIED);
+    assert_non_null(strstr(w->err.msg, "/no/such/bundle.pem"));
 }
 
 static void ask_over_tls(struct world *w, const struct http_client_config *cfg)
 {
     struct http_request rq;
 
-    http_client_destroy(w->http);
-    w->http = http_client_create(w->loop, cfg);
+    configure(w, cfg);
     serve(w, tls_script);
     rq = get(w);
     rq.url = peer_url(w->peer, "https", "/");
@@ -525,15 +628,57 @@ static void test_tls_insecure(void **state)
 
 static void test_tls_with_a_trusted_file(void **state)
 {
-    static const struct http_client_config cfg = { 0 };
+    struct http_client_config cfg = { .ca_file = NULL };
+    char path[64];
+
+    cfg.ca_file = path;
+    snprintf(path, sizeof path, "/tmp/berth-test-%d.pem", (int)getpid());
+    assert_true(peer_tls_write_ca(path));
+    ask_over_tls(*state, &cfg);
+    unlink(path);
+}
+
+static void tls_proxy_script(struct peer *p, void *arg)
+{
+    (void)arg;
+    peer_accept(p);
+    peer_tls(p);
+    if (!str_starts(peer_head(p), "CONNECT ecs.example.com:443 "))
+        peer_fail(p, "no CONNECT");
+    peer_send(p, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void ask_tls_proxy(struct world *w, peer_script *script, const char *ca_file)
+{
+    const struct http_request rq = { .method = "GET", .url = "https://ecs.example.com/" };
+
+    serve(w, script);
+    configure(w, &(struct http_client_config){ .https_proxy = peer_url(w->peer, "https", ""),
+                                               .ca_file = ca_file });
+    run(w, &rq);
+    assert_true(str_starts(w->err.msg, "proxy 127.0.0.1:"));
+}
+
+static void test_proxy_that_speaks_tls(void **state)
+{
+    struct world *w = *state;
     char path[64];
 
     snprintf(path, sizeof path, "/tmp/berth-test-%d.pem", (int)getpid());
     assert_true(peer_tls_write_ca(path));
-    setenv("SSL_CERT_FILE", path, 1);
-    ask_over_tls(*state, &cfg);
-    unsetenv("SSL_CERT_FILE");
+    ask_tls_proxy(w, tls_proxy_script, path);
     unlink(path);
+    assert_int_equal(w->err.code, ERR_RETRY);
+    assert_non_null(strstr(w->err.msg, "403"));
+}
+
+static void test_tls_proxy_is_verified(void **state)
+{
+    struct world *w = *state;
+
+    ask_tls_proxy(w, untrusted_script, NULL);
+    assert_int_equal(w->err.code, ERR_DENIED);
+    assert_non_null(strstr(w->err.msg, "AWS_CA_BUNDLE"));
 }
 
 int main(void)
@@ -558,9 +703,15 @@ int main(void)
         T(test_unix_socket),
         T(test_https_falls_back_to_http_proxy),
         T(test_loopback_is_never_proxied),
+        T(test_trouble_with_a_proxy),
+        T(test_trouble_behind_a_proxy_is_not_its_own),
+        T(test_user_agent_of_a_request),
         T(test_tls_is_verified),
+        T(test_trusted_file_that_is_none),
         T(test_tls_insecure),
         T(test_tls_with_a_trusted_file),
+        T(test_proxy_that_speaks_tls),
+        T(test_tls_proxy_is_verified),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

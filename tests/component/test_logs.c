@@ -192,10 +192,11 @@ static void container_ends(struct peer *p, const char *since)
 struct fixture {
     struct loop *loop;
     struct http_client *http;
+    struct aws *aws;
     struct credentials *credentials;
     struct roles *roles;
     struct docker *docker;
-    struct config config;
+    char *sink_url;
     struct logs *logs;
     struct loop_timer *guard, *poll;
     struct peer *engine, *sink;
@@ -215,7 +216,7 @@ struct fixture {
     int want; /* for the conditions */
 };
 
-static char region[] = "us-west-2", web[] = "web", task_id[] = "8f2c", role[] = "role-1";
+static char web[] = "web", task_id[] = "8f2c", role[] = "role-1";
 static char awslogs[] = "awslogs", yes[] = "true", group[] = "/app", prefix[] = "p";
 static char group_option[] = "awslogs-group", create_option[] = "awslogs-create-group";
 static char prefix_option[] = "awslogs-stream-prefix", minutes[] = "600";
@@ -223,7 +224,10 @@ static char flush_option[] = "awslogs-force-flush-interval-seconds";
 
 static const char *look_up(void *user, const char *name)
 {
-    (void)user;
+    const struct fixture *f = user;
+
+    if (streq(name, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"))
+        return f->sink_url;
     return streq(name, "AWS_ACCESS_KEY_ID")       ? "AKTEST"
            : streq(name, "AWS_SECRET_ACCESS_KEY") ? "secret"
                                                   : NULL;
@@ -365,20 +369,20 @@ static void set_up(struct fixture *f, peer_script *engine, const struct step *st
 
     f->loop = loop_create();
     f->http = http_client_create(f->loop, &(struct http_client_config){ 0 });
-    f->credentials = credentials_create(f->http, look_up, NULL, NULL);
+    f->sink_url = f->sink ? mem_strdup(peer_url(f->sink, "http", "")) : NULL;
+    f->aws = aws_create(&(struct aws_args){
+        .http = f->http, .region = "us-west-2", .env = look_up, .env_user = f, .seed = 7 });
+    f->credentials = credentials_create(&(struct credentials_args){
+        .aws = f->aws, .env = look_up, .env_user = f, .rotating_file = "/no/such/file" });
     f->roles = roles_create();
     assert_int_equal(docker_create(f->http, f->endpoint, &f->docker, &e), ERR_OK);
-    f->config = (struct config){ .region = region,
-                                 .endpoint_logs =
-                                     f->sink ? mem_strdup(peer_url(f->sink, "http", "")) : NULL };
     f->guard = loop_timer_create(f->loop, on_guard, f);
     f->poll = loop_timer_create(f->loop, on_poll, f);
     f->logs = logs_create(&(struct logs_args){ .loop = f->loop,
-                                               .http = f->http,
+                                               .aws = f->aws,
                                                .credentials = f->credentials,
                                                .roles = f->roles,
                                                .docker = f->docker,
-                                               .config = &f->config,
                                                .seed = 7,
                                                .save_cursor = save_cursor,
                                                .drop_cursor = drop_cursor,
@@ -411,6 +415,7 @@ static void tear_down(struct fixture *f)
     logs_destroy(f->logs);
     docker_destroy(f->docker);
     credentials_destroy(f->credentials);
+    aws_destroy(f->aws);
     roles_destroy(f->roles);
     http_client_destroy(f->http);
     loop_timer_destroy(f->guard);
@@ -424,7 +429,7 @@ static void tear_down(struct fixture *f)
     rmdir(f->dir);
     buf_fini(&f->script.got);
     buf_fini(&f->script.body);
-    free(f->config.endpoint_logs);
+    free(f->sink_url);
     free(f->cursor);
 }
 

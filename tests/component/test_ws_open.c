@@ -212,11 +212,12 @@ static void test_wss_goes_through_http_proxy(void **state)
     struct world *w = *state;
 
     w->peer = peer_start(proxy_script, NULL);
-    setenv("HTTP_PROXY", peer_url(w->peer, "http", ""), 1);
+    configure(w, &(struct http_client_config){ .http_proxy = peer_url(w->peer, "http", "") });
     w->rq.url = "wss://acs.example.com/ws";
     run(w, NULL);
     assert_int_equal(w->code, 0);
     assert_int_equal(w->err.code, ERR_RETRY);
+    assert_true(str_starts(w->err.msg, "proxy 127.0.0.1:"));
 }
 
 static void tunnel_script(struct peer *p, void *arg)
@@ -238,14 +239,12 @@ static void tunnel_script(struct peer *p, void *arg)
 
 static void test_tunnel_of_a_proxy(void **state)
 {
-    static const struct http_client_config insecure = { .insecure_tls = true };
     static const struct http_header headers[] = { { "Authorization", "AWS4 x" } };
     struct world *w = *state;
 
-    http_client_destroy(w->http);
-    w->http = http_client_create(w->loop, &insecure);
     w->peer = peer_start(tunnel_script, NULL);
-    setenv("http_proxy", peer_url(w->peer, "http", ""), 1);
+    configure(w, &(struct http_client_config){ .insecure_tls = true,
+                                               .http_proxy = peer_url(w->peer, "http", "") });
     w->rq.url = "wss://acs.example.com:8443/ws";
     w->rq.headers = headers;
     w->rq.n_headers = 1;

@@ -44,13 +44,17 @@ void acs_message_send(struct acs_conn *k, struct acs_message *m)
 
 /* ---- role credentials ---- */
 
-static void renew(struct ecs *x, struct role *r, int64_t now_ms)
+/* The keys before these stay good for a while: they may be in use. */
+static void renew(struct ecs *x, const struct task *t, struct role *r, int64_t now_ms)
 {
+    AUTO(str) char *caller = cp_server_session_arn(x->server, r->arn, t->id);
+
     if (*r->old_key)
         cp_server_remove_key(x->server, r->old_key);
     memcpy(r->old_key, r->access_key, sizeof r->old_key);
     model_role_renew(r, x->rng, now_ms);
-    cp_server_add_key(x->server, r->access_key, r->secret, r->token);
+    cp_server_add_role_key(x->server, r->access_key, r->secret, r->token, r->arn, caller,
+                           r->expires_ms);
 }
 
 void acs_expiration(const struct role *r, char out[CLOCK_ISO_SIZE])
@@ -60,13 +64,16 @@ void acs_expiration(const struct role *r, char out[CLOCK_ISO_SIZE])
 }
 
 /* The role in the form in which it is sent; NULL when the task has none. */
-static const struct render_role *role_form(struct ecs *x, struct role *r, int64_t now_ms,
-                                           char expiration[CLOCK_ISO_SIZE], struct render_role *out)
+static const struct render_role *role_form(struct ecs *x, const struct task *t, struct role *r,
+                                           int64_t now_ms, char expiration[CLOCK_ISO_SIZE],
+                                           struct render_role *out)
 {
     if (!r->arn)
         return NULL;
-    if (!*r->access_key || r->expires_ms - now_ms < MODEL_LIFE_MS / 2)
-        renew(x, r, now_ms);
+    /* Also when a test has ended the keys: nobody is given dead ones. */
+    if (!*r->access_key || r->expires_ms - now_ms < MODEL_LIFE_MS / 2 ||
+        cp_server_key_end(x->server, r->access_key) <= now_ms)
+        renew(x, t, r, now_ms);
     acs_expiration(r, expiration);
     r->sent = true;
     *out = (struct render_role){
@@ -92,8 +99,36 @@ static void send_role(struct acs_conn *k, struct task *t, struct role *r, const 
     jw_kstr(&m.w, "taskClusterArn", t->cluster->arn);
     jw_kstr(&m.w, "roleType", type);
     jw_key(&m.w, "roleCredentials");
-    render_role(&m.w, role_form(k->acs->x, r, clock_wall_ms(), expiration, &form));
+    render_role(&m.w, role_form(k->acs->x, t, r, clock_wall_ms(), expiration, &form));
     acs_message_send(k, &m);
+}
+
+static bool refresh(struct acs_conn *k, struct task *t, struct role *r, const char *type,
+                    int64_t old_until_ms)
+{
+    if (!r->arn)
+        return false;
+    renew(k->acs->x, t, r, clock_wall_ms());
+    send_role(k, t, r, type);
+    if (*r->old_key)
+        cp_server_expire_key(k->acs->x->server, r->old_key, old_until_ms);
+    return true;
+}
+
+int acs_refresh(struct acs *a, struct task *t, bool task_role, bool execution_role,
+                int64_t old_until_ms)
+{
+    struct acs_conn *k = t->instance ? t->instance->conn : NULL;
+    int sent = 0;
+
+    (void)a;
+    if (!k || t->status == TASK_STOPPED)
+        return -1;
+    if (task_role)
+        sent += refresh(k, t, &t->task_role, "TaskApplication", old_until_ms);
+    if (execution_role)
+        sent += refresh(k, t, &t->execution_role, "TaskExecution", old_until_ms);
+    return sent;
 }
 
 static bool role_due(const struct role *r, bool all, int64_t now_ms)
@@ -120,6 +155,18 @@ static void send_credentials(struct acs_conn *k, bool all)
 
 /* ---- payloads ---- */
 
+static bool find_registry(void *user, const char *host, struct render_registry *out)
+{
+    struct cp_registry found;
+
+    if (!cp_registry_find(user, host, &found))
+        return false;
+    snprintf(out->id, sizeof out->id, "%s", found.id);
+    snprintf(out->region, sizeof out->region, "%s", found.region);
+    out->endpoint_override = found.endpoint_override;
+    return true;
+}
+
 static void write_task(struct acs_conn *k, struct jw *w, struct task *t)
 {
     struct ecs *x = k->acs->x;
@@ -131,24 +178,27 @@ static void write_task(struct acs_conn *k, struct jw *w, struct task *t)
 
     for (size_t i = 0; i < t->container_count; i++)
         arns[i] = t->containers[i].arn;
-    render_task(w, &(const struct render_task){
-                       .arn = t->arn,
-                       .cluster_arn = t->cluster->arn,
-                       .region = x->model->region,
-                       .account = x->model->account,
-                       .desired = task_status_name(t->desired),
-                       .family = t->def->family,
-                       .revision = t->def->revision,
-                       .group = t->group,
-                       .definition = &def,
-                       .overrides = &overrides,
-                       .container_arns = arns,
-                       .task_role = role_form(x, &t->task_role, now_ms, expirations[0], &roles[0]),
-                       .execution_role =
-                           role_form(x, &t->execution_role, now_ms, expirations[1], &roles[1]),
-                       .logs_by_execution_role = model_instance_attribute(
-                           t->instance, "ecs.capability.execution-role-awslogs"),
-                   });
+    render_task(
+        w, &(const struct render_task){
+               .arn = t->arn,
+               .cluster_arn = t->cluster->arn,
+               .region = x->model->region,
+               .account = x->model->account,
+               .desired = task_status_name(t->desired),
+               .family = t->def->family,
+               .revision = t->def->revision,
+               .group = t->group,
+               .definition = &def,
+               .overrides = &overrides,
+               .container_arns = arns,
+               .task_role = role_form(x, t, &t->task_role, now_ms, expirations[0], &roles[0]),
+               .execution_role =
+                   role_form(x, t, &t->execution_role, now_ms, expirations[1], &roles[1]),
+               .logs_by_execution_role =
+                   model_instance_attribute(t->instance, "ecs.capability.execution-role-awslogs"),
+               .find_registry = find_registry,
+               .find_user = x->server,
+           });
 }
 
 static void send_payload(struct acs_conn *k, struct task *const *tasks, size_t n)

@@ -10,101 +10,13 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-#include <uthash.h>
 
+#include "auth_keys.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "url.h"
 
 #define SKEW_MS (5 * 60 * 1000)
-
-/* ---- keys ---- */
-
-struct key {
-    UT_hash_handle hh;
-    char *id, *secret, *token;
-};
-
-struct auth_keys {
-    struct key *by_id;
-};
-
-struct auth_keys *auth_keys_create(void)
-{
-    return NEW(struct auth_keys);
-}
-
-static void key_destroy(struct key *k)
-{
-    explicit_bzero(k->secret, strlen(k->secret));
-    if (k->token)
-        explicit_bzero(k->token, strlen(k->token));
-    free(k->id);
-    free(k->secret);
-    free(k->token);
-    free(k);
-}
-
-void auth_keys_remove(struct auth_keys *k, const char *id)
-{
-    struct key *found;
-
-    HASH_FIND_STR(k->by_id, id, found);
-    if (found) {
-        HASH_DEL(k->by_id, found);
-        key_destroy(found);
-    }
-}
-
-void auth_keys_destroy(struct auth_keys *k)
-{
-    struct key *it, *next;
-
-    if (!k)
-        return;
-    HASH_ITER (hh, k->by_id, it, next) {
-        HASH_DEL(k->by_id, it);
-        key_destroy(it);
-    }
-    free(k);
-}
-
-void auth_keys_set(struct auth_keys *k, const char *id, const char *secret, const char *token)
-{
-    struct key *fresh = NEW(struct key);
-
-    auth_keys_remove(k, id);
-    fresh->id = mem_strdup(id);
-    fresh->secret = mem_strdup(secret);
-    fresh->token = mem_strdup(token);
-    HASH_ADD_KEYPTR(hh, k->by_id, fresh->id, strlen(fresh->id), fresh);
-}
-
-enum err_code auth_keys_load(struct auth_keys *k, struct str json, struct err *e)
-{
-    AUTO(json) struct json_t *doc = NULL;
-    struct err why = { 0 };
-    struct jcur root = jcur_root(NULL, &why), item;
-
-    if (json_parse(json.p, json.n, &doc, e))
-        return e->code;
-    root = jcur_root(doc, &why);
-    if (jcur_type(&root) != JSON_OBJ)
-        return err_set(e, ERR_INVALID, "expected an object of key ids");
-    for (size_t i = 0; jcur_member(&root, i, &item); i++) {
-        bool object = jcur_type(&item) == JSON_OBJ;
-        const char *secret = object ? jcur_str(&item, "secret") : jcur_as_str(&item);
-        const char *token = object ? jcur_str_or(&item, "token", NULL) : NULL;
-
-        if (!jcur_ok(&root))
-            return err_set(e, ERR_INVALID, "%s", why.msg);
-        if (str_empty(item.key) || strlen(item.key) >= AUTH_KEY_SIZE || str_empty(secret))
-            return err_set(e, ERR_INVALID, "a key id must have 1 to 128 characters and a secret");
-        auth_keys_set(k, item.key, secret, token);
-    }
-    return ERR_OK;
-}
 
 /* ---- the canonical request ---- */
 
@@ -153,6 +65,16 @@ static void canonical_path(struct str path, struct buf *out)
     }
     if (depth == 0 || slash)
         buf_putc(out, '/');
+}
+
+/* S3 keeps the path as it is: only its encoding is made uniform. */
+static void plain_path(struct str path, struct buf *out)
+{
+    struct buf decoded = BUF_INIT(path.n + 1);
+
+    url_decode(path, false, &decoded);
+    url_encode(buf_str(&decoded), true, out);
+    buf_fini(&decoded);
 }
 
 struct pair {
@@ -293,10 +215,24 @@ struct claim {
     struct str signed_names, signature;
 };
 
-static bool refuse(struct auth_refusal *why, const char *type, const char *text)
+static bool refuse(struct auth_refusal *why, enum auth_fault fault, const char *text)
 {
+    static const char *const types[] = {
+        [AUTH_MISSING] = "MissingAuthenticationTokenException",
+        [AUTH_INCOMPLETE] = "IncompleteSignatureException",
+        [AUTH_SCOPE] = "InvalidSignatureException",
+        [AUTH_REGION] = "InvalidSignatureException",
+        [AUTH_SKEW] = "InvalidSignatureException",
+        [AUTH_UNKNOWN] = "UnrecognizedClientException",
+        [AUTH_EXPIRED] = "ExpiredTokenException",
+        [AUTH_MISMATCH] = "InvalidSignatureException",
+        [AUTH_PAYLOAD] = "InvalidSignatureException",
+        [AUTH_PAYLOAD_ABSENT] = "InvalidSignatureException",
+    };
+
+    why->fault = fault;
     why->status = 400;
-    why->type = type;
+    why->type = types[fault];
     buf_reset(&why->message);
     buf_puts(&why->message, text);
     return false;
@@ -326,7 +262,7 @@ static bool claim_parse(struct str value, struct claim *c, struct auth_refusal *
     size_t at = sizeof scheme - 1;
 
     if (value.n <= at || memcmp(value.p, scheme, at) != 0 || !isspace((unsigned char)value.p[at]))
-        return refuse(why, "IncompleteSignatureException",
+        return refuse(why, AUTH_INCOMPLETE,
                       "Authorization header must begin with 'AWS4-HMAC-SHA256 '.");
     while (at < value.n) {
         const char *start = value.p + at;
@@ -339,7 +275,7 @@ static bool claim_parse(struct str value, struct claim *c, struct auth_refusal *
         part = str_trim(part);
         eq = part.n ? memchr(part.p, '=', part.n) : NULL;
         if (!eq)
-            return refuse(why, "IncompleteSignatureException",
+            return refuse(why, AUTH_INCOMPLETE,
                           "Authorization header has a part that is not key=value.");
         name = (struct str){ part.p, (size_t)(eq - part.p) };
         text = (struct str){ eq + 1, part.n - name.n - 1 };
@@ -351,19 +287,44 @@ static bool claim_parse(struct str value, struct claim *c, struct auth_refusal *
             c->signature = text;
     }
     if (!credential.n)
-        return refuse(why, "IncompleteSignatureException",
+        return refuse(why, AUTH_INCOMPLETE,
                       "Authorization header requires 'Credential' parameter.");
     if (!c->signature.n)
-        return refuse(why, "IncompleteSignatureException",
-                      "Authorization header requires 'Signature' parameter.");
+        return refuse(why, AUTH_INCOMPLETE, "Authorization header requires 'Signature' parameter.");
     if (!c->signed_names.n)
-        return refuse(why, "IncompleteSignatureException",
+        return refuse(why, AUTH_INCOMPLETE,
                       "Authorization header requires 'SignedHeaders' parameter.");
     if (!scope_split(credential, c) || c->id.n >= AUTH_KEY_SIZE - 1)
-        return refuse(why, "IncompleteSignatureException",
+        return refuse(why, AUTH_INCOMPLETE,
                       "Credential must have exactly 5 slash-delimited elements, "
                       "e.g. keyid/date/region/service/term.");
     return true;
+}
+
+static bool of_s3(const struct claim *c)
+{
+    return str_is(c->service, "s3");
+}
+
+static struct str claimed(const struct auth_request *r, bool region)
+{
+    struct str header = auth_header_find(r, "authorization");
+    struct auth_refusal why = { .message = BUF_INIT(1024) };
+    struct claim c = { 0 };
+    bool read = header.p && claim_parse(header, &c, &why);
+
+    buf_fini(&why.message);
+    return !read ? (struct str){ 0 } : region ? c.region : c.service;
+}
+
+struct str auth_claimed_region(const struct auth_request *r)
+{
+    return claimed(r, true);
+}
+
+struct str auth_claimed_service(const struct auth_request *r)
+{
+    return claimed(r, false);
 }
 
 static bool amz_date_parse(struct str text, int64_t *ms)
@@ -390,12 +351,12 @@ static bool date_check(struct str date, const struct claim *c, int64_t now_ms,
     int64_t at;
 
     if (!amz_date_parse(date, &at)) {
-        refuse(why, "IncompleteSignatureException", "Date must be in ISO-8601 'basic format'.");
+        refuse(why, AUTH_INCOMPLETE, "Date must be in ISO-8601 'basic format'.");
         buf_printf(&why->message, " Got '%.*s'.", (int)date.n, date.p ? date.p : "");
         return false;
     }
     if (c->date.n != 8 || memcmp(c->date.p, date.p, 8) != 0) {
-        refuse(why, "InvalidSignatureException", "Date in Credential scope does not match ");
+        refuse(why, AUTH_SCOPE, "Date in Credential scope does not match ");
         buf_printf(&why->message,
                    "YYYYMMDD from ISO-8601 version of date from HTTP: '%.*s' != '%.8s'.",
                    (int)c->date.n, c->date.p, date.p);
@@ -404,13 +365,13 @@ static bool date_check(struct str date, const struct claim *c, int64_t now_ms,
     clock_amz(now_ms, now);
     if (at < now_ms - SKEW_MS) {
         clock_amz(now_ms - SKEW_MS, bound);
-        refuse(why, "InvalidSignatureException", "Signature expired: ");
+        refuse(why, AUTH_SKEW, "Signature expired: ");
         buf_printf(&why->message, "%.16s is now earlier than %s (%s - 5 min.)", date.p, bound, now);
         return false;
     }
     if (at > now_ms + SKEW_MS) {
         clock_amz(now_ms + SKEW_MS, bound);
-        refuse(why, "InvalidSignatureException", "Signature not yet current: ");
+        refuse(why, AUTH_SKEW, "Signature not yet current: ");
         buf_printf(&why->message, "%.16s is still later than %s (%s + 5 min.)", date.p, bound, now);
         return false;
     }
@@ -421,36 +382,35 @@ static bool scope_check(const struct claim *c, const char *region, const char *s
                         struct auth_refusal *why)
 {
     if (!str_is(c->terminator, "aws4_request"))
-        return refuse(why, "InvalidSignatureException",
+        return refuse(why, AUTH_SCOPE,
                       "Credential should be scoped with a valid terminator: 'aws4_request'.");
-    if (!str_is(c->region, region))
-        return refuse(why, "InvalidSignatureException",
-                      "Credential should be scoped to a valid region. ");
+    if (region && !str_is(c->region, region))
+        return refuse(why, AUTH_REGION, "Credential should be scoped to a valid region. ");
     if (!str_is(c->service, service)) {
-        refuse(why, "InvalidSignatureException",
-               "Credential should be scoped to correct service: ");
+        refuse(why, AUTH_SCOPE, "Credential should be scoped to correct service: ");
         buf_printf(&why->message, "'%s'. ", service);
         return false;
     }
     return true;
 }
 
-static bool token_check(const struct auth_request *r, const struct claim *c, const struct key *key,
-                        struct auth_refusal *why)
+static bool token_check(const struct auth_request *r, const struct claim *c,
+                        const struct auth_key *key, int64_t now_ms, struct auth_refusal *why)
 {
     struct str token = auth_header_find(r, "x-amz-security-token");
     size_t want = key->token ? strlen(key->token) : 0;
 
     if (token.p && !names_have(c->signed_names, "x-amz-security-token"))
-        return refuse(why, "InvalidSignatureException",
+        return refuse(why, AUTH_SCOPE,
                       "'X-Amz-Security-Token' must be a 'SignedHeader' in the AWS Authorization.");
     if (token.n != want || (want && CRYPTO_memcmp(token.p, key->token, want) != 0))
-        return refuse(why, "UnrecognizedClientException",
-                      "The security token included in the request is invalid.");
+        return refuse(why, AUTH_UNKNOWN, "The security token included in the request is invalid.");
+    if (now_ms >= key->expires_ms)
+        return refuse(why, AUTH_EXPIRED, "The security token included in the request is expired");
     return true;
 }
 
-static void signature_of(const struct key *key, const struct claim *c, struct str to_sign,
+static void signature_of(const struct auth_key *key, const struct claim *c, struct str to_sign,
                          char out[65])
 {
     unsigned char sum[32];
@@ -467,7 +427,7 @@ static void signature_of(const struct key *key, const struct claim *c, struct st
 }
 
 static bool signature_check(const struct auth_request *r, const struct claim *c,
-                            const struct key *key, struct str date, struct auth_refusal *why)
+                            const struct auth_key *key, struct str date, struct auth_refusal *why)
 {
     struct buf canonical = BUF_INIT(256 * 1024), to_sign = BUF_INIT(4096);
     char body_hash[65], hash[65], want[65];
@@ -476,14 +436,19 @@ static bool signature_check(const struct auth_request *r, const struct claim *c,
     sha256_hex(r->body, body_hash);
     put(&canonical, r->method);
     buf_putc(&canonical, '\n');
-    canonical_path(r->path, &canonical);
+    if (of_s3(c))
+        plain_path(r->path, &canonical);
+    else
+        canonical_path(r->path, &canonical);
     buf_putc(&canonical, '\n');
     canonical_query(r->query, &canonical);
     buf_putc(&canonical, '\n');
     canonical_headers(r, c->signed_names, &canonical);
     buf_putc(&canonical, '\n');
     put(&canonical, c->signed_names);
-    buf_printf(&canonical, "\n%s", body_hash);
+    buf_putc(&canonical, '\n');
+    /* S3 takes the client's word, which payload_check has looked at. */
+    put(&canonical, of_s3(c) ? auth_header_find(r, "x-amz-content-sha256") : str_of(body_hash));
     sha256_hex(buf_str(&canonical), hash);
     buf_printf(&to_sign, "AWS4-HMAC-SHA256\n%.16s\n%.*s/%.*s/%.*s/%.*s\n%s", date.p, (int)c->date.n,
                c->date.p, (int)c->region.n, c->region.p, (int)c->service.n, c->service.p,
@@ -493,7 +458,7 @@ static bool signature_check(const struct auth_request *r, const struct claim *c,
            CRYPTO_memcmp(want, c->signature.p, 64) == 0;
     explicit_bzero(want, sizeof want);
     if (!good) {
-        refuse(why, "InvalidSignatureException",
+        refuse(why, AUTH_MISMATCH,
                "The request signature we calculated does not match the signature you provided. "
                "Check your AWS Secret Access Key and signing method. "
                "Consult the service documentation for details.\n\n"
@@ -508,18 +473,22 @@ static bool signature_check(const struct auth_request *r, const struct claim *c,
     return good;
 }
 
-/* A client may state the payload's hash; it must be the true one. */
-static bool payload_check(const struct auth_request *r, struct auth_refusal *why)
+/* A client may state the payload's hash, to S3 it must; it has to be the true one. */
+static bool payload_check(const struct auth_request *r, const struct claim *c,
+                          struct auth_refusal *why)
 {
     struct str stated = auth_header_find(r, "x-amz-content-sha256");
     char hash[65];
 
+    if (!stated.p && of_s3(c))
+        return refuse(why, AUTH_PAYLOAD_ABSENT,
+                      "Missing required header for this request: x-amz-content-sha256");
     if (!stated.p)
         return true;
     sha256_hex(r->body, hash);
-    if (str_is(stated, hash))
+    if (str_is(stated, hash) || (of_s3(c) && str_is(stated, "UNSIGNED-PAYLOAD")))
         return true;
-    return refuse(why, "InvalidSignatureException",
+    return refuse(why, AUTH_PAYLOAD,
                   "The value of 'x-amz-content-sha256' is not the SHA-256 of the payload.");
 }
 
@@ -530,31 +499,30 @@ bool auth_verify(const struct auth_keys *k, const struct auth_request *r, const 
     struct str header = auth_header_find(r, "authorization");
     struct str date = auth_header_find(r, "x-amz-date");
     struct claim c = { 0 };
-    const struct key *key;
+    const struct auth_key *key;
 
     *why = (struct auth_refusal){ 0 };
     buf_init(&why->message, AUTH_MESSAGE_MAX);
     if (!header.p)
-        return refuse(why, "MissingAuthenticationTokenException", "Missing Authentication Token");
+        return refuse(why, AUTH_MISSING, "Missing Authentication Token");
     if (!claim_parse(header, &c, why))
         return false;
     if (!date.p)
-        return refuse(why, "IncompleteSignatureException",
+        return refuse(why, AUTH_INCOMPLETE,
                       "Authorization header requires existence of either a 'X-Amz-Date' or a "
                       "'Date' header.");
     if (!names_have(c.signed_names, "host"))
-        return refuse(why, "InvalidSignatureException",
+        return refuse(why, AUTH_SCOPE,
                       "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.");
     if (!names_have(c.signed_names, "x-amz-date"))
-        return refuse(why, "InvalidSignatureException",
+        return refuse(why, AUTH_SCOPE,
                       "'X-Amz-Date' must be a 'SignedHeader' in the AWS Authorization.");
     if (!scope_check(&c, region, service, why) || !date_check(date, &c, now_ms, why))
         return false;
-    HASH_FIND(hh, k->by_id, c.id.p, c.id.n, key);
+    key = auth_keys_find(k, c.id.p, c.id.n);
     if (!key)
-        return refuse(why, "UnrecognizedClientException",
-                      "The security token included in the request is invalid.");
-    if (!token_check(r, &c, key, why) || !payload_check(r, why) ||
+        return refuse(why, AUTH_UNKNOWN, "The security token included in the request is invalid.");
+    if (!token_check(r, &c, key, now_ms, why) || !payload_check(r, &c, why) ||
         !signature_check(r, &c, key, date, why))
         return false;
     memcpy(access_key, c.id.p, c.id.n);

@@ -16,7 +16,7 @@
 
 void ecs_discover_poll_endpoint(struct ecs *x, struct cp_call *c)
 {
-    const char *url = cp_server_url(x->server);
+    const char *url = cp_server_public_url(x->server);
     static const char *const members[][2] = { { "endpoint", "acs" },
                                               { "telemetryEndpoint", "tcs" },
                                               { "serviceConnectEndpoint", "sc" },

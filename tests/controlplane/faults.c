@@ -1,6 +1,5 @@
 /* faults: what tests ask for over the admin path /_local/: injected faults,
  * dropped websockets, the last requests and the violations seen. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,11 +60,11 @@ static bool action_of(const char *name, enum fault_action *out)
     static const char *const names[] = {
         [FAULT_NONE] = "delay",    [FAULT_STATUS] = "status", [FAULT_THROTTLE] = "throttle",
         [FAULT_HTML] = "html",     [FAULT_DROP] = "drop",     [FAULT_LOSE] = "lose",
-        [FAULT_REFUSE] = "refuse",
+        [FAULT_REFUSE] = "refuse", [FAULT_HANG] = "hang",
     };
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        if (streq(names[i], name)) {
+        if (names[i] && streq(names[i], name)) {
             *out = (enum fault_action)i;
             return true;
         }
@@ -85,7 +84,7 @@ static void rule_read(const struct jcur *c, struct rule *r)
     if (!*what || strlen(what) >= sizeof r->match)
         jcur_fail(&match, "must have a target or a path");
     if (!action_of(action, &r->fault.action))
-        jcur_fail(c, "action must be status, throttle, html, drop, lose, delay or refuse");
+        jcur_fail(c, "action must be status, throttle, html, drop, lose, delay, refuse or hang");
     usual = r->fault.action == FAULT_HTML ? 502 : 500;
     snprintf(r->match, sizeof r->match, "%s", what);
     r->fault.status = (int)jcur_int_or(c, "status", 400, 599, usual);
@@ -99,28 +98,6 @@ static void rule_read(const struct jcur *c, struct rule *r)
 
 /* ---- answers ---- */
 
-static void reply_error(struct cp_http *h, int status, const char *message)
-{
-    struct buf b = BUF_INIT(4096);
-    struct jw w;
-
-    jw_init(&w, &b);
-    jw_object(&w);
-    jw_kstr(&w, "error", message);
-    jw_end(&w);
-    cp_http_reply(h, status, "application/json", buf_str(&b));
-    buf_fini(&b);
-}
-
-static void reply_number(struct cp_http *h, const char *key, int64_t value)
-{
-    struct buf b = BUF_INIT(256);
-
-    buf_printf(&b, "{\"%s\":%" PRId64 "}", key, value);
-    cp_http_reply(h, 200, "application/json", buf_str(&b));
-    buf_fini(&b);
-}
-
 static void post_fault(struct faults *f, struct cp_http *h)
 {
     AUTO(json) struct json_t *doc = NULL;
@@ -129,13 +106,13 @@ static void post_fault(struct faults *f, struct cp_http *h)
     struct jcur root;
 
     if (json_parse(h->body.p, h->body.n, &doc, &e)) {
-        reply_error(h, 400, e.msg);
+        cp_http_reply_error(h, 400, e.msg);
         return;
     }
     root = jcur_root(doc, &why);
     rule_read(&root, &r);
     if (!jcur_ok(&root)) {
-        reply_error(h, 400, why.msg);
+        cp_http_reply_error(h, 400, why.msg);
         return;
     }
     /* Used-up rules make room. */
@@ -146,12 +123,12 @@ static void post_fault(struct faults *f, struct cp_http *h)
             i++;
     }
     if (f->rule_count == RULES_MAX) {
-        reply_error(h, 409, "there are 100 faults already");
+        cp_http_reply_error(h, 409, "there are 100 faults already");
         return;
     }
     r.id = ++f->last_rule;
     f->rules[f->rule_count++] = r;
-    reply_number(h, "id", r.id);
+    cp_http_reply_number(h, "id", r.id);
 }
 
 static void delete_fault(struct faults *f, struct cp_http *h, const char *rest)
@@ -162,7 +139,7 @@ static void delete_fault(struct faults *f, struct cp_http *h, const char *rest)
     if (!*rest) {
         f->rule_count = 0;
     } else if (*rest != '/' || str_to_int(rest + 1, 1, INT64_MAX, &id, NULL)) {
-        reply_error(h, 404, "no such fault");
+        cp_http_reply_error(h, 404, "no such fault");
         return;
     } else {
         for (size_t i = 0; i < f->rule_count; i++) {
@@ -172,11 +149,11 @@ static void delete_fault(struct faults *f, struct cp_http *h, const char *rest)
             }
         }
         if (f->rule_count == before) {
-            reply_error(h, 404, "no such fault");
+            cp_http_reply_error(h, 404, "no such fault");
             return;
         }
     }
-    reply_number(h, "removed", (int64_t)(before - f->rule_count));
+    cp_http_reply_number(h, "removed", (int64_t)(before - f->rule_count));
 }
 
 static void get_faults(struct faults *f, struct cp_http *h)
@@ -210,17 +187,17 @@ static void drop_websockets(struct faults *f, struct cp_http *h)
     int64_t code;
 
     if (h->body.n && json_parse(h->body.p, h->body.n, &doc, &e)) {
-        reply_error(h, 400, e.msg);
+        cp_http_reply_error(h, 400, e.msg);
         return;
     }
     root = jcur_root(doc, &why);
     path = jcur_str_or(&root, "path", NULL);
     code = jcur_int_or(&root, "code", 1000, 4999, 0);
     if (!jcur_ok(&root)) {
-        reply_error(h, 400, why.msg);
+        cp_http_reply_error(h, 400, why.msg);
         return;
     }
-    reply_number(h, "dropped", wss_drop(cp_server_wss(f->server), path, (int)code));
+    cp_http_reply_number(h, "dropped", wss_drop(cp_server_wss(f->server), path, (int)code));
 }
 
 /* The first number to show of a ring that has counted to `count`. */
@@ -312,7 +289,7 @@ static void on_admin(void *user, struct cp_http *h)
     else if (post && streq(what, "drop-websockets"))
         drop_websockets(f, h);
     else
-        reply_error(h, 404, "no such admin path or method");
+        cp_http_reply_error(h, 404, "no such admin path or method");
 }
 
 /* ---- rings ---- */

@@ -1,7 +1,9 @@
-/* Paths for tests and benchmarks: exact times, messages of agents, raw payloads. */
+/* Paths for tests and benchmarks: exact times, messages of agents, raw payloads, new
+ * credentials. */
 #include <stdlib.h>
 
 #include "acs.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "ecs.h"
 
@@ -170,6 +172,43 @@ static void on_payload(void *user, struct cp_http *h)
     buf_fini(&text);
 }
 
+/* ---- POST /_local/refresh-credentials {"task":ARN,"role":"execution","old_valid_s":0} ---- */
+
+static void on_refresh(void *user, struct cp_http *h)
+{
+    struct local *l = user;
+    AUTO(json) struct json_t *doc = NULL;
+    struct err e = { 0 };
+    const char *role;
+    struct jcur body;
+    struct task *t;
+    int64_t grace_s;
+    int sent = -1;
+
+    if (!streq(h->method, "POST") || json_parse(h->body.p, h->body.n, &doc, &e)) {
+        cp_http_reply_error(h, 400, "POST a JSON object");
+        return;
+    }
+    body = jcur_root(doc, &e);
+    t = model_task_find(l->x->model, NULL, jcur_str(&body, "task"));
+    role = jcur_str_or(&body, "role", "");
+    grace_s = jcur_int_or(&body, "old_valid_s", 0, 86400, 0);
+    if (*role && !streq(role, "execution") && !streq(role, "task"))
+        jcur_fail(&body, "role is execution or task");
+    if (!jcur_ok(&body)) {
+        cp_http_reply_error(h, 400, e.msg);
+        return;
+    }
+    /* A second earlier, so that "now" is over for a request that comes at once. */
+    if (t)
+        sent = acs_refresh(l->x->acs, t, !streq(role, "execution"), !streq(role, "task"),
+                           clock_wall_ms() + grace_s * 1000 - (grace_s ? 0 : 1000));
+    if (sent < 0)
+        cp_http_reply_error(h, 409, "no such task, or its instance is not connected");
+    else
+        cp_http_reply_number(h, "sent", sent);
+}
+
 /* ---- life ---- */
 
 struct local *local_create(struct ecs *x)
@@ -180,6 +219,7 @@ struct local *local_create(struct ecs *x)
     cp_server_add_path(x->server, "/_local/tasks", on_tasks, l);
     cp_server_add_path(x->server, "/_local/agent-messages", on_messages, l);
     cp_server_add_path(x->server, "/_local/payload", on_payload, l);
+    cp_server_add_path(x->server, "/_local/refresh-credentials", on_refresh, l);
     return l;
 }
 

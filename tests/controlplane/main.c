@@ -16,6 +16,7 @@
 struct settings {
     struct cp_options options;
     const char *port_file, *state_file, *log_file, *key_id, *secret_file, *keys_file;
+    bool verbose;
 };
 
 static const char help[] =
@@ -32,12 +33,20 @@ static const char help[] =
     "{\"id\":{\"secret\":..,\"token\":..}}\n"
     "  --state FILE           keep clusters, task definitions and tasks there\n"
     "  --metadata             serve instance metadata under /latest/\n"
+    "  --public-url URL       announce this address instead of http://127.0.0.1:N\n"
     "  --log FILE             append the log there instead of standard error\n"
     "  --verbose              log every request\n"
     "  --help, --version\n"
     "\n"
-    "Admin path, unsigned: /_local/{health,requests,violations,telemetry,logs,faults,\n"
-    "drop-websockets,metadata}.\n";
+    "Serves ECS, ACS, TCS and CloudWatch Logs; ECR, SSM, Secrets Manager, S3, STS and\n"
+    "EC2 DescribeTags as far as an agent needs them, with what /_local/cloud was given.\n"
+    "\n"
+    "Admin paths, unsigned, under /_local/:\n"
+    "  health requests violations telemetry logs tasks agent-messages  what happened\n"
+    "  faults drop-websockets clock expire-keys                       trouble\n"
+    "  payload refresh-credentials                                    to an agent\n"
+    "  cloud cloud/calls                                              the other services\n"
+    "  metadata metadata-mode metadata-log                            instance metadata\n";
 
 static enum err_code read_file(const char *path, struct buf *out, struct err *e)
 {
@@ -103,11 +112,15 @@ static enum err_code run(const struct settings *set, struct err *e)
 {
     struct cp_server *s = NULL;
 
-    if (log_open(set->log_file, e) || cp_server_create(&set->options, &s, e))
+    log_set_level(set->log_file ? LOG_OFF : set->verbose ? LOG_DEBUG : LOG_INFO);
+    log_set_file_level(set->verbose ? LOG_DEBUG : LOG_INFO);
+    if (log_open(set->log_file, NULL, e) || cp_server_create(&set->options, &s, e))
         return e->code;
     cp_logs_add(s);
     cp_tcs_add(s);
     cp_standins_add(s);
+    cp_metadata_add(s);
+    cp_admin_add(s);
     if (!load_keys(s, set, e) && !cp_ecs_add(s, set->state_file, e) &&
         !(set->port_file && write_port(set->port_file, cp_server_port(s), e))) {
         printf("%s\n", cp_server_url(s));
@@ -135,6 +148,7 @@ int main(int argc, char **argv)
         STATE,
         LOG,
         METADATA,
+        PUBLIC_URL,
         VERBOSE,
         HELP,
         VERSION
@@ -150,6 +164,7 @@ int main(int argc, char **argv)
         { "state", required_argument, NULL, STATE },
         { "log", required_argument, NULL, LOG },
         { "metadata", no_argument, NULL, METADATA },
+        { "public-url", required_argument, NULL, PUBLIC_URL },
         { "verbose", no_argument, NULL, VERBOSE },
         { "help", no_argument, NULL, HELP },
         { "version", no_argument, NULL, VERSION },
@@ -196,8 +211,11 @@ int main(int argc, char **argv)
         case METADATA:
             set.options.metadata = true;
             break;
+        case PUBLIC_URL:
+            set.options.public_url = optarg;
+            break;
         case VERBOSE:
-            log_set_level(LOG_DEBUG);
+            set.verbose = true;
             break;
         case HELP:
             fputs(help, stdout);

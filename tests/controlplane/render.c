@@ -162,7 +162,7 @@ static void secret_list(struct jw *w, const struct jcur *list, const char *targe
         jw_kstr(w, "name", jcur_str_or(&s, "name", ""));
         jw_kstr(w, "valueFrom", from);
         jw_kstr(w, "region", region);
-        jw_kstr(w, "provider", str_starts(from, "arn:aws:secretsmanager:") ? "asm" : "ssm");
+        jw_kstr(w, "provider", taskdef_is_secret(from) ? "asm" : "ssm");
         jw_kstr(w, "type", "ENVIRONMENT_VARIABLE");
         jw_kstr(w, "target", target);
         jw_end(w);
@@ -183,25 +183,44 @@ static void secrets(struct jw *w, const struct jcur *c, const char *region)
     jw_end(w);
 }
 
-/* "123456789012.dkr.ecr.eu-west-1.amazonaws.com/name:tag" */
-static bool ecr_image(const char *image, char account[13], char region[64])
+/* "123456789012.dkr.ecr.eu-west-1.amazonaws.com/name:tag", or dkr.ecr-fips, in any
+ * partition. */
+bool render_ecr_image(const char *image, struct render_registry *out)
 {
-    static const char mark[] = ".dkr.ecr.";
-    size_t n = strspn(image, "0123456789");
+    size_t digits = strspn(image, "0123456789"), region_n;
+    const char *p = image + digits;
 
-    if (n != 12 || !str_starts(image + n, mark))
+    if (digits != 12 || !str_starts(p, ".dkr.ecr"))
         return false;
-    snprintf(account, 13, "%.12s", image);
-    snprintf(region, 64, "%.*s", (int)strcspn(image + n + sizeof mark - 1, "."),
-             image + n + sizeof mark - 1);
+    p += strlen(".dkr.ecr");
+    if (str_starts(p, "-fips."))
+        p += strlen("-fips");
+    region_n = *p == '.' ? strcspn(p + 1, "./") : 0;
+    if (!region_n || region_n >= sizeof out->region || p[1 + region_n] != '.' ||
+        !strchr(p + 1 + region_n, '/'))
+        return false;
+    snprintf(out->id, sizeof out->id, "%.12s", image);
+    snprintf(out->region, sizeof out->region, "%.*s", (int)region_n, p + 1);
+    out->endpoint_override = NULL;
     return true;
+}
+
+static bool in_ecr(const struct render_task *t, const char *image, struct render_registry *out)
+{
+    size_t n = strcspn(image, "/");
+    AUTO(str) char *host = mem_strndup(image, n);
+
+    if (render_ecr_image(image, out))
+        return true;
+    return t->find_registry && image[n] && t->find_registry(t->find_user, host, out);
 }
 
 static void registry(struct jw *w, const struct jcur *c, const struct render_task *t)
 {
     struct jcur repository = jcur_obj(c, "repositoryCredentials");
     const char *parameter = jcur_str_or(&repository, "credentialsParameter", NULL);
-    char account[13], region[64];
+    struct render_registry ecr;
+    char region[64];
 
     if (parameter) {
         arn_region(parameter, t->region, region, sizeof region);
@@ -214,14 +233,15 @@ static void registry(struct jw *w, const struct jcur *c, const struct render_tas
         jw_kstr(w, "region", region);
         jw_end(w);
         jw_end(w);
-    } else if (ecr_image(jcur_str_or(c, "image", ""), account, region)) {
+    } else if (in_ecr(t, jcur_str_or(c, "image", ""), &ecr)) {
         jw_key(w, "registryAuthentication");
         jw_object(w);
         jw_kstr(w, "type", "ecr");
         jw_key(w, "ecrAuthData");
         jw_object(w);
-        jw_kstr(w, "registryId", account);
-        jw_kstr(w, "region", region);
+        jw_kstr(w, "registryId", ecr.id);
+        jw_kstr(w, "region", ecr.region);
+        jw_kstr_if(w, "endpointOverride", ecr.endpoint_override);
         jw_kbool(w, "useExecutionRole", t->execution_role != NULL);
         jw_end(w);
         jw_end(w);

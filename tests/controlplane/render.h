@@ -10,6 +10,14 @@ struct render_role {
     const char *expiration; /* ISO 8601 */
 };
 
+struct render_registry {
+    char id[13], region[64];
+    const char *endpoint_override; /* NULL: none; borrowed */
+};
+
+/* Is this an image of ECR, by its name alone? */
+bool render_ecr_image(const char *image, struct render_registry *out);
+
 struct render_task {
     const char *arn, *cluster_arn;
     const char *region, *account;
@@ -22,6 +30,9 @@ struct render_task {
     const char *const *container_arns;                    /* in the order of the definition */
     const struct render_role *task_role, *execution_role; /* NULL: none */
     bool logs_by_execution_role; /* the host lets the log driver use that role */
+    /* Is there an ECR registry at this host besides the real ones? NULL: none is. */
+    bool (*find_registry)(void *user, const char *host, struct render_registry *out);
+    void *find_user;
 };
 
 /* Writes one object. */

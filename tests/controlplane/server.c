@@ -13,9 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth_keys.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cloud.h"
 
 /* Requests are read into this much memory at a time. */
 #define CONNECTION_MEMORY (128 * 1024)
@@ -36,7 +38,9 @@ struct exit_fn {
 
 struct cp_server {
     struct cp_options options;
-    char *region, *account, *url;
+    char *region, *account, *url, *public_url;
+    int64_t clock_offset_ms;
+    struct cloud *cloud;
     int port;
     struct rng rng;
     struct auth_keys *keys;
@@ -57,6 +61,31 @@ struct cp_server {
 const char *cp_server_url(const struct cp_server *s)
 {
     return s->url;
+}
+
+const char *cp_server_public_url(const struct cp_server *s)
+{
+    return s->public_url ? s->public_url : s->url;
+}
+
+int64_t cp_server_told_ms(const struct cp_server *s)
+{
+    return clock_wall_ms() + s->clock_offset_ms;
+}
+
+void cp_server_set_clock(struct cp_server *s, int64_t offset_ms)
+{
+    s->clock_offset_ms = offset_ms;
+}
+
+int64_t cp_server_clock_offset(const struct cp_server *s)
+{
+    return s->clock_offset_ms;
+}
+
+struct cloud *cp_server_cloud(struct cp_server *s)
+{
+    return s->cloud;
 }
 
 const char *cp_server_region(const struct cp_server *s)
@@ -115,6 +144,36 @@ struct faults *cp_server_faults(struct cp_server *s)
 void cp_server_add_key(struct cp_server *s, const char *id, const char *secret, const char *token)
 {
     auth_keys_set(s->keys, id, secret, token);
+}
+
+void cp_server_add_role_key(struct cp_server *s, const char *id, const char *secret,
+                            const char *token, const char *role_arn, const char *caller_arn,
+                            int64_t expires_ms)
+{
+    auth_keys_add(s->keys, &(const struct auth_key_args){ .id = id,
+                                                          .secret = secret,
+                                                          .token = token,
+                                                          .role = role_arn,
+                                                          .arn = caller_arn,
+                                                          .expires_ms = expires_ms });
+}
+
+void cp_server_expire_key(struct cp_server *s, const char *id, int64_t at_ms)
+{
+    auth_keys_expire(s->keys, &(const struct auth_selection){ .id = id }, at_ms);
+}
+
+int64_t cp_server_key_end(const struct cp_server *s, const char *id)
+{
+    const struct auth_key *k = auth_keys_find(s->keys, id, strlen(id));
+
+    return k ? k->expires_ms : 0;
+}
+
+char *cp_server_session_arn(const struct cp_server *s, const char *role_arn, const char *session)
+{
+    return mem_printf("arn:aws:sts::%s:assumed-role/%s/%s", s->account,
+                      str_after_last(role_arn, '/'), session);
 }
 
 void cp_server_remove_key(struct cp_server *s, const char *id)
@@ -305,9 +364,10 @@ static enum err_code listen_on(struct cp_server *s, struct err *e)
     const union MHD_DaemonInfo *info;
 
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_UPGRADE | MHD_ALLOW_SUSPEND_RESUME, (uint16_t)s->options.port,
-        NULL, NULL, http_on_request, s->http, MHD_OPTION_SOCK_ADDR, &addr,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_USE_EPOLL | MHD_ALLOW_UPGRADE | MHD_ALLOW_SUSPEND_RESUME |
+            MHD_USE_SUPPRESS_DATE_NO_CLOCK, /* http.c writes the Date that it tells */
+        (uint16_t)s->options.port, NULL, NULL, http_on_request, s->http, MHD_OPTION_SOCK_ADDR,
+        &addr, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, s->http,
         MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, s->http, MHD_OPTION_END);
@@ -331,6 +391,12 @@ enum err_code cp_server_create(const struct cp_options *o, struct cp_server **ou
     s->options = *o;
     s->region = mem_strdup(o->region);
     s->account = mem_strdup(o->account);
+    if (o->public_url) {
+        size_t n = strlen(o->public_url);
+
+        s->public_url = mem_strndup(o->public_url, n - (n && o->public_url[n - 1] == '/'));
+    }
+    s->cloud = cloud_create(s->region, s->account);
     rng_seed(&s->rng, rng_entropy());
     list_init(&s->timers);
     s->keys = auth_keys_create();
@@ -380,7 +446,9 @@ void cp_server_destroy(struct cp_server *s)
         close(s->epoll_fd);
     if (s->signal_fd >= 0)
         close(s->signal_fd);
+    cloud_destroy(s->cloud);
     free(s->url);
+    free(s->public_url);
     free(s->region);
     free(s->account);
     free(s);

@@ -1,6 +1,6 @@
 #pragma once
-/* server: what the files of the server half (main, server, http, ws, faults,
- * standins) know of each other beyond cp.h.
+/* server: what the files of the server half (main, server, http, ws, faults, admin,
+ * metadata, standins) know of each other beyond cp.h.
  *
  * server.c owns the loop, http.c the requests, ws.c the upgraded connections;
  * each keeps its own part inside struct cp_server, created and destroyed by
@@ -15,7 +15,8 @@
 struct cp_options {
     int port; /* 0: a free one */
     const char *region, *account;
-    bool metadata; /* serve instance metadata under /latest/ */
+    const char *public_url; /* NULL: http://127.0.0.1:port */
+    bool metadata;          /* serve instance metadata under /latest/ */
 };
 
 /* Listens on 127.0.0.1; nothing is accepted before cp_server_run. */
@@ -24,6 +25,10 @@ MUST_CHECK enum err_code cp_server_create(const struct cp_options *o, struct cp_
 int cp_server_port(const struct cp_server *s);
 const struct cp_options *cp_server_options(const struct cp_server *s);
 struct auth_keys *cp_server_keys(struct cp_server *s);
+struct cloud;
+struct cloud *cp_server_cloud(struct cp_server *s);
+void cp_server_set_clock(struct cp_server *s, int64_t offset_ms);
+int64_t cp_server_clock_offset(const struct cp_server *s);
 void cp_server_run(struct cp_server *s); /* until SIGTERM, SIGINT or cp_server_stop */
 void cp_server_stop(struct cp_server *s);
 void cp_server_destroy(struct cp_server *s); /* NULL is fine */
@@ -58,10 +63,39 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *con, const cha
 void http_on_completed(void *cls, struct MHD_Connection *con, void **slot,
                        enum MHD_RequestTerminationCode how);
 
-/* A signed form (POST / without X-Amz-Target): the query protocol of STS. */
+/* Who asks, and for which region of which service. */
+struct cp_caller {
+    const char *access_key; /* "" for a request that need not be signed */
+    const char *region;     /* of the signature; the server's own without one */
+};
+
+/* A form (POST / without X-Amz-Target) of the query protocol. `action` "" when it
+ * has none. What is not answered is an unknown action. */
 typedef void cp_form_fn(void *user, struct cp_http *h, const struct url_params *form,
-                        const char *access_key);
+                        const char *action, const struct cp_caller *who);
 void cp_server_add_form(struct cp_server *s, const char *service, cp_form_fn *fn, void *user);
+
+/* A service of paths and methods (S3). The name of the operation, for faults; NULL:
+ * an unsigned request that is not for this service. */
+typedef const char *cp_rest_name_fn(void *user, struct cp_http *h, bool is_signed);
+typedef void cp_rest_fn(void *user, struct cp_http *h, const char *operation,
+                        const struct cp_caller *who);
+void cp_server_add_rest(struct cp_server *s, const char *service, cp_rest_name_fn *name,
+                        cp_rest_fn *fn, void *user);
+
+struct dialect_error;
+/* Answers with an error in the words of the service; `details` is more XML (NULL). */
+void cp_http_refuse(struct cp_http *h, const struct dialect_error *e, const char *details);
+
+/* A gate is asked first for every request of its path's prefix: what is to befall
+ * it. `done` learns the status of the answer, 0 when there is none. */
+struct fault;
+typedef struct fault cp_gate_fn(void *user, const char *method, const char *path, int64_t *id);
+typedef void cp_gate_done_fn(void *user, int64_t id, int status);
+void cp_server_gate_path(struct cp_server *s, const char *prefix, cp_gate_fn *gate,
+                         cp_gate_done_fn *done);
+/* Ends the connections of all requests that FAULT_HANG keeps waiting. */
+void cp_server_drop_hung(struct cp_server *s);
 
 /* ---- ws.c ---- */
 
@@ -99,6 +133,8 @@ enum fault_action {
     FAULT_DROP,     /* the connection ends, the request is not looked at */
     FAULT_LOSE,     /* the request is carried out, its answer is lost */
     FAULT_REFUSE,   /* AccessDeniedException, or the given type, with status 400 */
+    FAULT_HANG,     /* no answer, ever */
+    FAULT_PLAIN,    /* the given status and a page that says so */
 };
 
 struct fault {

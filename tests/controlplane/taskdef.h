@@ -36,3 +36,7 @@ void taskdef_need_fini(struct taskdef_need *need);
  * alive by the caller; the list cursor is stored in *list. */
 struct jcur taskdef_override(const struct jcur *overrides, const char *container,
                              struct jcur *list);
+
+/* Is this `valueFrom` the ARN of a secret of Secrets Manager, in any partition? All
+ * else is a parameter of SSM. */
+bool taskdef_is_secret(const char *value_from);

@@ -4,6 +4,11 @@
 #include "base/mem.h"
 #include "taskdef.h"
 
+bool taskdef_is_secret(const char *value_from)
+{
+    return str_starts(value_from, "arn:") && strstr(value_from, ":secretsmanager:");
+}
+
 struct jcur taskdef_override(const struct jcur *overrides, const char *container, struct jcur *list)
 {
     *list = jcur_arr(overrides, "containerOverrides");
@@ -63,7 +68,7 @@ static void secret_attributes(const struct jcur *secrets, const char *where,
                               struct taskdef_need *need)
 {
     JCUR_EACH (s, secrets) {
-        bool asm_secret = str_starts(jcur_str_or(&s, "valueFrom", ""), "arn:aws:secretsmanager:");
+        bool asm_secret = taskdef_is_secret(jcur_str_or(&s, "valueFrom", ""));
         AUTO(str) char *name = mem_printf("secrets.%s.%s", asm_secret ? "asm" : "ssm", where);
 
         need_attribute(need, ECS, name);

@@ -348,7 +348,8 @@ enum err_code cp_ws_verify_frame(struct cp_ws *ws, struct str frame, struct str 
     struct cp_server *s = ws->owner->server;
 
     return auth_verify_frame(cp_server_keys(s), frame, str_of(ws->raw_path), str_of(ws->raw_query),
-                             str_of(ws->host), cp_server_region(s), clock_wall_ms(), envelope, e);
+                             str_of(ws->host), cp_server_region(s), cp_server_told_ms(s), envelope,
+                             e);
 }
 
 /* ---- the handshake ---- */

@@ -1,5 +1,5 @@
 /* links: config */
-/* The config file, and the text that names the operating system. */
+/* One text as each source that is a text, and as what names the operating system. */
 #include "config/internal.h"
 #include "fuzz/fuzz.h"
 
@@ -10,17 +10,44 @@ static const char *no_env(void *user, const char *name)
     return NULL;
 }
 
+/* Whatever came of it can be said, and said again. */
+static void keep_all(const struct config *from)
+{
+    const struct config_inputs nothing = { .env = no_env };
+    struct config_problems problems = { 0 };
+    struct config *to = config_build(&nothing, &problems);
+    size_t n;
+
+    config_vars(&n);
+    for (size_t i = 0; i < n; i++) {
+        config_keep(from, to, i);
+        LAW(config_same(from, to, i));
+    }
+    config_problems_fini(&problems);
+    config_destroy(to);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(str) char *text = mem_strndup(size ? (const char *)data : "", size);
     AUTO(str) char *family = config_os_family(text);
-    struct config_problems problems = { 0 };
-    struct config *c = config_build_as((const char *)data, size, no_env, NULL, family, &problems);
+    const struct config_text whole = { "FILE", size ? (const char *)data : "", size };
+    const struct config_inputs all[] = {
+        { .env = no_env, .user_file = whole, .instance_file = whole, .os_family = family },
+        { .env = no_env, .json_file = whole },
+        { .env = no_env, .user_data = whole },
+    };
 
-    LAW(c && c->cluster && c->data_dir && c->docker_endpoint);
-    for (size_t i = 0; i < problems.n; i++)
-        LAW(problems.items[i].line >= 0 && *problems.items[i].text);
-    config_problems_fini(&problems);
-    config_destroy(c);
+    for (size_t k = 0; k < COUNT_OF(all); k++) {
+        struct config_problems problems = { 0 };
+        struct config *c = config_build(&all[k], &problems);
+
+        LAW(c && c->cluster && c->data_dir && c->docker_endpoint);
+        for (size_t i = 0; i < problems.n; i++)
+            LAW(problems.items[i].line >= 0 && *problems.items[i].text);
+        keep_all(c);
+        config_problems_fini(&problems);
+        config_destroy(c);
+    }
     return 0;
 }

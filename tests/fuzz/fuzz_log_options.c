@@ -9,11 +9,11 @@
 
 static void read_options(struct str left)
 {
-    static char web[] = "web", id[] = "8f2c", region[] = "us-west-2";
+    static char web[] = "web", id[] = "8f2c";
     struct task_kv options[OPTIONS_MAX];
     struct task_container c = { .name = web, .log_options = options };
     struct task t = { .id = id, .containers = &c, .n_containers = 1 };
-    struct config config = { .region = region };
+    struct aws *aws = aws_create(&(struct aws_args){ .region = "us-west-2" });
     struct log_options o = { 0 };
     struct err e = { 0 };
 
@@ -25,7 +25,7 @@ static void read_options(struct str left)
         if (eq)
             *eq = '\0';
     }
-    if (!log_options_read(&t, &c, "0123456789ab", &config, &o, &e)) {
+    if (!log_options_read(&t, &c, "0123456789ab", aws, &o, &e)) {
         LAW(*o.group && *o.stream && *o.region && *o.endpoint && o.flush_ms > 0);
         LAW(!strpbrk(o.region, "/.:@?#"));
         log_options_fini(&o);
@@ -36,6 +36,7 @@ static void read_options(struct str left)
         free(options[i].name);
         free(options[i].value);
     }
+    aws_destroy(aws);
 }
 
 static void read_cursor(const char *text)

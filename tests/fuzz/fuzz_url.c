@@ -8,7 +8,7 @@
 
 static void use(const struct url_parts *u, const char *proxy, const char *no_proxy)
 {
-    struct proxy_env env = { .http_proxy = proxy, .no_proxy = no_proxy };
+    struct proxy_rules env = { .http_proxy = proxy, .no_proxy = no_proxy };
     AUTO(str) char *picked = proxy_pick(&env, u);
     AUTO(buf) struct buf head = BUF_INIT(WS_HEAD_MAX);
     struct err e = { 0 };

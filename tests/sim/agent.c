@@ -278,7 +278,7 @@ void agent_crash(struct sim *s)
     at(s, pick(s, 10, 5000), restart, NULL);
 }
 
-void agent_start(struct sim *s)
+static struct core_config settings(struct sim *s)
 {
     static const uint16_t reserved[] = { 22, 2375, 2376, 51678, 51679 };
     struct core_config cfg = {
@@ -317,10 +317,50 @@ void agent_start(struct sim *s)
         .disk_low_pct = 70,
         .disk_check_ms = 20000,
     };
+
+    cfg.excluded_images = images_kept(&cfg.n_excluded_images);
+    return cfg;
+}
+
+/* The operator changes what can be changed while the agent runs. */
+static void change_settings(struct sim *s, void *arg)
+{
+    struct inbox_event *e = event_new(CORE_EV_SETTINGS);
+    struct core_config *to = &e->config;
+
+    (void)arg;
+    if (!s->finishing) {
+        *to = settings(s);
+        to->pull_behavior = (enum pull_behavior)pick(s, PULL_DEFAULT, PULL_PREFER_CACHED);
+        to->pull_upfront = chance(s, 50);
+        to->stop_timeout_ms = pick(s, 1, 20) * 1000;
+        to->cleanup_wait_ms = pick(s, 1, 120) * 1000;
+        to->start_parallel = (int)pick(s, 1, 4);
+        to->pull_parallel = (int)pick(s, 1, 3);
+        to->image_cleanup = chance(s, 50);
+        to->image_interval_ms = pick(s, 5, 60) * 1000;
+        to->images_per_cycle = (int)pick(s, 1, 5);
+        e->ev.u.settings.config = to;
+        trace(s, "** the settings change");
+        agent_deliver(s, e);
+        at(s, pick(s, 5000, 30000), change_settings, NULL);
+    } else {
+        event_free(e);
+    }
+}
+
+void settings_begin(struct sim *s)
+{
+    if (chance(s, 20))
+        at(s, pick(s, 0, 20000), change_settings, NULL);
+}
+
+void agent_start(struct sim *s)
+{
+    struct core_config cfg = settings(s);
     struct inbox_event *started = event_new(CORE_EV_STARTED);
     const char *seq = agent_stored(s, CORE_KIND_META, CORE_META_MANIFEST_SEQ);
 
-    cfg.excluded_images = images_kept(&cfg.n_excluded_images);
     trace(s, "** the agent starts");
     s->alive = true;
     s->timer_at = -1;

@@ -43,6 +43,7 @@ bool sim_run(uint64_t seed, bool verbose, struct sim *s)
     images_begin(s);
     host_begin(s);
     locals_begin(s);
+    settings_begin(s);
     agent_start(s);
     control_begin(s);
     while (!s->broken_law[0] && s->steps < MAX_STEPS) {

@@ -174,6 +174,7 @@ struct inbox_event {
     struct core_other *others;
     const char **arns;
     uint16_t ports[MAX_PORTS];
+    struct core_config config;
     void **pool; /* what the rows, entries and so on point to */
     size_t n_pool;
     struct ctr_facts facts;
@@ -245,6 +246,7 @@ int64_t wall(const struct sim *s);
 
 /* agent.c */
 void agent_start(struct sim *s);
+void settings_begin(struct sim *s); /* changes of mind, in some of the runs */
 void agent_crash(struct sim *s);
 struct inbox_event *event_new(enum core_event_type type);
 void event_free(struct inbox_event *e);

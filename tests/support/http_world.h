@@ -49,12 +49,10 @@ static inline int setup(void **state)
     static const struct http_client_config cfg = { .user_agent = "Berth-Test/1" };
     struct world *w = NEW(struct world);
 
-    unsetenv("HTTP_PROXY");
-    unsetenv("http_proxy");
-    unsetenv("HTTPS_PROXY");
-    unsetenv("https_proxy");
-    unsetenv("NO_PROXY");
-    unsetenv("no_proxy");
+    /* The environment is the configuration's business, never the client's. */
+    setenv("HTTP_PROXY", "http://127.0.0.1:1", 1);
+    setenv("https_proxy", "http://127.0.0.1:1", 1);
+    setenv("SSL_CERT_FILE", "/no/such/file", 1);
     w->loop = loop_create();
     w->http = http_client_create(w->loop, &cfg);
     w->watchdog = loop_timer_create(w->loop, on_watchdog, w);
@@ -133,6 +131,13 @@ static inline void run(struct world *w, const struct http_request *rq)
 static inline void stop(void *user)
 {
     loop_stop(((struct world *)user)->loop);
+}
+
+/* Another client for the rest of the test. */
+static inline void configure(struct world *w, const struct http_client_config *cfg)
+{
+    http_client_destroy(w->http);
+    w->http = http_client_create(w->loop, cfg);
 }
 
 /* Runs the loop until what is ready now has been handled. */

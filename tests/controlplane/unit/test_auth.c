@@ -274,6 +274,118 @@ static struct auth_request parse(char *text, struct auth_header *headers)
     return r;
 }
 
+/* The examples of the S3 manual, and what S3 refuses. */
+#define S3_HOST  "Host:examplebucket.s3.amazonaws.com\n"
+#define S3_DATE  "X-Amz-Date:20130524T000000Z\n"
+#define S3_SCOPE "Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request"
+#define S3_EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define S3_GET                                                             \
+    "Authorization:AWS4-HMAC-SHA256 " S3_SCOPE                             \
+    ",SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,Signature=" \
+    "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41\n\n"
+
+static void s3_cases(void **state)
+{
+    static const struct {
+        const char *request;
+        bool good;
+        enum auth_fault fault;
+    } cases[] = {
+        { "GET /test.txt HTTP/1.1\n" S3_HOST "Range:bytes=0-9\nX-Amz-Content-Sha256:" S3_EMPTY
+          "\n" S3_DATE S3_GET,
+          true, AUTH_MISSING },
+        { "PUT /test$file.text HTTP/1.1\n" S3_HOST "Date:Fri, 24 May 2013 00:00:00 GMT\n" S3_DATE
+          "X-Amz-Storage-Class:REDUCED_REDUNDANCY\nX-Amz-Content-Sha256:"
+          "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072\n"
+          "Authorization:AWS4-HMAC-SHA256 " S3_SCOPE
+          ",SignedHeaders=date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class,Signature="
+          "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd\n\n"
+          "Welcome to Amazon S3.",
+          true, AUTH_MISSING },
+        { "GET /?lifecycle HTTP/1.1\n" S3_HOST "X-Amz-Content-Sha256:" S3_EMPTY "\n" S3_DATE
+          "Authorization:AWS4-HMAC-SHA256 " S3_SCOPE
+          ",SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature="
+          "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543\n\n",
+          true, AUTH_MISSING },
+        /* Tidied up it would be the same path. */
+        { "GET //test.txt HTTP/1.1\n" S3_HOST "Range:bytes=0-9\nX-Amz-Content-Sha256:" S3_EMPTY
+          "\n" S3_DATE S3_GET,
+          false, AUTH_MISMATCH },
+        { "GET /test.txt HTTP/1.1\n" S3_HOST "Range:bytes=0-9\n" S3_DATE S3_GET, false,
+          AUTH_PAYLOAD_ABSENT },
+        { "GET /test.txt HTTP/1.1\n" S3_HOST "Range:bytes=0-9\nX-Amz-Content-Sha256:" S3_EMPTY
+          "\n" S3_DATE S3_GET "a body",
+          false, AUTH_PAYLOAD },
+        /* Allowed, but it is not what was signed. */
+        { "GET /test.txt HTTP/1.1\n" S3_HOST
+          "Range:bytes=0-9\nX-Amz-Content-Sha256:UNSIGNED-PAYLOAD\n" S3_DATE S3_GET,
+          false, AUTH_MISMATCH },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct auth_keys *k = auth_keys_create();
+        AUTO(str) char *text = mem_strdup(cases[i].request);
+        struct auth_header headers[32];
+        struct auth_request r = parse(text, headers);
+        struct auth_refusal why;
+        char who[AUTH_KEY_SIZE];
+
+        auth_keys_set(k, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", NULL);
+        assert_true(str_is(auth_claimed_region(&r), "us-east-1"));
+        assert_true(str_is(auth_claimed_service(&r), "s3"));
+        if (auth_verify(k, &r, NULL, "s3", at("2013-05-24T00:00:00Z"), who, &why) != cases[i].good)
+            fail_msg("case %zu: %s", i, buf_text(&why.message));
+        if (!cases[i].good)
+            assert_int_equal(why.fault, cases[i].fault);
+        buf_fini(&why.message);
+        auth_keys_destroy(k);
+    }
+}
+
+/* The handshake of the agent with keys that end. */
+static void keys_end(void **state)
+{
+    static const char role[] = "arn:aws:iam::1:role/app";
+    struct auth_keys *k = auth_keys_create();
+    struct auth_request r = handshake_request(GOOD);
+    struct auth_refusal why;
+    char who[AUTH_KEY_SIZE];
+    static const struct {
+        struct auth_selection which;
+        size_t want;
+    } rows[] = {
+        { { .id = "OTHER" }, 0 },      { { .role = "arn:aws:iam::1:role/other" }, 0 },
+        { { .session = "task2" }, 0 }, { { .instance = true }, 1 },
+        { { .session = "task1" }, 1 }, { { .role = role, .session = "task1" }, 0 },
+    };
+
+    (void)state;
+    auth_keys_add(k, &(const struct auth_key_args){ .id = "AKIDEXAMPLE",
+                                                    .secret = SECRET,
+                                                    .token = TOKEN,
+                                                    .role = role,
+                                                    .arn = "arn:aws:sts::1:assumed-role/app/task1",
+                                                    .expires_ms = at(WHEN) + 1000 });
+    auth_keys_add(k, &(const struct auth_key_args){ .id = "ASIAINSTANCE",
+                                                    .secret = "s",
+                                                    .token = "t",
+                                                    .arn = "arn:aws:sts::1:assumed-role/i/i-1" });
+    auth_keys_set(k, "STATIC", "s", NULL);
+    assert_true(auth_verify(k, &r, NULL, "ecs", at(WHEN), who, &why));
+    buf_fini(&why.message);
+    assert_false(auth_verify(k, &r, NULL, "ecs", at(WHEN) + 1000, who, &why));
+    assert_int_equal(why.fault, AUTH_EXPIRED);
+    assert_string_equal(why.type, "ExpiredTokenException");
+    buf_fini(&why.message);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(auth_keys_expire(k, &rows[i].which, at(WHEN)), rows[i].want);
+    assert_false(auth_verify(k, &r, NULL, "ecs", at(WHEN), who, &why));
+    assert_int_equal(why.fault, AUTH_EXPIRED);
+    buf_fini(&why.message);
+    auth_keys_destroy(k);
+}
+
 static void suite_case(const char *folder, const char *name)
 {
     AUTO(str) char *context = slurp(folder, name, "context.json");
@@ -351,6 +463,8 @@ int main(void)
         cmocka_unit_test(stated_payload_hash_must_be_true),
         cmocka_unit_test(frames),
         cmocka_unit_test(key_files),
+        cmocka_unit_test(s3_cases),
+        cmocka_unit_test(keys_end),
         cmocka_unit_test(public_suite),
     };
 

@@ -106,6 +106,14 @@ static void test_docker_texts(void **state)
     }
 }
 
+static bool a_registry(void *user, const char *host, struct render_registry *out)
+{
+    if (!streq(host, user))
+        return false;
+    *out = (struct render_registry){ "210987654321", "eu-north-1", "api.test" };
+    return true;
+}
+
 /* Renders and parses again. */
 static struct json_t *render(const char *definition, const char *overrides,
                              const struct render_role *execution)
@@ -113,6 +121,7 @@ static struct json_t *render(const char *definition, const char *overrides,
     AUTO(json) struct json_t *def_doc = parse(definition);
     AUTO(json) struct json_t *over_doc = parse(overrides);
     static const char *const arns[] = { "arn:c0", "arn:c1" };
+    static char host[] = "127.0.0.1:5000";
     struct err e = { 0 }, e2 = { 0 };
     struct jcur def = jcur_root(def_doc, &e), over = jcur_root(over_doc, &e2);
     struct buf out = BUF_INIT(1 << 20);
@@ -132,7 +141,9 @@ static struct json_t *render(const char *definition, const char *overrides,
                                                  .overrides = &over,
                                                  .container_arns = arns,
                                                  .execution_role = execution,
-                                                 .logs_by_execution_role = true });
+                                                 .logs_by_execution_role = true,
+                                                 .find_registry = a_registry,
+                                                 .find_user = host });
     assert_int_equal(json_parse(buf_text(&out), out.len, &doc, &e), ERR_OK);
     buf_fini(&out);
     return doc;
@@ -170,7 +181,7 @@ static void test_task(void **state)
         "'2'}],'portMappings':[{'containerPort':80,'hostPort':8080,'protocol':'tcp'},{"
         "'containerPortRange':'90-92','protocol':'udp'}],'mountPoints':[{'sourceVolume':'v',"
         "'containerPath':'/v'}],'secrets':[{'name':'S','valueFrom':"
-        "'arn:aws:secretsmanager:eu-central-1:1:secret:x'},{'name':'T','valueFrom':'/p'}],"
+        "'arn:aws-us-gov:secretsmanager:eu-central-1:1:secret:x'},{'name':'T','valueFrom':'/p'}],"
         "'logConfiguration':{'logDriver':'awslogs','options':{'awslogs-group':'g'},"
         "'secretOptions':[{'name':'o','valueFrom':'/q'}]},'healthCheck':{'command':['CMD','x']},"
         "'stopTimeout':5,'dependsOn':[{'containerName':'side','condition':'START'}]},"
@@ -257,12 +268,58 @@ static void test_without_limits_and_roles(void **state)
         assert_at(doc, want[i][0], want[i][1]);
 }
 
+static void test_registries(void **state)
+{
+    AUTO(json)
+    struct json_t *doc = render("{'containerDefinitions':[{'name':'a','image':'127.0.0.1:5000/x'},"
+                                "{'name':'b','image':'127.0.0.1:5000'}]}",
+                                "{}", NULL);
+
+    (void)state;
+    assert_at(doc, "containers/0/registryAuthentication",
+              "{'ecrAuthData':{'endpointOverride':'api.test','region':'eu-north-1','registryId':"
+              "'210987654321','useExecutionRole':false},'type':'ecr'}");
+    assert_at(doc, "containers/1/registryAuthentication", "");
+}
+
+static void test_ecr_images(void **state)
+{
+    static const struct {
+        const char *image, *id, *region; /* id NULL: not of ECR */
+    } rows[] = {
+        { "123456789012.dkr.ecr.eu-west-1.amazonaws.com/x:1", "123456789012", "eu-west-1" },
+        { "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/x", "123456789012", "cn-north-1" },
+        { "123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com/a/b@sha256:0", "123456789012",
+          "us-gov-west-1" },
+        { "12345678901.dkr.ecr.eu-west-1.amazonaws.com/x", NULL, NULL },
+        { "1234567890123.dkr.ecr.eu-west-1.amazonaws.com/x", NULL, NULL },
+        { "123456789012.dkr.ecr.eu-west-1/x", NULL, NULL },
+        { "123456789012.dkr.ecr.eu-west-1.amazonaws.com", NULL, NULL },
+        { "public.ecr.aws/x/y", NULL, NULL },
+        { "123456789012", NULL, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct render_registry got;
+        bool found = render_ecr_image(rows[i].image, &got);
+
+        assert_int_equal(found, rows[i].id != NULL);
+        if (found) {
+            assert_string_equal(got.id, rows[i].id);
+            assert_string_equal(got.region, rows[i].region);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_docker_texts),
         cmocka_unit_test(test_task),
         cmocka_unit_test(test_without_limits_and_roles),
+        cmocka_unit_test(test_registries),
+        cmocka_unit_test(test_ecr_images),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,9 @@
 #include "unit/base/fixture.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,14 +39,17 @@ static int open_log(void **state)
     if (!mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/log", folder);
-    return (int)log_open(path, &e);
+    log_set_level(LOG_OFF);
+    return (int)log_open(path, NULL, &e);
 }
 
 static int remove_log(void **state)
 {
+    struct err e = { 0 };
+
     (void)state;
     unlink(path);
-    return rmdir(folder);
+    return log_open(NULL, NULL, &e) || rmdir(folder);
 }
 
 static void test_logfmt(void **state)
@@ -80,13 +86,13 @@ static void test_levels(void **state)
 
     (void)state;
     log_debug("below");
-    log_set_level(LOG_OFF);
+    log_set_file_level(LOG_OFF);
     log_crit("off");
     none = logged();
     assert_string_equal(none, "");
-    log_set_level(LOG_DEBUG);
+    log_set_file_level(LOG_DEBUG);
     log_debug("now");
-    log_set_level(LOG_INFO);
+    log_set_file_level(LOG_INFO);
     some = logged();
     assert_non_null(strstr(some, "level=debug"));
 }
@@ -130,16 +136,128 @@ static void test_open(void **state)
     (void)state;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0027, 0);
-    assert_int_equal(log_open("/nonexistent/folder/log", &e), ERR_NOT_FOUND);
+    assert_int_equal(log_open("/nonexistent/folder/log", NULL, &e), ERR_NOT_FOUND);
     assert_true(str_starts(e.msg, "log file /nonexistent/folder/log: "));
+}
+
+/* Puts a file in the place of standard error. Returns the old one. */
+static int replace_stderr(const char *name, int flags)
+{
+    int old = dup(STDERR_FILENO), fd = open(name, flags | O_CLOEXEC, 0600);
+
+    assert_true(old >= 0 && fd >= 0);
+    assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+    close(fd);
+    return old;
+}
+
+static void restore_stderr(int old)
+{
+    assert_int_equal(dup2(old, STDERR_FILENO), STDERR_FILENO);
+    close(old);
+}
+
+/* Both get what their own level lets through. */
+static void test_two_targets(void **state)
+{
+    AUTO(str) char *text = NULL, *in_file = NULL;
+    char other[sizeof path + 8];
+    FILE *f;
+    int old;
+
+    (void)state;
+    snprintf(other, sizeof other, "%s.stderr", path);
+    old = replace_stderr(other, O_RDWR | O_CREAT | O_APPEND);
+    log_set_level(LOG_ERROR);
+    log_info("detail");
+    log_error("trouble");
+    log_set_file_level(LOG_OFF);
+    log_error("only there");
+    log_set_file_level(LOG_INFO);
+    log_set_level(LOG_OFF);
+    restore_stderr(old);
+    text = mem_alloc(4096);
+    f = fopen(other, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, 4095, f) > 0);
+    fclose(f);
+    unlink(other);
+    assert_null(strstr(text, "detail"));
+    assert_non_null(strstr(text, "trouble"));
+    assert_non_null(strstr(text, "only there"));
+    in_file = logged();
+    assert_non_null(strstr(in_file, "detail"));
+    assert_non_null(strstr(in_file, "trouble"));
+    assert_null(strstr(in_file, "only there"));
+}
+
+/* A file that may not grow is a full disk: a line is cut, the next ones are lost, and
+ * once it may grow again all that is told, on lines of their own. */
+static void test_full_disk(void **state)
+{
+    AUTO(str) char *text = NULL;
+    struct rlimit before, now;
+    struct stat st;
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    now = before;
+    now.rlim_cur = (rlim_t)st.st_size + 10;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+    log_info("cut");
+    log_info("lost");
+    log_info("lost");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    log_info("first");
+    log_info("second");
+    text = logged();
+    assert_true(str_starts(text, "level=info\nlevel=warn time="));
+    assert_non_null(strstr(text, "msg=\"log lines could not be written and are lost\" lines=3\n"
+                                 "level=info time="));
+    assert_null(strstr(text, "\"lost\""));
+    assert_null(strstr(text, "\"cut\""));
+    assert_non_null(strstr(text, "msg=\"first\"\nlevel=info"));
+    assert_true(str_ends(text, "msg=\"second\"\n"));
+}
+
+static void test_full_stderr(void **state)
+{
+    AUTO(str) char *text = mem_alloc(4096);
+    char other[sizeof path + 8];
+    int old, full;
+    FILE *f;
+
+    (void)state;
+    snprintf(other, sizeof other, "%s.stderr", path);
+    old = replace_stderr("/dev/full", O_WRONLY);
+    log_set_level(LOG_INFO);
+    log_info("one");
+    log_info("two");
+    full = replace_stderr(other, O_RDWR | O_CREAT | O_APPEND);
+    log_info("three");
+    log_set_level(LOG_OFF);
+    close(full);
+    restore_stderr(old);
+    f = fopen(other, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, 4095, f) > 0);
+    fclose(f);
+    unlink(other);
+    assert_non_null(strstr(text, "are lost\" lines=2\nlevel=info"));
+    assert_true(str_ends(text, "msg=\"three\"\n"));
+    free(logged());
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_logfmt),    cmocka_unit_test(test_json),
-        cmocka_unit_test(test_levels),    cmocka_unit_test(test_parse_level),
-        cmocka_unit_test(test_long_line), cmocka_unit_test(test_open),
+        cmocka_unit_test(test_logfmt),      cmocka_unit_test(test_json),
+        cmocka_unit_test(test_levels),      cmocka_unit_test(test_parse_level),
+        cmocka_unit_test(test_long_line),   cmocka_unit_test(test_open),
+        cmocka_unit_test(test_two_targets), cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_full_stderr),
     };
 
     return cmocka_run_group_tests(tests, open_log, remove_log);

@@ -1,9 +1,5 @@
 #include "unit/config/helper.h"
 
-#define FIELD(name) offsetof(struct config, name)
-
-static const char *const region_only[] = { "AWS_DEFAULT_REGION=eu-west-1", NULL };
-
 static void assert_defaults(const struct config *c)
 {
     static const uint16_t ports[] = { 22, 2375, 2376, 51678, 51679 };
@@ -36,8 +32,6 @@ static void assert_defaults(const struct config *c)
                  c->imds_disabled || c->insecure_tls);
     assert_null(c->backend_host);
     assert_null(c->log_file);
-    assert_null(c->endpoint_url);
-    assert_null(c->endpoint_logs);
     assert_null(c->imds_endpoint);
     assert_string_equal(c->log_level, "info");
     assert_string_equal(c->detailed_os_family, "LINUX");
@@ -75,26 +69,6 @@ static void test_defaults(void **state)
     assert_string_equal(b.c->region, "eu-west-1");
     built_fini(&b);
     config_destroy(NULL);
-}
-
-/* The table itself: each default is one that its own parser takes. */
-static void test_table(void **state)
-{
-    const struct config_var *rows;
-    size_t n;
-
-    (void)state;
-    rows = config_vars(&n);
-    assert_int_equal(n, vars_n);
-    for (size_t i = 0; i < n; i++) {
-        assert_string_equal(rows[i].name, vars[i].name);
-        assert_true(rows[i].help && strlen(rows[i].help) > 10);
-        assert_true(str_ends(rows[i].help, "."));
-        assert_false(vars_known_elsewhere(str_of(rows[i].name)));
-        assert_int_equal(vars_find(str_of(rows[i].name)), i); /* no name twice */
-        for (size_t j = 0; j < i; j++)
-            assert_true(vars[j].offset != vars[i].offset);
-    }
 }
 
 /* One value, the problem it makes ("" for none) and the number that is used. */
@@ -155,7 +129,7 @@ static void test_numbers_and_clamps(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct built b = build(cases[i].line, region_only);
-        int64_t got = *(const int64_t *)(const void *)((const char *)b.c + cases[i].field);
+        int64_t got = number_at(b.c, cases[i].field);
 
         if (got != cases[i].want)
             fail_msg("%s gave %lld", cases[i].line, (long long)got);
@@ -196,7 +170,7 @@ static void test_switches(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct built b = build(cases[i].line, region_only);
-        bool got = *((const bool *)b.c + cases[i].field);
+        bool got = flag_at(b.c, cases[i].field);
 
         if (got != cases[i].want || (b.p.n == 1) != cases[i].problem || b.p.fatal)
             fail_msg("%s gave %d: %s", cases[i].line, got, buf_text(&b.text));
@@ -383,8 +357,8 @@ static void test_endpoints_are_fatal_when_wrong(void **state)
 
     (void)state;
     assert_string_equal(b.c->backend_host, "https://localhost:8080");
-    assert_string_equal(b.c->endpoint_logs, "http://127.0.0.1:9");
-    assert_null(b.c->endpoint_url);
+    assert_string_equal(config_env(b.c, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"), "http://127.0.0.1:9");
+    assert_null(config_env(b.c, "AWS_ENDPOINT_URL"));
     assert_true(b.p.fatal);
     assert_true(str_starts(buf_text(&b.text), "2!: AWS_ENDPOINT_URL: http:// is accepted"));
     built_fini(&b);
@@ -410,7 +384,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_table),
         cmocka_unit_test(test_numbers_and_clamps),
         cmocka_unit_test(test_switches),
         cmocka_unit_test(test_pull_behavior),

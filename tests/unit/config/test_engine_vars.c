@@ -1,10 +1,6 @@
 /* The settings of images, disks, task limits, host ports and registries. */
 #include "unit/config/helper.h"
 
-#define FIELD(name) offsetof(struct config, name)
-
-static const char *const region_only[] = { "AWS_DEFAULT_REGION=eu-west-1", NULL };
-
 static void test_numbers_and_clamps(void **state)
 {
     static const struct {
@@ -33,8 +29,10 @@ static void test_numbers_and_clamps(void **state)
           "1: " IMAGES ": -3 is not in 1..2147483647; using 5\n" },
 #define OTHERS "NONECS_NUM_CONTAINERS_DELETE_PER_CYCLE"
         { OTHERS "=7", FIELD(untracked_containers_per_cycle), 7, "" },
-        { OTHERS "=0", FIELD(untracked_containers_per_cycle), 5,
-          "1: " OTHERS ": 0 is not in 1..2147483647; using 5\n" },
+        { OTHERS "=0", FIELD(untracked_containers_per_cycle), 5, "" },
+        { OTHERS "=-2", FIELD(untracked_containers_per_cycle), -2, "" },
+        { OTHERS "=few", FIELD(untracked_containers_per_cycle), 5,
+          "1: " OTHERS ": expected a whole number, got 'few'; using 5\n" },
         { OTHERS "=", FIELD(untracked_containers_per_cycle), 5, "" },
 #define PERIOD "ECS_CGROUP_CPU_PERIOD"
         { PERIOD "=8ms", FIELD(cgroup_cpu_period_us), 8000, "" },
@@ -71,7 +69,7 @@ static void test_numbers_and_clamps(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct built b = build(cases[i].line, region_only);
-        int64_t got = *(const int64_t *)(const void *)((const char *)b.c + cases[i].field);
+        int64_t got = number_at(b.c, cases[i].field);
 
         if (got != cases[i].want)
             fail_msg("%s gave %lld", cases[i].line, (long long)got);
@@ -89,10 +87,10 @@ static void test_watermarks_are_a_pair(void **state)
     } cases[] = {
         { "BERTH_DISK_HIGH_WATERMARK=50\nBERTH_DISK_LOW_WATERMARK=49\n", 50, 49, "" },
         { "BERTH_DISK_HIGH_WATERMARK=50\nBERTH_DISK_LOW_WATERMARK=50\n", 85, 80,
-          "0: BERTH_DISK_LOW_WATERMARK: 50 is not below BERTH_DISK_HIGH_WATERMARK, 50; using 80 "
+          "2: BERTH_DISK_LOW_WATERMARK: 50 is not below BERTH_DISK_HIGH_WATERMARK, 50; using 80 "
           "and 85\n" },
         { "BERTH_DISK_HIGH_WATERMARK=70\n", 85, 80,
-          "0: BERTH_DISK_LOW_WATERMARK: 80 is not below BERTH_DISK_HIGH_WATERMARK, 70; using 80 "
+          "1: BERTH_DISK_LOW_WATERMARK: 80 is not below BERTH_DISK_HIGH_WATERMARK, 70; using 80 "
           "and 85\n" },
     };
 
@@ -129,7 +127,7 @@ static void test_switches(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct built b = build(cases[i].line, region_only);
-        bool got = *((const bool *)b.c + cases[i].field);
+        bool got = flag_at(b.c, cases[i].field);
 
         if (got != cases[i].want || b.p.n != cases[i].problems)
             fail_msg("%s gave %d: %s", cases[i].line, got, buf_text(&b.text));
@@ -230,6 +228,39 @@ static void test_paths(void **state)
     built_fini(&b);
 }
 
+static void test_registries(void **state)
+{
+    static const struct {
+        const char *file, *problem;
+    } cases[] = {
+        { "ECS_ENGINE_AUTH_TYPE=docker\nECS_ENGINE_AUTH_DATA={}", "" },
+        { "ECS_ENGINE_AUTH_TYPE=dockercfg\nECS_ENGINE_AUTH_DATA={}", "" },
+        { "ECS_ENGINE_AUTH_DATA=hunter2", "" }, /* no type, no use */
+        { "ECS_ENGINE_AUTH_TYPE=docker", "" },
+        { "\nECS_ENGINE_AUTH_TYPE=Docker",
+          "2: ECS_ENGINE_AUTH_TYPE: expected docker or dockercfg; ignored\n" },
+        { "ECS_ENGINE_AUTH_TYPE=docker\nECS_ENGINE_AUTH_DATA={\"r\":\"hunter2\"",
+          "2: ECS_ENGINE_AUTH_DATA: expected a JSON object: not JSON: line 1 column 14: '}' "
+          "expected; ignored\n" },
+        { "ECS_ENGINE_AUTH_TYPE=docker\nECS_ENGINE_AUTH_DATA=\"hunter2\"",
+          "2: ECS_ENGINE_AUTH_DATA: the quotes around the value are ignored\n2: "
+          "ECS_ENGINE_AUTH_DATA: expected a JSON object: not JSON: line 1 column 6: invalid token; "
+          "ignored\n" },
+        { "ECS_ENGINE_AUTH_TYPE=docker\nECS_ENGINE_AUTH_DATA=[1]",
+          "2: ECS_ENGINE_AUTH_DATA: expected a JSON object: expected object, got array; "
+          "ignored\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct built b = build(cases[i].file, region_only);
+
+        assert_string_equal(buf_text(&b.text), cases[i].problem);
+        assert_false(b.p.fatal);
+        built_fini(&b);
+    }
+}
+
 /* Set twice, set in both places: no problem repeats what it is. */
 static void test_secret_is_never_told(void **state)
 {
@@ -242,7 +273,7 @@ static void test_secret_is_never_told(void **state)
     (void)state;
     assert_string_equal(b.c->engine_auth_type, "docker");
     assert_string_equal(b.c->engine_auth_data, "{hunter3}");
-    assert_int_equal(b.p.n, 3); /* spaces or quotes, and "set again" */
+    assert_int_equal(b.p.n, 4); /* spaces or quotes, "set again", and no JSON */
     assert_null(strstr(buf_text(&b.text), "hunter"));
     built_fini(&b);
 }
@@ -257,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_port_range),
         cmocka_unit_test(test_excluded_images),
         cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_registries),
         cmocka_unit_test(test_secret_is_never_told),
     };
 

@@ -85,9 +85,9 @@ static void gives_them_by_container_and_kind(void **state)
     got = values_pairs(&v, "task/1", 0, ENGINE_VALUE_LOG_OPTION, &n);
     assert_int_equal(n, 1);
     free(got);
-    assert_string_equal(values_auth(&v, "task/1", 1), "eyJ1c2VyIjoieCJ9");
-    assert_null(values_auth(&v, "task/1", 0));
-    assert_null(values_auth(&v, "task/2", 1));
+    assert_string_equal(values_one(&v, "task/1", 1, ENGINE_VALUE_AUTH), "eyJ1c2VyIjoieCJ9");
+    assert_null(values_one(&v, "task/1", 0, ENGINE_VALUE_AUTH));
+    assert_null(values_one(&v, "task/2", 1, ENGINE_VALUE_AUTH));
     assert_null(values_pairs(&v, "task/2", 0, ENGINE_VALUE_ENV, &n));
     assert_int_equal(n, 0);
     values_fini(&v);
@@ -136,7 +136,7 @@ static void wipes_what_it_drops(void **state)
         assert_non_null(strstr(wiped, files[i].value));
     assert_non_null(strstr(wiped, auth[0].value));
     assert_null(values_pairs(&v, "task/1", 0, ENGINE_VALUE_ENV, &n));
-    assert_non_null(values_auth(&v, "task/2", 1));
+    assert_non_null(values_one(&v, "task/2", 1, ENGINE_VALUE_AUTH));
     *wiped = '\0';
     values_fini(&v);
     assert_non_null(strstr(wiped, "hunter2;"));

@@ -6,7 +6,7 @@
 static void test_pick(void **state)
 {
     static const struct {
-        struct proxy_env env;
+        struct proxy_rules rules;
         const char *url;
         const char *want;
     } cases[] = {
@@ -30,7 +30,7 @@ static void test_pick(void **state)
         char *proxy;
 
         assert_int_equal(url_parse(cases[i].url, &u, &e), ERR_OK);
-        proxy = proxy_pick(&cases[i].env, &u);
+        proxy = proxy_pick(&cases[i].rules, &u);
         if (cases[i].want) {
             assert_non_null(proxy);
             assert_string_equal(proxy, cases[i].want);
@@ -39,6 +39,28 @@ static void test_pick(void **state)
         }
         free(proxy);
         url_fini(&u);
+    }
+}
+
+static void test_shown(void **state)
+{
+    static const struct {
+        const char *proxy, *want;
+    } cases[] = {
+        { "http://p:3128", "p:3128" },
+        { "http://u:p@p.example:3128/", "p.example:3128" },
+        { "u:p@p", "p" },
+        { "socks5h://u@[fd00::1]:1080", "[fd00::1]:1080" },
+        { "http://u:a@b/c@p:1/x?y", "p:1" },
+        { "", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *shown = proxy_shown(cases[i].proxy);
+
+        assert_string_equal(shown, cases[i].want);
+        free(shown);
     }
 }
 
@@ -92,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pick),
+        cmocka_unit_test(test_shown),
         cmocka_unit_test(test_excluded),
     };
 

@@ -123,6 +123,29 @@ static void test_limits(void **state)
     assert_int_equal(e.code, ERR_LIMIT);
 }
 
+static void test_date_of_a_refusal(void **state)
+{
+    static const struct {
+        const char *bytes, *date;
+    } cases[] = {
+        { "HTTP/1.1 403 No\r\ndate: Sat, 21 Nov 2026 08:00:00 GMT\r\nContent-Length: 0\r\n\r\n",
+          "Sat, 21 Nov 2026 08:00:00 GMT" },
+        { "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "" },
+        { "HTTP/1.1 403 No\r\nDate: 0123456789012345678901234567890123456789\r\n"
+          "Content-Length: 0\r\n\r\n",
+          "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct ws_answer a;
+        struct err e = { 0 };
+
+        assert_int_equal(ws_handshake_read(str_of(cases[i].bytes), false, KEY, &a, &e), WS_REFUSED);
+        assert_string_equal(a.date, cases[i].date);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_write),
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_date_of_a_refusal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,8 +9,22 @@
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static char web[] = "web", task_id[] = "8f2c", region[] = "us-west-2";
-static char logs_url[] = "https://logs.example", any_url[] = "http://127.0.0.1:99";
+static char web[] = "web", task_id[] = "8f2c";
+
+/* What the agent's configuration says. */
+struct setting {
+    const char *region, *logs_url, *any_url;
+};
+static const struct setting plain = { .region = "us-west-2" };
+
+static const char *look_up(void *user, const char *name)
+{
+    const struct setting *s = user;
+
+    if (streq(name, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"))
+        return s->logs_url;
+    return streq(name, "AWS_ENDPOINT_URL") ? s->any_url : NULL;
+}
 
 /* "name=value;name=value" */
 static size_t parse(const char *text, struct task_kv *out)
@@ -27,16 +41,19 @@ static size_t parse(const char *text, struct task_kv *out)
     return n;
 }
 
-static enum err_code read_options(const char *text, const struct config *config,
+static enum err_code read_options(const char *text, const struct setting *setting,
                                   struct log_options *out, struct err *e)
 {
     struct task_kv options[32];
     struct task_container c = { .name = web, .log_options = options };
     struct task t = { .id = task_id, .containers = &c, .n_containers = 1 };
+    struct aws *aws = aws_create(&(struct aws_args){
+        .region = setting->region, .env = look_up, .env_user = (void *)(uintptr_t)setting });
     enum err_code code;
 
     c.n_log_options = parse(text, options);
-    code = log_options_read(&t, &c, ID, config, out, e);
+    code = log_options_read(&t, &c, ID, aws, out, e);
+    aws_destroy(aws);
     for (size_t i = 0; i < c.n_log_options; i++) {
         free(options[i].name);
         free(options[i].value);
@@ -63,14 +80,12 @@ static const struct {
 
 static void destinations(void **state)
 {
-    struct config config = { .region = region };
-
     (void)state;
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         struct log_options o;
         struct err e = { 0 };
 
-        if (read_options(good[i].text, &config, &o, &e))
+        if (read_options(good[i].text, &plain, &o, &e))
             fail_msg("%s: %s", good[i].text, e.msg);
         assert_string_equal(o.group, good[i].group);
         assert_string_equal(o.stream, good[i].stream);
@@ -85,19 +100,19 @@ static void destinations(void **state)
 
 static void endpoints_by_rank(void **state)
 {
-    struct config config = { .region = region, .endpoint_url = any_url };
+    struct setting setting = { .region = "us-west-2", .any_url = "http://127.0.0.1:99" };
     struct log_options o;
     struct err e = { 0 };
 
     (void)state;
-    assert_int_equal(read_options("awslogs-group=g", &config, &o, &e), ERR_OK);
-    assert_string_equal(o.endpoint, any_url);
+    assert_int_equal(read_options("awslogs-group=g", &setting, &o, &e), ERR_OK);
+    assert_string_equal(o.endpoint, setting.any_url);
     log_options_fini(&o);
-    config.endpoint_logs = logs_url;
-    assert_int_equal(read_options("awslogs-group=g", &config, &o, &e), ERR_OK);
-    assert_string_equal(o.endpoint, logs_url);
+    setting.logs_url = "https://logs.example";
+    assert_int_equal(read_options("awslogs-group=g", &setting, &o, &e), ERR_OK);
+    assert_string_equal(o.endpoint, setting.logs_url);
     log_options_fini(&o);
-    assert_int_equal(read_options("awslogs-group=g;awslogs-endpoint=https://own", &config, &o, &e),
+    assert_int_equal(read_options("awslogs-group=g;awslogs-endpoint=https://own", &setting, &o, &e),
                      ERR_OK);
     assert_string_equal(o.endpoint, "https://own");
     log_options_fini(&o);
@@ -107,7 +122,6 @@ static void other_values(void **state)
 {
     static const char *const yes[] = { "1", "t", "T", "TRUE", "true", "True" };
     static const char *const no[] = { "0", "f", "F", "FALSE", "false", "False" };
-    struct config config = { .region = region };
     struct log_options o;
     struct err e = { 0 };
     char text[100];
@@ -118,13 +132,13 @@ static void other_values(void **state)
 
         snprintf(text, sizeof text, "awslogs-group=g;awslogs-create-group=%s",
                  want ? yes[i] : no[i - COUNT_OF(yes)]);
-        assert_int_equal(read_options(text, &config, &o, &e), ERR_OK);
+        assert_int_equal(read_options(text, &plain, &o, &e), ERR_OK);
         assert_int_equal(o.create_group, want);
         log_options_fini(&o);
     }
     assert_int_equal(read_options("awslogs-group=g;awslogs-force-flush-interval-seconds=7;"
                                   "mode=non-blocking;tag={{.ID}};max-buffer-size=25m",
-                                  &config, &o, &e),
+                                  &plain, &o, &e),
                      ERR_OK);
     assert_int_equal(o.flush_ms, 7000);
     assert_string_equal(o.ignored, "mode tag max-buffer-size");
@@ -160,14 +174,12 @@ static const struct {
 
 static void errors(void **state)
 {
-    struct config config = { .region = region };
-
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct log_options o = { .flush_ms = 77 };
         struct err e = { 0 };
 
-        assert_int_equal(read_options(bad[i].text, &config, &o, &e), ERR_INVALID);
+        assert_int_equal(read_options(bad[i].text, &plain, &o, &e), ERR_INVALID);
         assert_string_equal(e.msg, bad[i].message);
         assert_int_equal(o.flush_ms, 77); /* untouched */
     }
@@ -175,25 +187,25 @@ static void errors(void **state)
 
 static void more_errors(void **state)
 {
-    struct config config = { 0 };
+    struct setting setting = { 0 };
     struct log_options o;
     struct err e = { 0 };
     char text[600] = "awslogs-group=";
 
     (void)state;
-    assert_int_equal(read_options("awslogs-group=g", &config, &o, &e), ERR_INVALID);
+    assert_int_equal(read_options("awslogs-group=g", &setting, &o, &e), ERR_INVALID);
     assert_string_equal(e.msg,
                         "awslogs-region: must be given, because the agent has no region either");
-    config.region = region;
+    setting.region = "us-west-2";
     memset(text + strlen(text), 'g', 513);
-    assert_int_equal(read_options(text, &config, &o, &e), ERR_INVALID);
+    assert_int_equal(read_options(text, &setting, &o, &e), ERR_INVALID);
     assert_string_equal(e.msg, "awslogs-group: 513 bytes are more than 512");
     /* Log texts in the clear over a network: the rule of all http here. */
     assert_int_equal(
-        read_options("awslogs-group=g;awslogs-endpoint=http://logs.example", &config, &o, &e),
+        read_options("awslogs-group=g;awslogs-endpoint=http://logs.example", &setting, &o, &e),
         ERR_DENIED);
     assert_non_null(strstr(e.msg, "awslogs-endpoint: "));
-    assert_int_not_equal(read_options("awslogs-group=g;awslogs-endpoint=ftp://x", &config, &o, &e),
+    assert_int_not_equal(read_options("awslogs-group=g;awslogs-endpoint=ftp://x", &setting, &o, &e),
                          ERR_OK);
 }
 
