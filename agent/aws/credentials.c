@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "io/loop.h"
 
+#define UNTIMELY_KEEP_MS  60000
 #define INSTANCE_KEEP_MS  3600000 /* role keys may be revoked: ask at least hourly */
 #define REFRESH_EARLY_MS  300000
 #define REFRESH_FLOOR_MS  10000 /* keys that are given out shortly before their end */
@@ -181,12 +182,24 @@ static void source_failed(struct credentials *c, const struct err *e)
         c->at = SOURCES;
 }
 
+/* The metadata service gives no keys that are over: it is this clock that is ahead. The
+ * first call that they sign brings the right time. */
+static void trust_instance(const struct credentials *c, struct cred_set *set)
+{
+    int64_t now = aws_now_ms(c->x.aws);
+
+    if (set->expires_ms && set->expires_ms <= now && !aws_clock_offset_ms(c->x.aws))
+        set->expires_ms = now + UNTIMELY_KEEP_MS;
+}
+
 static void on_fetch(void *user, struct cred_set *set, const struct err *e)
 {
     struct credentials *c = user;
     struct err over = { 0 };
 
     c->fetch = NULL;
+    if (set && current(c) == SRC_INSTANCE)
+        trust_instance(c, set);
     if (set && set->expires_ms && set->expires_ms <= aws_now_ms(c->x.aws)) {
         err_set(&over, ERR_RETRY, "it gave keys that have expired (or this clock is wrong)");
         source_failed(c, &over);

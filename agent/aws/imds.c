@@ -114,7 +114,6 @@ static void finish(struct imds_op *op, struct str text, const struct err *e)
     void *user = op->user;
     struct err copy = *e; /* may be the op's own */
 
-    op->http = NULL;
     imds_cancel(op);
     done(user, text, &copy);
 }

@@ -103,6 +103,7 @@ static void tear_down(struct agent *a)
     admin_destroy(a->admin);
     docker_cancel(a->negotiating);
     instance_read_cancel(a->reading);
+    leftovers_cancel(a->leftovers);
     wiring_stop(a);
     docker_destroy(a->docker);
     credentials_destroy(a->credentials);

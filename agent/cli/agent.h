@@ -54,6 +54,9 @@ struct agent {
     char *instance_id; /* of this machine, or stored; NULL: unknown */
     struct aws *aws;
     struct store *store;
+    bool others_state; /* it is another instance's; its tasks' ARNs: */
+    struct host_names others_tasks;
+    struct leftovers *leftovers; /* while their containers are removed */
     struct docker *docker;
     struct docker_version docker_version; /* "" until it has answered */
     char *docker_root;                    /* of its files; NULL: unknown */
@@ -109,6 +112,13 @@ int start_begin(struct agent *a);
 
 int state_open(struct agent *a); /* as above */
 void state_close(struct agent *a);
+
+/* ---- agent_leftovers.c: another instance's containers ---- */
+
+/* Removes the containers of `others_tasks`, then what is stored of them, so that a crash
+ * begins anew. `done` on a later turn; what cannot be removed is logged and left. */
+void leftovers_remove(struct agent *a, void (*done)(struct agent *a));
+void leftovers_cancel(struct leftovers *l); /* NULL is fine */
 
 /* ---- agent_wiring.c: who tells whom ---- */
 

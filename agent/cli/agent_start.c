@@ -42,6 +42,15 @@ static void ready(struct agent *a)
     }
 }
 
+/* The state may still be another instance's. */
+static void make_room(struct agent *a)
+{
+    if (a->others_state)
+        leftovers_remove(a, ready);
+    else
+        ready(a);
+}
+
 static void on_plugins(void *user, const char *const *names, size_t n, const struct err *e)
 {
     struct agent *a = user;
@@ -51,7 +60,7 @@ static void on_plugins(void *user, const char *const *names, size_t n, const str
         log_warn("the container engine does not tell its plugins", kv_err(e));
     else
         platform_add_plugins(a, names, n);
-    ready(a);
+    make_room(a);
 }
 
 /* ---- 3. what the container engine is ---- */

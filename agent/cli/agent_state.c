@@ -15,13 +15,16 @@ static enum err_code get_meta(struct store *s, const char *key, char **out, stru
     return ERR_OK;
 }
 
-/* An image of a disk was made with another instance's state on it: neither its tasks nor
- * its registration are ours. */
-static enum err_code forget_other_instance(struct agent *a, const char *stored, struct err *e)
+static enum err_code keep_arn(void *user, const char *key, const char *value, struct err *e)
 {
-    log_warn("the stored state is of another instance and is discarded", kv_s("stored", stored),
-             kv_s("instance", a->instance_id));
-    return store_clear(a->store, e);
+    struct agent *a = user;
+
+    (void)value;
+    (void)e;
+    a->others_tasks.items =
+        mem_resize(a->others_tasks.items, a->others_tasks.n + 1, sizeof(char *));
+    a->others_tasks.items[a->others_tasks.n++] = mem_strdup(key);
+    return ERR_OK;
 }
 
 static enum err_code read_state(struct agent *a, char **cluster, struct err *e)
@@ -30,9 +33,14 @@ static enum err_code read_state(struct agent *a, char **cluster, struct err *e)
 
     if (get_meta(a->store, "ec2-instance-id", &instance, e))
         return e->code;
-    if (instance && a->instance_id && !streq(instance, a->instance_id) &&
-        forget_other_instance(a, instance, e))
-        return e->code;
+    /* An image of a disk was made with another instance's state on it: neither its tasks nor
+     * its registration are ours. */
+    if (instance && a->instance_id && !streq(instance, a->instance_id)) {
+        log_warn("the stored state is of another instance and is discarded",
+                 kv_s("stored", instance), kv_s("instance", a->instance_id));
+        a->others_state = true;
+        return store_each(a->store, STORE_TASK, keep_arn, a, e);
+    }
     if (!a->instance_id) {
         a->instance_id = instance;
         instance = NULL;
@@ -82,6 +90,7 @@ void state_close(struct agent *a)
         free(c->value);
         free(c);
     }
+    host_names_fini(&a->others_tasks);
     free(a->instance_arn);
     free(a->instance_id);
 }

@@ -66,6 +66,7 @@ void job_destroy(struct job *j)
     mem_wipe(j->access_key);
     mem_wipe(j->secret_key);
     mem_wipe(j->session_token);
+    free(j->credentials_id);
     free(j->cache_id);
     free(j);
 }

@@ -68,7 +68,7 @@ struct job {
     struct err err;           /* why it could not begin */
 
     bool has_keys;
-    char *access_key, *secret_key, *session_token, *cache_id;
+    char *credentials_id, *access_key, *secret_key, *session_token, *cache_id;
     struct sigv4_keys keys;
 
     struct slot *slots; /* in the order in which they were wanted */

@@ -71,6 +71,7 @@ enum err_code secrets_take_keys(struct job *j, const struct task *t, struct err 
         return err_set(e, ERR_RETRY,
                        "the credentials of the task's execution role are not here "
                        "yet");
+    j->credentials_id = mem_strdup(c.id);
     j->access_key = mem_strdup(c.access_key);
     j->secret_key = mem_strdup(c.secret_key);
     j->session_token = mem_strdup(c.session_token);
@@ -80,11 +81,24 @@ enum err_code secrets_take_keys(struct job *j, const struct task *t, struct err 
     return ERR_OK;
 }
 
+/* What was refused with keys that have been replaced meanwhile says nothing. */
+static bool keys_are_old(const struct job *j)
+{
+    struct role_credentials c;
+
+    return j->has_keys && roles_get(j->s->args.roles, j->credentials_id, &c) &&
+           !streq(c.access_key ? c.access_key : "", j->access_key);
+}
+
 void secrets_over(struct job *j, const struct outcome *o)
 {
     const struct secrets_args *args = &j->s->args;
+    struct err old = { 0 };
 
-    if (o->err.code)
+    if (o->err.code && keys_are_old(j)) {
+        err_set(&old, ERR_RETRY, "the credentials of the task's execution role have changed");
+        args->done(args->user, j->id, NULL, 0, &old);
+    } else if (o->err.code)
         args->done(args->user, j->id, NULL, 0, &o->err);
     else
         args->done(args->user, j->id, o->values, o->n, &o->err);

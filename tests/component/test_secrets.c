@@ -51,11 +51,11 @@ static void on_fetched(void *user, uint64_t id, const struct secrets_value *valu
     world_done(&f->w);
 }
 
-static void put_role(struct fixture *f)
+static void put_role(struct fixture *f, const char *access_key)
 {
     roles_put(f->roles, &(struct role_credentials){ .id = "exec-1",
                                                     .role_arn = "arn:role",
-                                                    .access_key = "AKROLE",
+                                                    .access_key = access_key,
                                                     .secret_key = "secret",
                                                     .session_token = "session",
                                                     .task_arn = "arn" });
@@ -85,7 +85,7 @@ static void set_up(struct fixture *f, struct route *routes, size_t n, const char
     f->credentials =
         credentials_create(&(struct credentials_args){ .aws = f->w.aws, .env = credentials_env });
     f->roles = roles_create();
-    put_role(f);
+    put_role(f, "AKROLE");
     f->secrets = secrets_create(&(struct secrets_args){ .loop = f->w.loop,
                                                         .aws = f->w.aws,
                                                         .credentials = f->credentials,
@@ -307,6 +307,26 @@ static void test_without_the_execution_role(void **state)
         assert_int_not_equal(f.code, ERR_RETRY);
         tear_down(&f);
     }
+}
+
+/* What keys that are replaced meanwhile are told is no reason to stop the task. */
+static void test_the_role_has_new_keys(void **state)
+{
+    static const char expired[] = "{\"__type\":\"ExpiredTokenException\",\"message\":\"old\"}";
+    struct route routes[] = { { { "Credential=AKROLE" }, NULL, 400, NULL, expired, false, false },
+                              { { "Credential=AKNEW" }, NULL, 400, NULL, expired, false, false } };
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, routes, 2, CONTAINER("a", "\"secrets\":[" SECRET("A", "ssm", "/p/0", "") "]"));
+    secrets_fetch(f.secrets, 7, SECRETS_VALUES, f.task);
+    put_role(&f, "AKNEW");
+    world_run(&f.w, 1);
+    assert_int_equal(f.code, ERR_RETRY);
+    fetch(&f, SECRETS_VALUES);
+    assert_int_equal(f.code, ERR_DENIED);
+    assert_non_null(strstr(f.got, "ExpiredTokenException: old"));
+    tear_down(&f);
 }
 
 static void test_nothing_to_fetch(void **state)
@@ -589,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_secrets_of_two_containers),
         cmocka_unit_test(test_reasons_of_secrets),
         cmocka_unit_test(test_without_the_execution_role),
+        cmocka_unit_test(test_the_role_has_new_keys),
         cmocka_unit_test(test_nothing_to_fetch),
         cmocka_unit_test(test_environment_files),
         cmocka_unit_test(test_reasons_of_environment_files),
