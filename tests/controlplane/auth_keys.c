@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 
+#define KEEP_EXPIRED_MS (60LL * 60 * 1000)
+
 struct auth_keys *auth_keys_create(void)
 {
     return NEW(struct auth_keys);
@@ -80,11 +82,25 @@ static bool in_session(const struct auth_key *k, const char *session)
     return k->role && k->arn && streq(str_after_last(k->arn, '/'), session);
 }
 
+/* Long over: nobody who is still told "expired" learns more from that. */
+static void prune(struct auth_keys *k, int64_t before_ms)
+{
+    struct auth_key *it, *next;
+
+    HASH_ITER (hh, k->by_id, it, next) {
+        if (it->expires_ms >= before_ms)
+            continue;
+        HASH_DEL(k->by_id, it);
+        key_destroy(it);
+    }
+}
+
 size_t auth_keys_expire(struct auth_keys *k, const struct auth_selection *which, int64_t at_ms)
 {
     struct auth_key *it, *next;
     size_t n = 0;
 
+    prune(k, at_ms - KEEP_EXPIRED_MS);
     HASH_ITER (hh, k->by_id, it, next) {
         if ((which->id && !streq(which->id, it->id)) ||
             (which->role && !(it->role && streq(which->role, it->role))) ||

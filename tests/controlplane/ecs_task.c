@@ -399,12 +399,15 @@ void ecs_start_task(struct ecs *x, struct cp_call *c)
 
 /* ---- StopTask ---- */
 
-static void forget_keys(struct ecs *x, struct role *r)
+/* The agent still has the last lines of the log to ship with them. */
+#define KEYS_AFTER_STOP_MS (10 * 60 * 1000)
+
+static void end_keys(struct ecs *x, struct role *r, int64_t now_ms)
 {
     if (*r->access_key)
-        cp_server_remove_key(x->server, r->access_key);
+        cp_server_expire_key(x->server, r->access_key, now_ms + KEYS_AFTER_STOP_MS);
     if (*r->old_key)
-        cp_server_remove_key(x->server, r->old_key);
+        cp_server_expire_key(x->server, r->old_key, now_ms + KEYS_AFTER_STOP_MS);
     r->access_key[0] = r->old_key[0] = '\0';
 }
 
@@ -423,8 +426,8 @@ void ecs_task_stopped(struct ecs *x, struct task *t, const char *code, const cha
     t->message_id[0] = '\0';
     for (size_t i = 0; i < t->container_count; i++)
         t->containers[i].status = TASK_STOPPED;
-    forget_keys(x, &t->task_role);
-    forget_keys(x, &t->execution_role);
+    end_keys(x, &t->task_role, now_ms);
+    end_keys(x, &t->execution_role, now_ms);
     ecs_changed(x);
     acs_wake(x->acs, t->instance);
 }
