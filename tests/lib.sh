@@ -10,7 +10,8 @@ BUILD_PACKAGES=(gcc libc6-dev make cmake ninja-build pkg-config git libuv1-dev
 RUN_PACKAGES=(docker.io:dockerd docker.io:docker busybox-static awscli:aws python3:python3
     curl:curl jq:jq iproute2:ip procps:ps)
 CHECK_PACKAGES=(clang-format:clang-format shellcheck:shellcheck valgrind:valgrind
-    docker-registry:docker-registry apache2-utils:htpasswd openssl:openssl)
+    docker-registry:docker-registry apache2-utils:htpasswd openssl:openssl
+    tinyproxy-bin:tinyproxy)
 
 DOCKERD_PID=
 DOCKERD_DIR=

@@ -26,6 +26,7 @@ struct aws *aws_create(const struct aws_args *args)
     a->fips = args->fips;
     a->dual_stack = args->dual_stack;
     a->host_fips = args->host_fips;
+    a->max_attempts = args->max_attempts;
     a->tokens = AWS_RETRY_TOKENS;
     a->backoff_ms = BACKOFF_UNIT_MS;
     rng_seed(&a->rng, args->seed);

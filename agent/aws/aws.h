@@ -21,10 +21,11 @@ struct aws_args {
     /* AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE> are looked up by it. */
     aws_env_fn *env;
     void *env_user;
-    bool fips;       /* AWS_USE_FIPS_ENDPOINT */
-    bool dual_stack; /* AWS_USE_DUALSTACK_ENDPOINT, or the host speaks IPv6 only */
-    bool host_fips;  /* the kernel is in FIPS mode: counts for S3 only */
-    uint64_t seed;   /* for the jitter of retries */
+    bool fips;        /* AWS_USE_FIPS_ENDPOINT */
+    bool dual_stack;  /* AWS_USE_DUALSTACK_ENDPOINT, or the host speaks IPv6 only */
+    bool host_fips;   /* the kernel is in FIPS mode: counts for S3 only */
+    int max_attempts; /* AWS_MAX_ATTEMPTS: of calls that try again; 0: each its own number */
+    uint64_t seed;    /* for the jitter of retries */
 };
 
 struct aws *aws_create(const struct aws_args *args);

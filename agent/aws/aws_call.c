@@ -39,6 +39,9 @@ struct aws_call {
 
     int attempts, failed;
     bool new_time, new_keys; /* each trouble is mended once */
+    /* What the last attempt was signed with: another call may have learned better since. */
+    int64_t signed_offset_ms;
+    char *signed_by; /* the access key */
 
     aws_done_fn *done;
     void *user;
@@ -54,6 +57,7 @@ void aws_call_cancel(struct aws_call *c)
     mem_wipe(c->access_key);
     mem_wipe(c->secret_key);
     mem_wipe(c->session_token);
+    free(c->signed_by);
     if (c->body)
         explicit_bzero(c->body, c->body_len);
     free(c->body);
@@ -147,6 +151,8 @@ static void send_attempt(struct aws_call *c, const struct sigv4_keys *keys)
             fail_later(c, &e);
             return;
         }
+        c->signed_offset_ms = aws_clock_offset_ms(c->a);
+        mem_replace(&c->signed_by, keys->access_key);
         headers[n++] = (struct http_header){ "X-Amz-Date", sig.date };
         headers[n++] = (struct http_header){ "Authorization", buf_text(&sig.authorization) };
         if (!str_empty(keys->session_token))
@@ -207,11 +213,12 @@ static bool mend(struct aws_call *c, const struct http_response *r, const struct
     if (c->anonymous || !answer->err.code)
         return false;
     if ((mute || aws_answer_untimely(answer->code)) && !c->new_time &&
-        aws_learn_time(c->a, http_header(r, "Date"))) {
+        (aws_learn_time(c->a, http_header(r, "Date")) ||
+         aws_clock_offset_ms(c->a) != c->signed_offset_ms)) {
         c->new_time = true;
     } else if (aws_code_expired(answer->code) && !c->own_keys && !c->new_keys) {
         c->new_keys = true;
-        credentials_invalidate(c->cred);
+        credentials_refused(c->cred, c->signed_by);
     } else {
         return false;
     }
@@ -303,7 +310,7 @@ struct aws_call *aws_call(struct aws *a, struct credentials *cred, const struct 
     c->user = user;
     c->timeout_ms = args->timeout_ms ? args->timeout_ms : DEFAULT_TIMEOUT_MS;
     c->max_answer = args->max_answer ? args->max_answer : DEFAULT_ANSWER;
-    c->attempts = args->attempts;
+    c->attempts = args->attempts > 1 && a->max_attempts ? a->max_attempts : args->attempts;
     c->anonymous = args->anonymous;
     copy_request(c, args);
     if (args->keys && !args->anonymous) {

@@ -397,11 +397,12 @@ void credentials_destroy(struct credentials *c)
 {
     if (!c)
         return;
+    /* At once: what it uses may be destroyed before the delivery is over. */
+    stop_fetch(c);
     if (c->delivering) {
         c->doomed = true;
         return;
     }
-    stop_fetch(c);
     loop_timer_destroy(c->deliver);
     LIST_FOREACH (it, following, &c->waiters)
         free(LIST_ENTRY(it, struct credentials_op, link));
@@ -441,6 +442,12 @@ void credentials_invalidate(struct credentials *c)
     c->have = false;
     c->refresh_ms = c->look_mono = c->pause_mono = 0;
     cred_set_fini(&c->set);
+}
+
+void credentials_refused(struct credentials *c, const char *access_key)
+{
+    if (c->have && streq(c->set.access_key, access_key))
+        credentials_invalidate(c);
 }
 
 void credentials_reload(struct credentials *c)

@@ -45,6 +45,8 @@ struct credentials_op *credentials_get(struct credentials *c, credentials_fn *do
 void credentials_cancel(struct credentials_op *op); /* NULL is fine */
 /* Forgets what is cached (an answer said it is expired or invalid). */
 void credentials_invalidate(struct credentials *c);
+/* The same, as long as it is these keys: who was refused with them may come late. */
+void credentials_refused(struct credentials *c, const char *access_key);
 /* Forgets what is cached and what is known of the sources: they may have changed (reload). */
 void credentials_reload(struct credentials *c);
 /* {"source":"instance role web","expires_ms":…,"last_error":…}: where the keys came from,

@@ -97,7 +97,7 @@ static void container_cancel(struct cred_fetch *base)
 
     work_cancel(f->work);
     http_cancel(f->op);
-    secret_buf_fini(&f->text);
+    buf_wipe(&f->text);
     mem_wipe(f->token);
     free(f->token_file);
     free(f->url);

@@ -19,6 +19,35 @@ static struct str next_line(const char **p, const char *end)
     return str_trim(line);
 }
 
+static const char *first_of(struct str line, char a, char b)
+{
+    const char *x = memchr(line.p, a, line.n);
+    const char *y = memchr(line.p, b, x ? (size_t)(x - line.p) : line.n);
+
+    return y ? y : x;
+}
+
+static struct str before(struct str line, const char *end)
+{
+    return end ? str_trim((struct str){ line.p, (size_t)(end - line.p) }) : line;
+}
+
+/* The line up to its comment. Behind a setting one needs a blank in front: a value may hold
+ * these characters. */
+static struct str without_comment(struct str line)
+{
+    const char *at;
+
+    if (line.p[0] == '[')
+        return before(line, first_of(line, '#', ';'));
+    for (size_t from = 1;; from = (size_t)(at - line.p) + 1) {
+        at =
+            from < line.n ? first_of((struct str){ line.p + from, line.n - from }, '#', ';') : NULL;
+        if (!at || at[-1] == ' ' || at[-1] == '\t')
+            return before(line, at);
+    }
+}
+
 static bool is_section(struct str line, bool is_config, const char *profile)
 {
     struct str name = str_trim((struct str){ line.p + 1, line.n - 2 });
@@ -47,12 +76,13 @@ bool creds_ini_walk(struct str text, bool is_config, const char *profile, creds_
 
         if (line.n == 0 || line.p[0] == '#' || line.p[0] == ';')
             continue;
+        line = without_comment(line);
         if (line.p[0] == '[' && line.n >= 2 && line.p[line.n - 1] == ']') {
             inside = is_section(line, is_config, profile);
             seen = seen || inside;
             continue;
         }
-        eq = memchr(line.p, '=', line.n);
+        eq = first_of(line, '=', ':');
         if (!inside || !eq || memchr(line.p, 0, line.n)) /* no setting holds a NUL */
             continue;
         fn(user, str_trim((struct str){ line.p, (size_t)(eq - line.p) }),
@@ -152,7 +182,7 @@ enum err_code creds_file_read(const char *path, const char *profile, struct cred
         if (code)
             err_wrap(e, "%.200s", path);
     }
-    secret_buf_fini(&text);
+    buf_wipe(&text);
     return code;
 }
 

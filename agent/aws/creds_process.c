@@ -65,14 +65,14 @@ enum err_code creds_argv_split(const char *command, char ***argv, struct err *e)
         buf_reserve(&word, strlen(p) + 1);
         closed = read_word(&p, &word);
         if (!closed || n == WORDS_MAX) {
-            secret_buf_fini(&word);
+            buf_wipe(&word);
             creds_argv_free(words);
             return err_set(e, ERR_INVALID,
                            closed ? "credential_process has too many words"
                                   : "credential_process has a quote that does not end");
         }
         words[n++] = mem_strdup(buf_text(&word));
-        secret_buf_fini(&word);
+        buf_wipe(&word);
     }
     if (n == 0) {
         creds_argv_free(words);
@@ -227,6 +227,6 @@ enum err_code creds_process_run(const char *command, int64_t limit_ms, int cance
         while (waitpid(c.pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
-    secret_buf_fini(&c.text);
+    buf_wipe(&c.text);
     return code;
 }

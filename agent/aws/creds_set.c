@@ -6,13 +6,6 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-void secret_buf_fini(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    buf_fini(b);
-}
-
 void cred_set_fini(struct cred_set *s)
 {
     mem_wipe(s->access_key);

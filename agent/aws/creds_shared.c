@@ -177,8 +177,8 @@ static void read_files(void *user)
     if (!f->err.code && !f->unchanged)
         (void)!cred_plan_make(buf_str(&config), buf_str(&credentials), f->profile, &f->plan,
                               &f->err);
-    secret_buf_fini(&config);
-    secret_buf_fini(&credentials);
+    buf_wipe(&config);
+    buf_wipe(&credentials);
     if (f->err.code || f->unchanged)
         return;
     if (f->plan.base == BASE_KEYS) {

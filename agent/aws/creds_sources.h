@@ -22,9 +22,6 @@ struct cred_set { /* owned; zeroed: empty */
 };
 void cred_set_fini(struct cred_set *s); /* wipes, frees, zeroes */
 
-/* Wipes the bytes and frees the memory. */
-void secret_buf_fini(struct buf *b);
-
 /* A JSON object with AccessKeyId, SecretAccessKey, `token_name` and Expiration; a Code
  * other than Success, and a Version other than 1, is an error. `what` begins messages. Pure. */
 MUST_CHECK enum err_code creds_json_read(struct str text, const char *what, const char *token_name,

@@ -35,8 +35,8 @@ static void sts_cancel(struct cred_fetch *base)
 
     work_cancel(f->work);
     aws_call_cancel(f->call);
-    secret_buf_fini(&f->form);
-    secret_buf_fini(&f->token);
+    buf_wipe(&f->form);
+    buf_wipe(&f->token);
     mem_wipe(f->access_key);
     mem_wipe(f->secret_key);
     mem_wipe(f->session_token);

@@ -50,6 +50,12 @@ static bool take_apart(const char *base64, struct ecr_token *out)
     return good;
 }
 
+/* What is no date of this age counts as not told. */
+static int64_t ms_of(double seconds)
+{
+    return seconds > 0 && seconds < 1e11 ? (int64_t)(seconds * 1000) : 0;
+}
+
 enum err_code ecr_answer_read(struct str body, struct ecr_token *out, struct err *e)
 {
     AUTO(json_secret) struct json_t *doc = NULL;
@@ -69,7 +75,7 @@ enum err_code ecr_answer_read(struct str body, struct ecr_token *out, struct err
     data = jcur_at(&list, 0);
     token = jcur_str(&data, "authorizationToken");
     server = jcur_str(&data, "proxyEndpoint");
-    t.expires_ms = (int64_t)(jcur_num_or(&data, "expiresAt", 0) * 1000);
+    t.expires_ms = ms_of(jcur_num_or(&data, "expiresAt", 0));
     if (!jcur_ok(&root))
         return err_set(e, ERR_INVALID, "the answer of the service: %s", bad.msg);
     if (strlen(token) > ANSWER_MAX || !take_apart(token, &t))

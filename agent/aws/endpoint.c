@@ -104,6 +104,14 @@ static char *usual(enum partition_id id, const char *label, const char *region, 
                       dual_stack ? p->dual : p->suffix);
 }
 
+/* Of services whose ordinary hosts in GovCloud are validated ones already: there is no
+ * "-fips" host beside them, unless it is a dual-stack one. */
+static char *usual_but_gov(enum partition_id id, const char *label, const char *region, bool fips,
+                           bool dual_stack)
+{
+    return usual(id, label, region, fips && (id != P_GOV || dual_stack), dual_stack);
+}
+
 char *aws_endpoint_of(enum aws_place place, const char *region, bool fips, bool dual_stack)
 {
     enum partition_id id = partition_of(region);
@@ -114,8 +122,7 @@ char *aws_endpoint_of(enum aws_place place, const char *region, bool fips, bool 
     case AWS_ECR:
         return ecr(id, region, fips, dual_stack);
     case AWS_SSM:
-        /* The common endpoints of that partition are validated ones already. */
-        return usual(id, "ssm", region, fips && (id != P_GOV || dual_stack), dual_stack);
+        return usual_but_gov(id, "ssm", region, fips, dual_stack);
     case AWS_SECRETS_MANAGER:
         /* Its ordinary hosts answer over IPv6 as well. */
         return usual(id, "secretsmanager", region, fips, false);
@@ -123,13 +130,13 @@ char *aws_endpoint_of(enum aws_place place, const char *region, bool fips, bool 
         return mem_printf("https://s3%s%s.%s.%s", fips ? "-fips" : "",
                           dual_stack ? ".dualstack" : "", region, partitions[id].suffix);
     case AWS_LOGS:
-        return usual(id, "logs", region, fips, dual_stack);
+        return usual_but_gov(id, "logs", region, fips, dual_stack);
     case AWS_EC2:
-        return usual(id, "ec2", region, fips, dual_stack);
+        return usual_but_gov(id, "ec2", region, fips, dual_stack);
     case AWS_STS:
         break;
     }
-    return usual(id, "sts", region, fips, dual_stack);
+    return usual_but_gov(id, "sts", region, fips, dual_stack);
 }
 
 /* ---- what the configuration says ---- */

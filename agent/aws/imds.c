@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/internal.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -26,6 +27,7 @@ struct imds {
     struct http_client *http;
     char *base;
     bool v1_disabled;
+    int64_t limit_ms;
     struct rng rng;
 
     char *token; /* NULL: none */
@@ -68,17 +70,21 @@ struct imds *imds_create(const struct imds_args *args)
     while (str_ends(m->base, "/"))
         m->base[strlen(m->base) - 1] = '\0';
     m->v1_disabled = args->v1_disabled;
+    m->limit_ms = IMDS_LIMIT_MS;
     rng_seed(&m->rng, args->seed);
     m->patience = loop_timer_create(http_client_loop(m->http), on_patience, m);
     list_init(&m->waiting);
     return m;
 }
 
+void imds_set_limit_ms(struct imds *m, int64_t ms)
+{
+    m->limit_ms = ms;
+}
+
 static void drop_token(struct imds *m)
 {
-    if (m->token)
-        explicit_bzero(m->token, strlen(m->token));
-    free(m->token);
+    mem_wipe(m->token);
     m->token = NULL;
     m->token_until_mono = 0;
 }
@@ -409,7 +415,7 @@ struct imds_op *imds_get(struct imds *m, const char *path, imds_done_fn *done, v
     op->user = user;
     op->timer = loop_timer_create(l, on_timer, op);
     op->limit = loop_timer_create(l, on_limit, op);
-    loop_timer_arm(op->limit, IMDS_LIMIT_MS);
+    loop_timer_arm(op->limit, m->limit_ms);
     ask(op);
     return op;
 }

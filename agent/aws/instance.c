@@ -65,9 +65,7 @@ const char *instance_item_name(enum instance_item item)
 
 static void wipe(char **slot)
 {
-    if (*slot)
-        explicit_bzero(*slot, strlen(*slot));
-    free(*slot);
+    mem_wipe(*slot);
     *slot = NULL;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-/* internal: what aws.c, endpoint.c and aws_call.c share, and a seam for tests. Private to
+/* internal: what aws.c, endpoint.c and aws_call.c share, and seams for tests. Private to
  * aws. */
 #include "aws/aws.h"
 #include "base/rng.h"
@@ -12,6 +12,7 @@ struct aws {
     aws_env_fn *env;
     void *env_user;
     bool fips, dual_stack, host_fips;
+    int max_attempts; /* 0: each call's own */
     int64_t offset_ms;
     struct rng rng;
     int tokens; /* how much retrying is affordable */
@@ -28,3 +29,6 @@ int64_t aws_retry_delay_ms(struct aws *a, int failed);
 
 /* For tests: another unit of the delay than a second. */
 void aws_set_backoff_ms(struct aws *a, int64_t unit_ms);
+/* Likewise another limit of each request than IMDS_LIMIT_MS. */
+struct imds;
+void imds_set_limit_ms(struct imds *m, int64_t ms);

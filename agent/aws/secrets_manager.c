@@ -90,7 +90,9 @@ enum err_code secret_member(const char *secret, const char *key, char **out, str
     struct jcur root, member;
     char number[GO_FLOAT_SIZE];
 
-    if (json_parse(secret, strlen(secret), &doc, &bad))
+    /* A whole number that is too large for one is still a number. */
+    if (json_parse(secret, strlen(secret), &doc, &bad) &&
+        json_parse_doubles(secret, strlen(secret), &doc, &bad))
         return not_an_object(key, e);
     bad = (struct err){ 0 };
     root = jcur_root(doc, &bad);

@@ -336,14 +336,6 @@ static void sign_text(const struct sigv4_request *rq, const struct sigv4_keys *k
     explicit_bzero(next, sizeof next);
 }
 
-/* The header lines hold the session token. */
-static void wipe(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->len);
-    buf_fini(b);
-}
-
 static enum err_code build(const struct sigv4_request *rq, const struct sigv4_keys *keys,
                            struct buf *lines, struct sigv4_signed *out, struct err *e)
 {
@@ -402,7 +394,7 @@ enum err_code sigv4_sign(const struct sigv4_request *rq, const struct sigv4_keys
     clock_amz(wall_ms, made.date);
     sigv4_hash(rq->body, made.payload_hash);
     build(rq, keys, &lines, &made, e);
-    wipe(&lines);
+    buf_wipe(&lines); /* they hold the session token */
     if (e->code) {
         sigv4_signed_fini(&made);
         return e->code;
@@ -413,7 +405,7 @@ enum err_code sigv4_sign(const struct sigv4_request *rq, const struct sigv4_keys
 
 void sigv4_signed_fini(struct sigv4_signed *s)
 {
-    wipe(&s->canonical_request);
+    buf_wipe(&s->canonical_request);
     buf_fini(&s->string_to_sign);
     buf_fini(&s->authorization);
 }

@@ -17,6 +17,13 @@ void buf_fini(struct buf *b)
     buf_init(b, b->max);
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->data)
+        explicit_bzero(b->data, b->cap);
+    buf_fini(b);
+}
+
 char *buf_reserve(struct buf *b, size_t n)
 {
     size_t cap;

@@ -27,6 +27,9 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b); /* frees; usable again with the same maximum */
+/* As buf_fini, after zeroing the bytes. (One that grew has left copies behind: reserve the
+ * room for a secret at once.) */
+void buf_wipe(struct buf *b);
 
 bool buf_append(struct buf *b, const void *data, size_t n);
 bool buf_puts(struct buf *b, const char *s);

@@ -30,10 +30,11 @@ static bool too_deep(const json_t *v, int left)
     return false;
 }
 
-enum err_code json_parse(const char *text, size_t n, struct json_t **out, struct err *e)
+static enum err_code parse(const char *text, size_t n, size_t flags, struct json_t **out,
+                           struct err *e)
 {
     json_error_t je;
-    json_t *v = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+    json_t *v = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL | flags, &je);
     char *quote;
 
     /* The text may be a message cut off inside a secret: say where, quote nothing. */
@@ -48,6 +49,16 @@ enum err_code json_parse(const char *text, size_t n, struct json_t **out, struct
     }
     *out = v;
     return ERR_OK;
+}
+
+enum err_code json_parse(const char *text, size_t n, struct json_t **out, struct err *e)
+{
+    return parse(text, n, 0, out, e);
+}
+
+enum err_code json_parse_doubles(const char *text, size_t n, struct json_t **out, struct err *e)
+{
+    return parse(text, n, JSON_DECODE_INT_AS_REAL, out, e);
 }
 
 void json_free(struct json_t *v)

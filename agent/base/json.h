@@ -26,6 +26,9 @@ struct json_t; /* jansson's value; only json.c looks inside */
  * wins. Deeper than JSON_DEPTH_MAX or trailing text is ERR_INVALID with line
  * and column. */
 MUST_CHECK enum err_code json_parse(const char *text, size_t n, struct json_t **out, struct err *e);
+/* The same with every number as a double, so that no whole number is too large. */
+MUST_CHECK enum err_code json_parse_doubles(const char *text, size_t n, struct json_t **out,
+                                            struct err *e);
 void json_free(struct json_t *v);
 AUTO_DEFINE(json, struct json_t *, json_free)
 /* As json_free, after zeroing every string value: for documents with secrets. */

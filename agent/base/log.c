@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -46,7 +47,7 @@ void log_set_json(bool json)
 enum err_code log_parse_level(const char *text, enum log_level *out, struct err *e)
 {
     for (size_t i = 0; i < COUNT_OF(level_names); i++) {
-        if (strcmp(text, level_names[i]) == 0) {
+        if (strcasecmp(text, level_names[i]) == 0) {
             *out = (enum log_level)i;
             return ERR_OK;
         }

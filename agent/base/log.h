@@ -62,7 +62,7 @@ void log_set_level(enum log_level level);      /* of standard error; default LOG
 void log_set_file_level(enum log_level level); /* of the file; default LOG_INFO */
 void log_set_json(bool json);                  /* default logfmt */
 
-/* "debug" "info" "warn" "error" "crit" "none"; ERR_INVALID otherwise. */
+/* "debug" "info" "warn" "error" "crit" "none", in capitals or not; ERR_INVALID otherwise. */
 MUST_CHECK enum err_code log_parse_level(const char *text, enum log_level *out, struct err *e);
 
 enum log_roll {

@@ -239,7 +239,7 @@ static bool is_time(const struct log_file *f, const char *hour, size_t n)
     case LOG_ROLL_SIZE:
         return f->rule.max_bytes > 0 && f->size + (int64_t)n > f->rule.max_bytes;
     case LOG_ROLL_HOURLY:
-        return !streq(f->hour, hour);
+        return *f->hour && !streq(f->hour, hour);
     case LOG_ROLL_NONE:
         break;
     }
@@ -260,7 +260,7 @@ bool log_file_write(struct log_file *f, int64_t wall_ms, int64_t mono_ms, const 
         local_hour((time_t)(wall_ms / 1000), hour);
     if (is_time(f, hour, n) && mono_ms >= f->again_ms && !set_aside(f, hour))
         f->again_ms = mono_ms + LOOK_MS; /* not with every line */
-    if (f->size == 0)
+    if (f->size == 0 || !*f->hour)       /* someone else may have written the first line */
         memcpy(f->hour, hour, sizeof hour);
     written = log_out_write(&f->out, line, n);
     if (written)

@@ -14,9 +14,8 @@
 
 static const char help[] =
     "usage: berth agent [OPTION]...\n\n"
-    "Registers this machine as a container instance and runs its tasks. Settings come\n"
-    "from the environment, then from the file, then from defaults; see\n"
-    "\"berth check-config\".\n\n"
+    "Registers this machine as a container instance and runs its tasks. Where settings come\n"
+    "from is told by ecs.config(5), and what they are by \"berth check-config\".\n\n"
     "  --config FILE             default /etc/ecs/ecs.config; it may be absent\n"
     "  -k                        do not verify TLS certificates\n"
     "  --loglevel LEVEL          debug, info, warn, error, crit or none\n"
@@ -77,6 +76,13 @@ static void on_hangup(void *user)
     settings_reload(user);
 }
 
+void agent_listen(struct agent *a)
+{
+    loop_on_signal(a->loop, SIGTERM, on_terminate, a);
+    loop_on_signal(a->loop, SIGINT, on_terminate, a);
+    loop_on_signal(a->loop, SIGHUP, on_hangup, a);
+}
+
 static volatile sig_atomic_t late_code;
 
 /* Whatever hangs while stopping: all that matters is in committed transactions. */
@@ -88,9 +94,6 @@ static void on_late(int signum)
 
 static int run(struct agent *a)
 {
-    loop_on_signal(a->loop, SIGTERM, on_terminate, a);
-    loop_on_signal(a->loop, SIGINT, on_terminate, a);
-    loop_on_signal(a->loop, SIGHUP, on_hangup, a);
     loop_run(a->loop);
     late_code = a->exit_code < 0 ? CLI_OK : a->exit_code;
     signal(SIGALRM, on_late);
@@ -146,6 +149,7 @@ int cli_agent(int argc, char **argv)
     be_frugal();
     umask(077);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* the settings are about to be read */
     list_init(&a.draining);
     a.seed = rng_entropy();
     rng_seed(&a.rng, a.seed);

@@ -41,6 +41,7 @@ struct agent {
     struct config_files *files;
     struct config_inputs inputs;
     char *user_data, *region; /* user data may hold secrets */
+    bool reload_later;        /* wished for before the engine was there */
     struct host_capacity host;
     int64_t started_ms; /* wall clock */
     uint64_t seed;
@@ -88,6 +89,9 @@ struct agent {
 /* Ends the loop; the first call decides the exit code. */
 void agent_stop(struct agent *a, int exit_code);
 
+/* From now on signals are told on the loop. */
+void agent_listen(struct agent *a);
+
 /* Makes the folders that lead to a file (0755). */
 MUST_CHECK enum err_code agent_make_parent(const char *path, struct err *e);
 
@@ -97,8 +101,11 @@ MUST_CHECK enum err_code agent_make_parent(const char *path, struct err *e);
 int settings_load(struct agent *a);
 /* What the instance's metadata adds (NULL: nothing is asked there). As above. */
 int settings_finish(struct agent *a, struct instance_facts *facts);
-/* Reads the files again and applies what can change while the agent runs. */
+/* Reads the files again and applies what can change while the agent runs; while it still
+ * starts, later. */
 void settings_reload(struct agent *a);
+/* The agent runs now: does what had to wait. */
+void settings_started(struct agent *a);
 void settings_fini(struct agent *a);
 /* An aws_env_fn whose user is the agent: always of the settings in effect. */
 const char *settings_env(void *agent, const char *name);
@@ -116,7 +123,8 @@ void state_close(struct agent *a);
 /* ---- agent_leftovers.c: another instance's containers ---- */
 
 /* Removes the containers of `others_tasks`, then what is stored of them, so that a crash
- * begins anew. `done` on a later turn; what cannot be removed is logged and left. */
+ * begins anew. `done` on a later turn; what cannot be removed is logged and left. When they
+ * cannot even be listed, the agent ends, for what is stored is all that is known of them. */
 void leftovers_remove(struct agent *a, void (*done)(struct agent *a));
 void leftovers_cancel(struct leftovers *l); /* NULL is fine */
 

@@ -98,8 +98,11 @@ static void on_listed(void *user, const struct docker_any *rows, size_t n, const
     struct leftovers *l = user;
 
     l->op = NULL;
-    if (e->code)
-        log_warn("another instance's containers cannot be looked for", kv_err(e));
+    if (e->code) {
+        log_crit("another instance's containers cannot be looked for", kv_err(e));
+        agent_stop(l->agent, CLI_ERROR);
+        return;
+    }
     l->ids = mem_array(n, sizeof *l->ids);
     for (size_t i = 0; i < n; i++)
         if (is_theirs(&l->agent->others_tasks, rows[i].task_arn))

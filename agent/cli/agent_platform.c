@@ -115,7 +115,6 @@ struct control_machine platform_machine(const struct agent *a)
         .gpus = (const char *const *)a->gpus.ids.items,
         .n_gpus = a->gpus.ids.n,
         .gpu_driver = a->gpus.driver_version,
-        .ipv6_only = platform_ipv6_only(a),
     };
 }
 

@@ -15,16 +15,19 @@ const char *settings_env(void *agent, const char *name)
 
 /* ---- the log ---- */
 
-static enum err_code set_level(const char *text, void (*set)(enum log_level), struct err *e)
+/* Options are not checked with the settings. A level that is none is no reason to be without
+ * a log file. */
+static void set_level(const char *text, void (*set)(enum log_level))
 {
     enum log_level level;
+    struct err e = { 0 };
 
     if (str_empty(text))
-        return ERR_OK;
-    if (log_parse_level(text, &level, e))
-        return err_wrap(e, "log level");
-    set(level);
-    return ERR_OK;
+        return;
+    if (log_parse_level(text, &level, &e))
+        log_error("the log level stays as it was", kv_err(&e));
+    else
+        set(level);
 }
 
 static enum err_code set_up_log(const struct agent *a, struct err *e)
@@ -43,9 +46,8 @@ static enum err_code set_up_log(const struct agent *a, struct err *e)
     };
 
     log_set_json(c->log_json);
-    if (set_level(o->log_level ? o->log_level : c->log_level, log_set_level, e) ||
-        set_level(o->file_level ? o->file_level : c->log_level_file, log_set_file_level, e))
-        return e->code;
+    set_level(o->log_level ? o->log_level : c->log_level, log_set_level);
+    set_level(o->file_level ? o->file_level : c->log_level_file, log_set_file_level);
     if (c->log_file && agent_make_parent(c->log_file, e))
         return e->code;
     return log_open(c->log_file, &rule, e);
@@ -70,7 +72,7 @@ static void report(const struct config_problems *p)
 static void apply_options(const struct agent_options *o, struct config *c)
 {
     c->insecure_tls = c->insecure_tls || o->insecure;
-    c->imds_disabled = c->imds_disabled || o->no_metadata || c->external;
+    c->imds_disabled = c->imds_disabled || o->no_metadata;
 }
 
 /* Takes the configuration in place of the one before. Says what is wrong with it, unless
@@ -139,28 +141,19 @@ int settings_finish(struct agent *a, struct instance_facts *facts)
 
 /* ---- a reload ---- */
 
-static bool differs(const struct config *c, const struct config *to, bool reload)
+/* What cannot change keeps its value. False: nothing was to change. */
+static bool keep_the_rest(const struct config *from, struct config *to)
 {
     size_t n;
     const struct config_var *vars = config_vars(&n);
-
-    for (size_t i = 0; i < n; i++)
-        if (vars[i].reload == reload && !config_same(c, to, i))
-            return true;
-    return false;
-}
-
-/* What cannot change keeps its value. */
-static void keep_the_rest(struct config *from, struct config *to)
-{
-    size_t n;
-    const struct config_var *vars = config_vars(&n);
+    bool changed = false;
 
     for (size_t i = 0; i < n; i++) {
         const char *name = vars[i].name ? vars[i].name : vars[i].json;
 
         if (config_same(from, to, i))
             continue;
+        changed = true;
         if (vars[i].reload) {
             log_info("a setting changed", kv_s("name", name));
             continue;
@@ -169,6 +162,7 @@ static void keep_the_rest(struct config *from, struct config *to)
                  kv_s("name", name));
         config_keep(from, to, i);
     }
+    return changed;
 }
 
 static void tell_all(struct agent *a)
@@ -191,6 +185,11 @@ void settings_reload(struct agent *a)
     struct err e = { 0 };
     bool fatal;
 
+    if (!a->engine) {
+        log_info("the agent is still starting; the settings are read again when it runs");
+        a->reload_later = true;
+        return;
+    }
     config_files_read(a->options.config, &files, &in, &problems);
     add_metadata(a, &in);
     to = config_build(&in, &problems);
@@ -198,18 +197,14 @@ void settings_reload(struct agent *a)
     fatal = problems.fatal;
     report(&problems);
     config_problems_fini(&problems);
-    if (fatal || !a->engine) {
-        if (fatal)
-            log_error("the configuration has errors; what was in effect stays");
-        else
-            log_warn("the agent is still starting; reload again when it runs");
+    if (fatal) {
+        log_error("the configuration has errors; what was in effect stays");
         config_destroy(to);
         config_files_destroy(files);
         return;
     }
-    if (!differs(old, to, true) && !differs(old, to, false))
+    if (!keep_the_rest(old, to))
         log_info("reloaded; no setting changed");
-    keep_the_rest(old, to);
     config_files_destroy(a->files);
     a->files = files;
     a->inputs = in;
@@ -220,6 +215,13 @@ void settings_reload(struct agent *a)
     tell_all(a);
     docker_auths_destroy(auths);
     config_destroy(old);
+}
+
+void settings_started(struct agent *a)
+{
+    if (a->reload_later)
+        settings_reload(a);
+    a->reload_later = false;
 }
 
 void settings_fini(struct agent *a)

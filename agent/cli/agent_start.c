@@ -39,6 +39,8 @@ static void ready(struct agent *a)
     } else if (wiring_start(a, &e)) {
         log_crit("the agent cannot start", kv_err(&e));
         agent_stop(a, CLI_ERROR);
+    } else {
+        settings_started(a);
     }
 }
 
@@ -86,7 +88,7 @@ static void on_info(void *user, const struct docker_info *info, const struct err
         negotiate_later(a, e);
     } else if (platform_set_up(a, info, &why)) {
         log_crit("the agent cannot start", kv_err(&why));
-        agent_stop(a, CLI_ERROR);
+        agent_stop(a, CLI_TERMINAL); /* what was asked for is not there the next time either */
     } else {
         a->negotiating = docker_plugins(a->docker, on_plugins, a);
     }
@@ -157,6 +159,7 @@ static void create_cloud(struct agent *a)
         .fips = c->use_fips,
         .dual_stack = c->use_dual_stack || platform_ipv6_only(a),
         .host_fips = c->host_fips,
+        .max_attempts = (int)c->max_attempts,
         .seed = rng_next(&a->rng),
     };
     struct credentials_args credentials = {
@@ -208,6 +211,17 @@ static bool is_impostor(const struct instance_facts *f)
     return !str_empty(user_data) && host_cloud_init_none(HOST_CLOUD_INIT_RESULT);
 }
 
+static void tell_missing(const struct instance_facts *f)
+{
+    const struct err *user_data = &f->error[INSTANCE_USER_DATA];
+
+    if (!f->text[INSTANCE_ID])
+        log_warn("the instance's metadata do not tell who this is", kv_err(&f->error[INSTANCE_ID]));
+    if (user_data->code && user_data->code != ERR_NOT_FOUND)
+        log_warn("the user data cannot be read; settings in them have no effect",
+                 kv_err(user_data));
+}
+
 static void on_facts(void *user, struct instance_facts *f)
 {
     struct agent *a = user;
@@ -219,10 +233,9 @@ static void on_facts(void *user, struct instance_facts *f)
         agent_stop(a, CLI_TERMINAL);
         return;
     }
+    tell_missing(f);
     a->instance_id = f->text[INSTANCE_ID];
     f->text[INSTANCE_ID] = NULL;
-    if (!a->instance_id)
-        log_warn("the instance's metadata do not tell who this is", kv_err(&f->error[INSTANCE_ID]));
     code = settings_finish(a, f);
     end(a, code < 0 ? go_on(a) : code);
 }
@@ -260,6 +273,7 @@ int start_begin(struct agent *a)
     int code;
 
     a->loop = loop_create();
+    agent_listen(a);
     create_http(a);
     a->negotiate_retry = loop_timer_create(a->loop, negotiate, a);
     a->trim = loop_timer_create(a->loop, on_trim, a);

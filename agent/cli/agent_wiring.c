@@ -4,15 +4,15 @@
 
 /* ---- control -> engine ---- */
 
-static void on_registered(void *user, const char *instance_arn)
+static void on_registered(void *user, const char *instance_arn, const char *instance_id)
 {
     struct agent *a = user;
 
     mem_replace(&a->instance_arn, instance_arn);
     engine_save(a->engine, STORE_META, "container-instance-arn", instance_arn);
     engine_save(a->engine, STORE_META, "cluster", a->config->cluster);
-    if (a->instance_id)
-        engine_save(a->engine, STORE_META, "ec2-instance-id", a->instance_id);
+    if (instance_id)
+        engine_save(a->engine, STORE_META, "ec2-instance-id", instance_id);
 }
 
 static void on_failed(void *user, int exit_code, const struct err *e)

@@ -7,7 +7,7 @@
 #include "config/config.h"
 
 #define DEFAULT_FILE "/etc/ecs/ecs.config"
-#define LINE_BYTES   (4 << 20) /* of one value and what is said about it */
+#define LINE_BYTES   (32 << 20) /* of one value, escaped, and what is said about it */
 
 static const char help[] =
     "usage: berth check-config [--json] [--all] [FILE]\n\n"
@@ -279,22 +279,13 @@ static int put_vars(void)
 
 /* ---- the command ---- */
 
-/* User data and the instance's region cannot be had here, so their absence is no problem;
- * unless the agent would not ask for them either. */
+/* User data and the instance's region cannot be had here, so their absence is no problem. */
 static void build(struct check *c)
 {
     c->in.metadata_pending = true;
     c->config = config_build(&c->in, &c->building);
-    c->region_later = str_empty(c->config->region);
-    if (c->reading.fatal || c->building.fatal)
-        c->region_later = false; /* it may be where nothing could be read */
-    if (!c->region_later || (!c->config->external && !c->config->imds_disabled))
-        return;
-    config_destroy(c->config);
-    config_problems_fini(&c->building);
-    c->region_later = false;
-    c->in.metadata_pending = false;
-    c->config = config_build(&c->in, &c->building);
+    /* With a mistake, it may be where nothing could be read. */
+    c->region_later = str_empty(c->config->region) && !c->reading.fatal && !c->building.fatal;
 }
 
 int cli_check_config(int argc, char **argv)

@@ -37,6 +37,20 @@ static void print_agent(const struct jcur *c)
         row("Docker", "does not answer");
 }
 
+/* Until it is done: what keeps it. */
+static void print_registration(const struct jcur *control)
+{
+    const char *error = jcur_str_or(control, "registration_error", NULL);
+    const char *awaited = jcur_str_or(control, "waiting_for", NULL);
+
+    if (jcur_bool_or(control, "registered", false))
+        return;
+    if (awaited)
+        printf("%-15s waits for the instance's %s\n", "Registration", awaited);
+    else
+        row("Registration", error ? error : "under way");
+}
+
 static void print_connection(const struct jcur *control)
 {
     struct jcur acs = jcur_obj(control, "acs");
@@ -86,6 +100,7 @@ static void print_announced(const struct jcur *control)
     struct jcur instance = jcur_obj(control, "instance");
     int64_t offset_s = jcur_int_or(control, "clock_offset_ms", INT64_MIN, INT64_MAX, 0) / 1000;
     const char *draining = jcur_str_or(control, "draining_why", NULL);
+    const char *refused = jcur_str_or(control, "draining_error", NULL);
     const char *spot = jcur_str_or(&instance, "spot", NULL);
     const char *rebalance = jcur_str_or(&instance, "rebalance", NULL);
 
@@ -95,6 +110,8 @@ static void print_announced(const struct jcur *control)
         row("Rebalance", rebalance);
     if (draining)
         row("Draining", draining);
+    if (draining && refused)
+        row("", refused);
     if (offset_s)
         printf("%-15s %" PRId64 " s %s that of AWS; requests are signed with theirs\n", "Clock",
                offset_s < 0 ? -offset_s : offset_s, offset_s < 0 ? "ahead of" : "behind");
@@ -211,6 +228,7 @@ static void print_status(void *user, const struct jcur *c)
     print_agent(c);
     print_credentials(c);
     if (jcur_present(&control)) {
+        print_registration(&control);
         print_connection(&control);
         print_announced(&control);
     }

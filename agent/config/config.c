@@ -158,6 +158,12 @@ static const char *fallback(const struct resolving *r)
     return r->out[LAYER_ENV] != OUT_NOTHING && v->bad ? v->bad : v->def;
 }
 
+/* Must the agent not start with this value, whichever source it is of? */
+static bool stops(const struct var *v, const struct err *why)
+{
+    return v->fatal || (v->fatal_name && why->code == ERR_NOT_FOUND);
+}
+
 /* Would the reference agent's decoder refuse this in JSON? */
 static bool json_refuses(const struct var *v)
 {
@@ -170,7 +176,7 @@ static bool json_refuses(const struct var *v)
 static void report_bad(const struct resolving *r, enum layer l)
 {
     const char *instead = fallback(r);
-    bool fatal = r->v->fatal || (l == LAYER_JSON && json_refuses(r->v));
+    bool fatal = stops(r->v, &r->why[l]) || (l == LAYER_JSON && json_refuses(r->v));
     struct buf text = BUF_INIT(2048);
 
     if (l == LAYER_USER_DATA)
@@ -219,7 +225,7 @@ static void clamp(struct resolving *r)
 static void report_later(const struct resolving *r, enum layer l)
 {
     const struct var *v = r->v;
-    struct buf have = BUF_INIT(1 << 20), want = BUF_INIT(1 << 20);
+    struct buf have = BUF_INIT(CONFIG_TEXT_MAX), want = BUF_INIT(CONFIG_TEXT_MAX);
     union scratch def = { 0 };
 
     var_set(v, v->def, &def);
@@ -238,7 +244,7 @@ static void report_later(const struct resolving *r, enum layer l)
 
 static void remember(struct config *c, const struct var *v, const void *field)
 {
-    struct buf text = BUF_INIT(1 << 20);
+    struct buf text = BUF_INIT(CONFIG_TEXT_MAX);
     struct string_map *m = &c->env;
 
     v->type->show(v, field, &text);
@@ -264,7 +270,7 @@ static void resolve(struct config *c, struct sources *s, size_t i)
             break;
         }
         var_fini(v, r.field);
-        refused = r.out[l] == OUT_BAD && v->fatal;
+        refused = r.out[l] == OUT_BAD && stops(v, &r.why[l]);
         if (r.out[l] == OUT_ZERO && v->type == &type_bool && said_no == LAYER__COUNT)
             said_no = l;
     }

@@ -220,7 +220,7 @@ void config_destroy(struct config *c); /* wipes what may be secret; NULL is fine
  * FILE_PATH, else /etc/ecs/ecs.config.json. free() it. */
 char *config_json_path(const struct config_inputs *in);
 
-/* ---- the process's own (load.c; blocks: before the loop, or on a worker) ---- */
+/* ---- the process's own (load.c; reads a few local files of at most 1 MiB) ---- */
 
 /* Owned texts of all sources. */
 struct config_files;

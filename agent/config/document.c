@@ -2,6 +2,7 @@
  * members inside of {"ECSAgentConfiguration": ...}. A member becomes the text that its
  * variable would have. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -22,12 +23,38 @@ static bool is_name(const struct config_text *doc, size_t i)
     return i < doc->len && doc->text[i] == ':';
 }
 
-/* Where `key` is the name of a member at that depth of a valid document: the last such
- * line, since the last member counts. */
-static int line_of(const struct config_text *doc, int at_depth, const char *key)
+/* The name of a member and its line. */
+struct place {
+    struct str name;
+    int line;
+};
+
+static int by_name(const void *a, const void *b)
 {
-    size_t n = strlen(key);
-    int line = 1, depth = 0, found = 0;
+    const struct place *x = a, *y = b;
+    int c = memcmp(x->name.p, y->name.p, x->name.n < y->name.n ? x->name.n : y->name.n);
+
+    return c                        ? c
+           : x->name.n != y->name.n ? (x->name.n < y->name.n ? -1 : 1)
+                                    : (x->line > y->line) - (x->line < y->line);
+}
+
+static size_t count_byte(const struct config_text *doc, char c)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < doc->len; i++)
+        n += doc->text[i] == c;
+    return n;
+}
+
+/* Of all members at that depth of a valid document, sorted; free() them. One look at the
+ * document for all, for it may have a hundred thousand. */
+static struct place *find_places(const struct config_text *doc, int at_depth, size_t *out_n)
+{
+    struct place *places = mem_array(count_byte(doc, ':'), sizeof *places);
+    int line = 1, depth = 0;
+    size_t n = 0;
 
     for (size_t i = 0; i < doc->len; i++) {
         char c = doc->text[i];
@@ -43,12 +70,13 @@ static int line_of(const struct config_text *doc, int at_depth, const char *key)
 
             while (i < doc->len && doc->text[i] != '"')
                 i += doc->text[i] == '\\' ? 2 : 1;
-            if (depth == at_depth && i < doc->len && i - from == n &&
-                memcmp(doc->text + from, key, n) == 0 && is_name(doc, i + 1))
-                found = line;
+            if (depth == at_depth && i < doc->len && is_name(doc, i + 1))
+                places[n++] = (struct place){ { doc->text + from, i - from }, line };
         }
     }
-    return found;
+    qsort(places, n, sizeof *places, by_name);
+    *out_n = n;
+    return places;
 }
 
 /* "not JSON: line 3 column 7: ..." */
@@ -149,16 +177,36 @@ struct document {
     const struct config_text *text;
     enum origin origin;
     enum layer layer;
-    int depth;   /* of the members */
-    bool broken; /* the reference's decoder would refuse all of it */
+    int depth;            /* of the members */
+    bool broken;          /* the reference's decoder would refuse all of it */
+    struct place *places; /* of the members */
+    size_t n_places;
+    struct buf value; /* of the member at hand; may be secret */
 };
+
+/* The last such line, since the last member of a name counts. */
+static int line_of(const struct document *d, const char *key)
+{
+    const struct place want = { str_of(key), INT_MAX };
+    size_t from = 0, to = d->n_places;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+
+        if (by_name(&d->places[middle], &want) <= 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from && str_is(d->places[from - 1].name, key) ? d->places[from - 1].line : 0;
+}
 
 static void unknown_member(const struct document *d, const char *key)
 {
     struct config_problems *p = d->s->problems;
     const char *near = config_problems_full(p) ? NULL : vars_nearest(str_of(key), true);
     const char *source = sources_name(d->s, d->origin);
-    int line = line_of(d->text, d->depth, key);
+    int line = line_of(d, key);
 
     if (near)
         config_problem_add(p, false, source, line, "%.80s: unknown, did you mean %s?", key, near);
@@ -171,16 +219,14 @@ static void report_member(struct document *d, const struct jcur *c)
 {
     bool fatal = d->origin == ORIGIN_JSON_FILE;
 
-    config_problem_add(d->s->problems, fatal, sources_name(d->s, d->origin),
-                       line_of(d->text, d->depth, c->key), "%s%s", c->err->msg,
-                       fatal ? "" : "; user data is ignored");
+    config_problem_add(d->s->problems, fatal, sources_name(d->s, d->origin), line_of(d, c->key),
+                       "%s%s", c->err->msg, fatal ? "" : "; user data is ignored");
     d->broken = true;
     *c->err = (struct err){ 0 };
 }
 
 static void read_member(struct document *d, const struct jcur *c)
 {
-    struct buf text = BUF_INIT(CONFIG_FILE_MAX);
     size_t i = vars_find_json(str_of(c->key));
 
     if (i == vars_count()) {
@@ -189,16 +235,14 @@ static void read_member(struct document *d, const struct jcur *c)
     }
     if (!jcur_present(c))
         return;
-    buf_reserve(&text, d->text->len); /* no growing, which would leave copies of a secret */
-    member_text(vars_at(i), c, &text);
+    member_text(vars_at(i), c, &d->value);
     if (jcur_ok(c))
-        said_set(&d->s->of[d->layer][i], buf_text(&text), d->origin,
-                 line_of(d->text, d->depth, c->key));
+        said_set(&d->s->of[d->layer][i], buf_text(&d->value), d->origin, line_of(d, c->key));
     else
         report_member(d, c);
-    if (text.data)
-        explicit_bzero(text.data, text.len);
-    buf_fini(&text);
+    if (d->value.data)
+        explicit_bzero(d->value.data, d->value.len);
+    buf_reset(&d->value);
 }
 
 /* Members that have no variable of their own. */
@@ -231,8 +275,13 @@ static void read_members(struct document *d, const struct jcur *object)
 {
     struct jcur item;
 
+    d->places = find_places(d->text, d->depth, &d->n_places);
+    buf_init(&d->value, CONFIG_FILE_MAX);
+    buf_reserve(&d->value, d->text->len); /* no growing, which would leave copies of a secret */
     for (size_t i = 0; jcur_member(object, i, &item); i++)
         read_member(d, &item);
+    buf_fini(&d->value);
+    free(d->places);
     if (d->broken && d->origin == ORIGIN_USER_DATA)
         for (size_t i = 0, n = vars_count(); i < n; i++)
             said_set(&d->s->of[d->layer][i], NULL, d->origin, 0);
@@ -247,7 +296,7 @@ static bool is_blank(const struct config_text *doc)
 static void read_json_file(struct sources *s)
 {
     const struct config_text *doc = &s->in->json_file;
-    struct document d = { s, doc, ORIGIN_JSON_FILE, LAYER_JSON, 1, false };
+    struct document d = { s, doc, ORIGIN_JSON_FILE, LAYER_JSON, 1, .broken = false };
     AUTO(json_secret) struct json_t *json = NULL;
     struct err e = { 0 }, own = { 0 };
     struct jcur root;
@@ -282,7 +331,7 @@ static bool is_meant(const struct config_text *doc)
 static void read_user_data(struct sources *s)
 {
     const struct config_text *doc = &s->in->user_data;
-    struct document d = { s, doc, ORIGIN_USER_DATA, LAYER_USER_DATA, 2, false };
+    struct document d = { s, doc, ORIGIN_USER_DATA, LAYER_USER_DATA, 2, .broken = false };
     AUTO(json_secret) struct json_t *json = NULL;
     struct err e = { 0 }, own = { 0 };
     struct jcur root, members;

@@ -28,7 +28,7 @@ struct var_type {
 extern const struct var_type type_bool, type_tristate, type_duration, type_int, type_range,
     type_megabytes, type_rates, type_choice, type_switch,                  /* value.c */
     type_ports, type_strings, type_words, type_map, type_cidrs, type_cidr, /* value_list.c */
-    type_text, type_path, type_url, type_proxy, type_secret, type_json_secret,
+    type_text, type_path, type_url, type_proxy, type_endpoint, type_secret, type_json_secret,
     type_level; /* value_text.c */
 
 /* What happens to a number beyond its bounds. Zero is the reference agent's
@@ -55,6 +55,7 @@ struct var {
     const char *const *only; /* choice, strings, words: the names allowed, up to a NULL */
     bool any_case;           /* choice: in capitals or not */
     bool fatal;              /* a bad value stops the agent */
+    bool fatal_name;         /* strings: of bad values, one that is not of `only` does */
     bool keep_empty;         /* the empty text is a value of its own */
     bool plain;              /* false is the same as unset (not so for a tri-state) */
     bool json_ignored;       /* the JSON key exists, but has no effect in the reference either */
@@ -115,6 +116,8 @@ bool config_problems_full(const struct config_problems *p);
 /* ---- file.c ---- */
 
 #define CONFIG_FILE_MAX ((size_t)1 << 20)
+/* Of a value as text: JSON escapes make six bytes of one. */
+#define CONFIG_TEXT_MAX (8 * CONFIG_FILE_MAX)
 
 typedef void config_line_fn(void *user, int line, struct str name, const char *value);
 

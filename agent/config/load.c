@@ -147,8 +147,12 @@ static char *instance_path(void)
 {
     const struct var *v = vars_at(vars_find(str_of("BERTH_INSTANCE_CONFIG")));
     const char *named = getenv(v->name);
+    char *path = NULL;
 
-    return mem_strdup(str_empty(named) ? v->def : named);
+    /* What is wrong with it, config_build says. */
+    if (str_empty(named) || v->type->parse(v, named, &path, NULL))
+        path = mem_strdup(v->def);
+    return path;
 }
 
 void config_files_read(const char *path, struct config_files **out, struct config_inputs *in,

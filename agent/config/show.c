@@ -38,7 +38,7 @@ static void show(const struct config *c, const struct var *v, struct buf *out)
 char *config_show(const struct config *c, size_t var)
 {
     const struct var *v = vars_at(var);
-    struct buf out = BUF_INIT(1 << 20);
+    struct buf out = BUF_INIT(CONFIG_TEXT_MAX);
 
     show(c, v, &out);
     /* The address of a proxy may have a password in it. */
@@ -52,7 +52,7 @@ char *config_show(const struct config *c, size_t var)
 
 bool config_same(const struct config *a, const struct config *b, size_t var)
 {
-    struct buf x = BUF_INIT(1 << 20), y = BUF_INIT(1 << 20);
+    struct buf x = BUF_INIT(CONFIG_TEXT_MAX), y = BUF_INIT(CONFIG_TEXT_MAX);
     bool same;
 
     show(a, vars_at(var), &x);
@@ -92,7 +92,7 @@ static void keep_env(struct config *to, const char *name, const char *value)
 void config_keep(const struct config *from, struct config *to, size_t var)
 {
     const struct var *v = vars_at(var);
-    struct buf text = BUF_INIT(1 << 20);
+    struct buf text = BUF_INIT(CONFIG_TEXT_MAX);
 
     if (v->in_env)
         keep_env(to, v->name, env_exactly(from, v->name));

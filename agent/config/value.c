@@ -111,8 +111,9 @@ static bool duration_part(const char **p, int64_t *ns)
     unit = digits ? unit_ns(p) : 0;
     if (!unit || __builtin_mul_overflow(whole, unit, &whole))
         return false;
-    whole += (int64_t)(fraction * (double)unit + 1e-3); /* 0.1 has no exact double */
-    return whole >= 0 && !__builtin_add_overflow(*ns, whole, ns);
+    return !__builtin_add_overflow(*ns, whole, ns) &&
+           /* 0.1 has no exact double */
+           !__builtin_add_overflow(*ns, (int64_t)(fraction * (double)unit + 1e-3), ns);
 }
 
 enum err_code value_duration(const char *text, int64_t *out_ns, struct err *e)

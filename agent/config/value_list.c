@@ -112,8 +112,10 @@ static enum err_code parse_ports(const struct var *v, const char *text, void *fi
         return ERR_INVALID;
     root = jcur_root(doc, &own);
     l.n = jcur_len(&root);
-    if (jcur_type(&root) != JSON_ARR || l.n > LIST_MAX)
+    if (jcur_type(&root) != JSON_ARR)
         return err_set(e, ERR_INVALID, "expected a JSON list of ports, got '%.80s'", text);
+    if (l.n > LIST_MAX)
+        return err_set(e, ERR_LIMIT, "more than %d ports", LIST_MAX);
     l.ports = mem_array(l.n, sizeof *l.ports);
     for (size_t i = 0; i < l.n; i++) {
         struct jcur item = jcur_at(&root, i);
@@ -167,6 +169,7 @@ static enum err_code parse_strings_as(const struct var *v, const char *text, boo
     AUTO(json) struct json_t *doc = NULL;
     struct err own = { 0 };
     struct string_list l = { 0 };
+    enum err_code code = ERR_INVALID;
     struct jcur root;
     size_t n;
 
@@ -174,15 +177,19 @@ static enum err_code parse_strings_as(const struct var *v, const char *text, boo
         return ERR_INVALID;
     root = jcur_root(doc, &own);
     n = jcur_len(&root);
-    if (jcur_type(&root) != JSON_ARR || n > LIST_MAX)
+    if (jcur_type(&root) != JSON_ARR)
         return err_set(e, ERR_INVALID, "expected a JSON list of strings, got '%.80s'", text);
+    if (n > LIST_MAX)
+        return err_set(e, ERR_LIMIT, "more than %d names", LIST_MAX);
     l.items = mem_array(n, sizeof *l.items);
     for (size_t i = 0; i < n && !own.code; i++) {
         struct jcur item = jcur_at(&root, i);
         const char *s = jcur_as_str(&item);
 
-        if (!own.code && !is_allowed(v, s))
+        if (!own.code && !is_allowed(v, s)) {
             jcur_fail(&item, "unknown name '%.80s'", s);
+            code = ERR_NOT_FOUND;
+        }
         if (!own.code && cidrs && !is_cidr(s))
             jcur_fail(&item, "expected a block of addresses such as 10.0.0.0/16, got '%.80s'", s);
         if (!own.code)
@@ -190,7 +197,7 @@ static enum err_code parse_strings_as(const struct var *v, const char *text, boo
     }
     if (own.code) {
         config_strings_fini(&l);
-        return err_set(e, ERR_INVALID, "expected a JSON list of strings: %s", own.msg);
+        return err_set(e, code, "expected a JSON list of strings: %s", own.msg);
     }
     *out = l;
     return ERR_OK;

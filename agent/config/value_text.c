@@ -1,6 +1,8 @@
 /* Texts, places and secrets. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -52,9 +54,11 @@ static enum err_code parse_level(const struct var *v, const char *text, void *fi
 {
     enum log_level level;
 
-    if (log_parse_level(text, &level, e))
+    if (log_parse_level(text, &level, e) || parse_text(v, text, field, e))
         return ERR_INVALID;
-    return parse_text(v, text, field, e);
+    for (char *p = *(char **)field; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return ERR_OK;
 }
 
 /* A file of the reference agent names paths of its own container. */
@@ -117,6 +121,17 @@ static struct str host_of(const char *url)
     return (struct str){ after, *after == '[' ? strcspn(after, "]") + 1 : strcspn(after, ":/?#") };
 }
 
+/* Of "host:port/", "[::1]:port" or "host". */
+static bool port_is_fine(const char *host)
+{
+    const char *after = *host == '[' ? strchr(host, ']') : host;
+    const char *colon = after ? after + strcspn(after, ":/?#") : "";
+    AUTO(str) char *port = *colon == ':' ? mem_strndup(colon + 1, strcspn(colon + 1, "/?#")) : NULL;
+    int64_t n;
+
+    return after && (!port || !str_to_int(port, 1, UINT16_MAX, &n, NULL));
+}
+
 /* https:// is added where no scheme is given; signed requests do not travel in
  * the clear beyond this machine. */
 static enum err_code parse_url(const struct var *v, const char *text, void *field, struct err *e)
@@ -139,6 +154,8 @@ static enum err_code parse_url(const struct var *v, const char *text, void *fiel
     host = host_of(url);
     if (!host.n || host.n > strlen(host.p) || strpbrk(url, " \t"))
         return err_set(e, ERR_INVALID, "expected a URL with a host, got '%.200s'", text);
+    if (!port_is_fine(host.p))
+        return err_set(e, ERR_INVALID, "expected a port from 1 to 65535, got '%.200s'", text);
     if (str_starts(url, "http://") && !host_is_near(host))
         return err_set(e, ERR_INVALID,
                        "http:// is accepted for this machine and link-local addresses only, "
@@ -149,15 +166,27 @@ static enum err_code parse_url(const struct var *v, const char *text, void *fiel
     return ERR_OK;
 }
 
-/* Of "host:port/", "[::1]:port" or "host". */
-static bool port_is_fine(const char *host)
+/* What the client of the container engine takes. */
+static enum err_code parse_endpoint(const struct var *v, const char *text, void *field,
+                                    struct err *e)
 {
-    const char *after = *host == '[' ? strchr(host, ']') : host;
-    const char *colon = after ? strchr(after, ':') : NULL;
-    AUTO(str) char *port = colon ? mem_strndup(colon + 1, strcspn(colon + 1, "/?#")) : NULL;
-    int64_t n;
+    static const size_t path_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+    struct str s = str_trim(str_of(text));
+    AUTO(str) char *own = mem_strndup(s.p, s.n);
+    const char *after = strstr(own, "://") ? strstr(own, "://") + 3 : "";
+    bool fine = false;
 
-    return after && (!port || !str_to_int(port, 1, UINT16_MAX, &n, NULL));
+    (void)v;
+    if (str_starts(own, "unix://"))
+        fine = *after == '/' && strlen(after) <= path_max;
+    else if (str_starts(own, "tcp://") || str_starts(own, "http://"))
+        fine = *after && !strchr(":/?#", *after) && !strpbrk(own, " \t@") && port_is_fine(after);
+    if (!fine)
+        return err_set(e, ERR_INVALID,
+                       "expected unix:///path, tcp://host:port or http://host:port");
+    *(char **)field = own;
+    own = NULL;
+    return ERR_OK;
 }
 
 /* May hold a password, so no message repeats it. */
@@ -197,6 +226,9 @@ const struct var_type type_url = { "url", FORM_STRING, parse_url, show_text, NUL
 const struct var_type type_proxy = { "proxy",   FORM_STRING, parse_proxy,
                                      show_text, NULL,        fini_secret,
                                      0 };
+const struct var_type type_endpoint = { "endpoint", FORM_STRING, parse_endpoint,
+                                        show_text,  NULL,        fini_text,
+                                        0 };
 const struct var_type type_secret = { "secret",  FORM_STRING, parse_secret,
                                       show_text, NULL,        fini_secret,
                                       0 };

@@ -10,8 +10,9 @@ static const char *const ip_families[] = { "auto", "ipv4", "ipv6", NULL };
 #define LOG_DRIVERS "[\"json-file\",\"syslog\",\"awslogs\",\"fluentd\",\"none\"]"
 
 static const struct var vars[] = {
-    { "DOCKER_HOST", "DockerEndpoint", &type_text, FIELD(docker_endpoint),
-      "unix:///var/run/docker.sock", .help = "Where the Docker Engine listens." },
+    { "DOCKER_HOST", "DockerEndpoint", &type_endpoint, FIELD(docker_endpoint),
+      "unix:///var/run/docker.sock",
+      .help = "Where the Docker Engine listens. A mistake stops the agent.", .fatal = true },
     { "ECS_RESERVED_PORTS", "ReservedPorts", &type_ports, FIELD(reserved_ports),
       "[22,2375,2376,51678,51679]", .help = "TCP ports that no task may take, as a JSON list." },
     { "ECS_RESERVED_PORTS_UDP", "ReservedPortsUDP", &type_ports, FIELD(reserved_ports_udp), "[]",
@@ -21,8 +22,8 @@ static const struct var vars[] = {
     { "ECS_AVAILABLE_LOGGING_DRIVERS", "AvailableLoggingDrivers", &type_strings, FIELD(log_drivers),
       LOG_DRIVERS,
       .help = "The log drivers that tasks may use, as a JSON list. An unknown name stops the "
-              "agent.",
-      .bad = "[\"json-file\",\"none\"]", .fatal = true, .only = log_driver_names },
+              "agent; what is no list gives json-file and none.",
+      .bad = "[\"json-file\",\"none\"]", .fatal_name = true, .only = log_driver_names },
     { "ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION", "TaskCleanupWaitDuration", &type_duration,
       FIELD(task_cleanup_wait_ms), "3h",
       .help = "How long a stopped task's containers are kept. Less than 1s gives the default.",

@@ -160,7 +160,7 @@ static void on_closed(void *user, int code, const struct err *e, int status, str
         loop_timer_arm(a->wait, 0);
         return;
     }
-    if (status == 401 || status == 403)
+    if (status == 400 || status == 401 || status == 403)
         credentials_invalidate(a->c->credentials); /* perhaps they were changed early */
     if (a->state == ACS_CONNECTING && status)
         acs_refusal(status, body, &why);

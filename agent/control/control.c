@@ -185,7 +185,7 @@ void control_registered(struct control *c)
 {
     acs_start(c->acs);
     drain_registered(c->drain);
-    c->ev.registered(c->user, c->instance_arn);
+    c->ev.registered(c->user, c->instance_arn, c->identity.id);
 }
 
 void control_progress(struct control *c)

@@ -32,8 +32,9 @@ struct control_manifest_entry {
 };
 
 struct control_events {
-    /* Registered: the ARN is to be stored (control_config.instance_arn next time). */
-    void (*registered)(void *user, const char *instance_arn);
+    /* Registered: the ARN is to be stored (control_args.instance_arn next time), and the
+     * instance's id with it (NULL: unknown), which may have become known only now. */
+    void (*registered)(void *user, const char *instance_arn, const char *instance_id);
     /* Registration failed for good: the process is to exit with this code (1, 5). */
     void (*failed)(void *user, int exit_code, const struct err *e);
     /* ACS opened (true) or closed (false). */
@@ -63,13 +64,12 @@ struct control_resources {
 
 /* What registration says of the machine besides its resources. All copied. */
 struct control_machine {
-    const char *instance_id;           /* NULL: unknown */
+    const char *instance_id;           /* or that of the stored state; NULL: unknown */
     const char *const *docker_plugins; /* volume drivers, as attributes name them */
     size_t n_docker_plugins;
     const char *const *gpus; /* "GPU-…": platform devices */
     size_t n_gpus;
     const char *gpu_driver; /* version; NULL: unknown */
-    bool ipv6_only;         /* dual-stack endpoints are in use already */
 };
 
 struct control_args {

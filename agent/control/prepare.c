@@ -112,24 +112,37 @@ static void tell_missing(const struct instance_facts *f, unsigned wanted)
 
 static unsigned wanted_facts(const struct control *c)
 {
-    unsigned wanted = INSTANCE_WANT(INSTANCE_ZONE_ID) | INSTANCE_WANT(INSTANCE_MAC) |
-                      INSTANCE_WANT(INSTANCE_VPC_ID) | INSTANCE_WANT(INSTANCE_SUBNET_ID) |
-                      INSTANCE_WANT(INSTANCE_OUTPOST_ARN);
+    unsigned wanted = INSTANCE_WANT(INSTANCE_ID) | INSTANCE_WANT(INSTANCE_ZONE_ID) |
+                      INSTANCE_WANT(INSTANCE_MAC) | INSTANCE_WANT(INSTANCE_VPC_ID) |
+                      INSTANCE_WANT(INSTANCE_SUBNET_ID) | INSTANCE_WANT(INSTANCE_OUTPOST_ARN);
 
-    if (!c->identity.id)
-        wanted |= INSTANCE_WANT(INSTANCE_ID);
     if (!c->config->no_iid && !c->config->external)
         wanted |= INSTANCE_WANT(INSTANCE_DOCUMENT) | INSTANCE_WANT(INSTANCE_SIGNATURE);
     return wanted;
+}
+
+/* The metadata service was away when the stored state was taken for this instance's own. */
+static enum err_code check_same(const char *stored, const char *now, struct err *e)
+{
+    if (!stored || !now || streq(stored, now))
+        return ERR_OK;
+    return err_set(e, ERR_CONFLICT,
+                   "this is instance %s, but the stored state is of %s; the next start discards it",
+                   now, stored);
 }
 
 static void on_facts(void *user, struct instance_facts *f)
 {
     struct prepare *p = user;
     struct identity *id = &p->c->identity;
+    struct err e = { 0 };
 
     p->read = NULL;
     tell_missing(f, wanted_facts(p->c));
+    if (check_same(id->id, f->text[INSTANCE_ID], &e)) {
+        finish(p, 1, &e);
+        return;
+    }
     take(&id->id, f, INSTANCE_ID);
     take(&id->zone_id, f, INSTANCE_ZONE_ID);
     take(&id->mac, f, INSTANCE_MAC);

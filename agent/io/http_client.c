@@ -65,13 +65,6 @@ struct http_op {
 
 /* ---- an op's memory ---- */
 
-static void wipe(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    buf_fini(b);
-}
-
 static void headers_free(struct curl_slist *list)
 {
     while (list) {
@@ -89,9 +82,9 @@ static void op_free(struct http_op *op)
     list_remove(&op->node);
     loop_timer_destroy(op->idle);
     headers_free(op->headers);
-    wipe(&op->rq_body);
-    wipe(&op->body);
-    wipe(&op->head);
+    buf_wipe(&op->rq_body);
+    buf_wipe(&op->body);
+    buf_wipe(&op->head);
     free(op->unix_socket);
     free(op->fail_msg);
     free(op);

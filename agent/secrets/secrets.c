@@ -93,15 +93,15 @@ static bool keys_are_old(const struct job *j)
 void secrets_over(struct job *j, const struct outcome *o)
 {
     const struct secrets_args *args = &j->s->args;
-    struct err old = { 0 };
+    struct err e = o->err;
 
-    if (o->err.code && keys_are_old(j)) {
-        err_set(&old, ERR_RETRY, "the credentials of the task's execution role have changed");
-        args->done(args->user, j->id, NULL, 0, &old);
-    } else if (o->err.code)
-        args->done(args->user, j->id, NULL, 0, &o->err);
+    if (!e.code)
+        job_failures(j, &e); /* a token that could not be had is no failure of the whole */
+    if (e.code && keys_are_old(j))
+        err_set(&e, ERR_RETRY, "the credentials of the task's execution role have changed");
     else
-        args->done(args->user, j->id, o->values, o->n, &o->err);
+        e = o->err;
+    args->done(args->user, j->id, e.code ? NULL : o->values, e.code ? 0 : o->n, &e);
 }
 
 void secrets_fetch(struct secrets *s, uint64_t id, enum secrets_what what, const struct task *t)

@@ -45,7 +45,7 @@ struct secrets_value {
 /* On success all values, borrowed, in the order of the containers and of what they list.
  * Else `e` is the task's reason (task-engine 5.4) with any code but ERR_RETRY, which means
  * alone that the execution role's credentials are not here yet (after a restart they come
- * with the session): ask again when roles_put had some. */
+ * with the session), or were replaced while the fetch failed: ask again in a while. */
 typedef void secrets_done_fn(void *user, uint64_t id, const struct secrets_value *values, size_t n,
                              const struct err *e);
 

@@ -42,6 +42,7 @@ struct fixture {
     int registered, opened, closed, up, failed_code;
     int stop_at_opened; /* ends the loop at this opening */
     bool stop_at_registered, stop_at_closed;
+    char instance_id[64]; /* as registered */
     int stop_at_reported;
     char failed_text[1024];
     int n_payload_tasks, n_bad_tasks, n_stop_acks, n_reported, n_accepted, n_refused;
@@ -62,11 +63,12 @@ static const char *look_up(void *user, const char *name)
                                                                   : NULL;
 }
 
-static void on_registered(void *user, const char *arn)
+static void on_registered(void *user, const char *arn, const char *instance_id)
 {
     struct fixture *f = user;
 
     assert_string_equal(arn, CI);
+    snprintf(f->instance_id, sizeof f->instance_id, "%s", instance_id ? instance_id : "");
     f->registered++;
     if (f->stop_at_registered)
         loop_stop(f->loop);

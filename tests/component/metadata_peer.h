@@ -41,6 +41,6 @@ static UNUSED void serve_metadata(struct peer *p, const struct metadata *rows, s
         (void)serve_metadata_once(p, rows, n);
 }
 
-/* What registration asks of an instance whose id is known: a token, document, signature, zone
- * id, MAC, VPC, subnet, outpost. */
-#define IDENTITY_REQUESTS 8
+/* What registration asks of an instance: a token, its id, document, signature, zone id, MAC,
+ * VPC, subnet, outpost. */
+#define IDENTITY_REQUESTS 9

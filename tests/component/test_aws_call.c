@@ -233,6 +233,27 @@ static void test_attempts_run_out(void **state)
     tear_down(&f);
 }
 
+/* AWS_MAX_ATTEMPTS is for those that try again, not for those that leave it to the caller. */
+static void test_the_number_of_attempts_is_set(void **state)
+{
+    static const struct step steps[] = { { .status = 503, .answer = "" },
+                                         { .status = 503, .answer = "" },
+                                         { .status = 503, .answer = "" } };
+    struct fixture f;
+    struct aws_call_args args;
+
+    (void)state;
+    SET_UP(&f, steps);
+    f.aws->max_attempts = 2;
+    args = json_args(&f, 3);
+    run(&f, &args);
+    assert_int_equal(atomic_load(&f.n_requests), 2);
+    args = json_args(&f, 1);
+    run(&f, &args);
+    assert_int_equal(atomic_load(&f.n_requests), 3);
+    tear_down(&f);
+}
+
 static void test_what_is_not_tried_again(void **state)
 {
     static const struct step steps[] = {
@@ -366,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_what_is_never_sent),
         cmocka_unit_test(test_busy_then_well),
         cmocka_unit_test(test_attempts_run_out),
+        cmocka_unit_test(test_the_number_of_attempts_is_set),
         cmocka_unit_test(test_what_is_not_tried_again),
         cmocka_unit_test(test_the_bucket_is_empty),
         cmocka_unit_test(test_the_service_says_when),

@@ -151,6 +151,69 @@ static void test_expired_keys(void **state)
     tear_down(&f);
 }
 
+/* ---- two calls that have the same trouble ---- */
+
+#define CLOSING .headers = "Connection: close\r\n", .then = CLOSES
+
+static void run_two(struct fixture *f, const struct sigv4_keys *keys)
+{
+    struct aws_call_args args = json_args(f, 1);
+
+    args.keys = keys;
+    aws_call(f->aws, f->credentials, &args, on_done, f);
+    aws_call(f->aws, f->credentials, &args, on_done, f);
+    for (int i = 1; i <= 2; i++) {
+        while (f->n_done < i)
+            loop_run(f->loop);
+        assert_int_equal(f->err.code, ERR_OK);
+    }
+    assert_int_equal(atomic_load(&f->n_requests), 4);
+}
+
+static void test_another_time_for_two(void **state)
+{
+    static const struct step steps[] = {
+        { .status = 403, .answer = SKEWED, .date_ahead = 600, CLOSING },
+        { .status = 403, .answer = SKEWED, .date_ahead = 600, CLOSING },
+        { .signed_ahead = 600, .status = 200, .answer = "{}", CLOSING },
+        { .signed_ahead = 600, .status = 200, .answer = "{}", CLOSING },
+    };
+    struct fixture f;
+
+    (void)state;
+    SET_UP(&f, steps);
+    run_two(&f, &(struct sigv4_keys){ "ROLE", "SK", NULL });
+    tear_down(&f);
+}
+
+static int n_fetches;
+
+static const char *look_up_and_count(void *user, const char *name)
+{
+    n_fetches += streq(name, "AWS_ACCESS_KEY_ID");
+    return look_up(user, name);
+}
+
+static void test_expired_keys_of_two(void **state)
+{
+    static const struct step steps[] = {
+        { .expect = "=AK1/", .status = 400, .answer = EXPIRED, .new_key = "AK2", CLOSING },
+        { .expect = "=AK1/", .status = 400, .answer = EXPIRED, CLOSING },
+        { .expect = "=AK2/", .status = 200, .answer = "{}", CLOSING },
+        { .expect = "=AK2/", .status = 200, .answer = "{}", CLOSING },
+    };
+    struct fixture f;
+
+    (void)state;
+    SET_UP(&f, steps);
+    credentials_destroy(f.credentials);
+    f.credentials = credentials_from(&f, look_up_and_count);
+    n_fetches = 0;
+    run_two(&f, NULL);
+    assert_int_equal(n_fetches, 2);
+    tear_down(&f);
+}
+
 /* ---- silence ---- */
 
 static bool one_request(struct fixture *f)
@@ -287,6 +350,8 @@ int main(void)
         cmocka_unit_test(test_a_lying_clock),
         cmocka_unit_test(test_small_differences_are_nobodys_fault),
         cmocka_unit_test(test_expired_keys),
+        cmocka_unit_test(test_another_time_for_two),
+        cmocka_unit_test(test_expired_keys_of_two),
         cmocka_unit_test(test_cancel_before_it_begins),
         cmocka_unit_test(test_cancel_while_keys_are_fetched),
         cmocka_unit_test(test_cancel_while_the_service_thinks),

@@ -3,9 +3,11 @@
  * that are signed with them. (The other sources: test_credential_sources.c.) */
 #include "support/check.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "aws/aws_call.h"
@@ -23,7 +25,9 @@ struct fixture {
     struct imds *imds;
     struct peer *peer;
     struct loop_timer *guard;
-    const char *file; /* AWS_SHARED_CREDENTIALS_FILE */
+    struct loop_timer *poll;
+    atomic_bool asked_again; /* by the peer: a refresh has come to it */
+    const char *file;        /* AWS_SHARED_CREDENTIALS_FILE */
     int n_done, stop_at;
     char got[2048];
     enum err_code code;
@@ -297,6 +301,67 @@ static void test_cancel_and_destroy_are_silent(void **state)
     tear_down(&f);
 }
 
+static void nearly_over(struct peer *p, void *arg)
+{
+    struct fixture *f = arg;
+
+    serve_token(p, "TOK");
+    serve_keys(p, "TOK", "AKOLD", 3600000);
+    peer_accept(p);
+    peer_head(p);
+    atomic_store(&f->asked_again, true);
+    peer_expect_eof(p);
+}
+
+static void end_all(void *user, const struct sigv4_keys *keys, const struct err *e)
+{
+    struct fixture *f = user;
+
+    credentials_destroy(f->credentials);
+    imds_destroy(f->imds);
+    aws_destroy(f->aws);
+    http_client_destroy(f->http);
+    f->credentials = NULL;
+    f->imds = NULL;
+    f->aws = NULL;
+    f->http = NULL;
+    on_keys(user, keys, e);
+}
+
+static void once_asked_again(void *user)
+{
+    struct fixture *f = user;
+
+    if (!atomic_load(&f->asked_again)) {
+        loop_timer_arm(f->poll, 5);
+        return;
+    }
+    credentials_get(f->credentials, end_all, f);
+    credentials_get(f->credentials, never, f);
+}
+
+/* Old keys are given out while new ones are asked for, and who gets them ends everything. */
+static void test_destroy_in_a_callback_ends_the_fetch(void **state)
+{
+    time_t later = time(NULL) + 3400;
+    struct fixture f;
+    char date[64];
+
+    (void)state;
+    set_up(&f, nearly_over);
+    get_keys(&f, 1);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&later));
+    assert_true(aws_learn_time(f.aws, date));
+    get_keys(&f, 1); /* begins a refresh */
+    f.poll = loop_timer_create(f.loop, once_asked_again, &f);
+    loop_timer_arm(f.poll, 0);
+    f.stop_at++;
+    loop_run(f.loop);
+    assert_string_equal(f.got, "AKOLD/s/t");
+    loop_timer_destroy(f.poll);
+    tear_down(&f);
+}
+
 /* ---- signed calls ---- */
 
 static void on_answer(void *user, const struct aws_result *result)
@@ -377,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_nothing_anywhere_names_every_source),
         cmocka_unit_test(test_shared_file_comes_before_metadata),
         cmocka_unit_test(test_cancel_and_destroy_are_silent),
+        cmocka_unit_test(test_destroy_in_a_callback_ends_the_fetch),
         cmocka_unit_test(test_call_renews_expired_keys_once),
     };
 

@@ -53,11 +53,11 @@ static void test_identity_is_sent_and_shown(void **state)
     tear_down(&f);
 }
 
-/* Everything but the two parts of the identity, and the id, which is not known here. */
+/* Everything but the two parts of the identity. */
 static void serve_without_identity(struct peer *p, void *arg)
 {
     (void)arg;
-    for (int i = 0; i < IDENTITY_REQUESTS - 1; i++) {
+    for (int i = 0; i < IDENTITY_REQUESTS - 2; i++) {
         if (strstr(serve_metadata_once(p, whole, COUNT_OF(whole)), "instance-identity"))
             peer_fail(p, "asked for the identity");
     }
@@ -130,6 +130,43 @@ static void test_silent_metadata_service_costs_one_wait(void **state)
     tear_down(&f);
 }
 
+/* The service is there only now; who started knew nothing, or what an earlier one stored. */
+static void serve_id(struct peer *p, void *arg)
+{
+    static const struct metadata rows[] = { { "meta-data/instance-id", 200, "i-2" } };
+
+    (void)arg;
+    serve_metadata(p, rows, COUNT_OF(rows), IDENTITY_REQUESTS - 2); /* without a MAC */
+}
+
+static void no_call(struct peer *p, void *arg)
+{
+    (void)p;
+    (void)arg;
+}
+
+static void test_instance_id_that_comes_late(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f);
+    start_metadata(&f, serve_id);
+    register_once(&f);
+    assert_string_equal(f.instance_id, "i-2");
+    tear_down(&f);
+
+    set_up(&f);
+    start_metadata(&f, serve_id);
+    f.machine.instance_id = "i-1";
+    f.instance_arn = CI;
+    start(&f, no_call, NULL);
+    run(&f);
+    assert_int_equal(f.failed_code, 1);
+    assert_non_null(strstr(f.failed_text, "this is instance i-2, but the stored state is of i-1"));
+    tear_down(&f);
+}
+
 /* ---- tags ---- */
 
 static char team[] = "team", web[] = "web";
@@ -182,12 +219,6 @@ static void refuse_tags(struct peer *p, void *arg)
     answer(p, 403, "",
            "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>not allowed"
            "</Message></Error></Errors></Response>");
-}
-
-static void no_call(struct peer *p, void *arg)
-{
-    (void)p;
-    (void)arg;
 }
 
 static void test_tags_that_cannot_be_had_end_the_start(void **state)
@@ -303,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_no_identity_document_by_configuration),
         cmocka_unit_test(test_missing_facts_end_nothing),
         cmocka_unit_test(test_silent_metadata_service_costs_one_wait),
+        cmocka_unit_test(test_instance_id_that_comes_late),
         cmocka_unit_test(test_tags_of_the_instance),
         cmocka_unit_test(test_tags_that_cannot_be_had_end_the_start),
         cmocka_unit_test(test_warm_pool_is_waited_for),

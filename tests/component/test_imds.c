@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "aws/imds.h"
+#include "aws/internal.h"
 #include "base/clock.h"
 #include "component/metadata_server.h"
 #include "io/loop.h"
+#include "support/peer.h"
 
 /* How a service behaves, and what it was asked. */
 struct service {
@@ -450,6 +452,57 @@ static void test_bounds(void **state)
         close(held[i]);
 }
 
+static void answer(struct peer *p, const char *text)
+{
+    AUTO(str)
+    char *all = mem_printf("HTTP/1.1 200 X\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                           strlen(text), text);
+
+    peer_send(p, all);
+    peer_close(p);
+}
+
+static void hanging_once(struct peer *p, void *arg)
+{
+    (void)arg;
+    peer_accept(p);
+    peer_head(p);
+    answer(p, "TOK");
+    peer_accept(p);
+    peer_head(p);
+    peer_expect_eof(p); /* it is given up, long before its own time is over */
+    peer_close(p);
+    peer_accept(p);
+    peer_head(p);
+    answer(p, "second");
+}
+
+static void test_limit_ends_the_request_under_way(void **state)
+{
+    struct peer *p = peer_start(hanging_once, NULL);
+    struct question q[2];
+    const char *bad;
+    struct world w;
+    struct imds *m;
+
+    (void)state;
+    set_up(&w);
+    m = imds_at(&w, peer_url(p, "http", "/"));
+    imds_set_limit_ms(m, 300);
+    ask(&w, m, "meta-data/a", &q[0]);
+    loop_run(w.loop);
+    assert_int_equal(q[0].code, ERR_TIMEOUT);
+    imds_set_limit_ms(m, IMDS_LIMIT_MS);
+    ask(&w, m, "meta-data/b", &q[1]);
+    loop_run(w.loop);
+    assert_string_equal(q[1].text, "second");
+    assert_in_range(q[1].took, 0, 3000);
+    imds_destroy(m);
+    tear_down(&w);
+    if ((bad = peer_stop(p)))
+        fail_msg("%s", bad);
+}
+
 /* ---- silence ---- */
 
 static void never(void *user, struct str text, const struct err *e)
@@ -508,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_passing_trouble_is_waited_out),
         cmocka_unit_test(test_over_ipv6),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_limit_ends_the_request_under_way),
         cmocka_unit_test(test_cancel_and_destroy_in_a_callback),
     };
 

@@ -329,6 +329,29 @@ static void test_the_role_has_new_keys(void **state)
     tear_down(&f);
 }
 
+#define ECR_BY_ROLE                                                             \
+    "\"registryAuthentication\":{\"type\":\"ecr\",\"ecrAuthData\":{\"region\":" \
+    "\"us-west-2\",\"registryId\":\"1\",\"useExecutionRole\":true}}"
+
+static void test_the_role_has_new_keys_for_a_token(void **state)
+{
+    static const char expired[] = "{\"__type\":\"ExpiredTokenException\",\"message\":\"old\"}";
+    struct route routes[] = { { { "Credential=AKROLE" }, NULL, 400, NULL, expired, false, false },
+                              { { "Credential=AKNEW" }, NULL, 400, NULL, expired, false, false } };
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, routes, 2, CONTAINER("a", ECR_BY_ROLE));
+    secrets_fetch(f.secrets, 7, SECRETS_AUTH, f.task);
+    put_role(&f, "AKNEW");
+    world_run(&f.w, 1);
+    assert_int_equal(f.code, ERR_RETRY);
+    fetch(&f, SECRETS_AUTH);
+    assert_int_equal(f.code, ERR_OK);
+    assert_string_equal(f.got, "0 none =ExpiredTokenException: old;");
+    tear_down(&f);
+}
+
 static void test_nothing_to_fetch(void **state)
 {
     struct route never;
@@ -610,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_reasons_of_secrets),
         cmocka_unit_test(test_without_the_execution_role),
         cmocka_unit_test(test_the_role_has_new_keys),
+        cmocka_unit_test(test_the_role_has_new_keys_for_a_token),
         cmocka_unit_test(test_nothing_to_fetch),
         cmocka_unit_test(test_environment_files),
         cmocka_unit_test(test_reasons_of_environment_files),

@@ -25,6 +25,10 @@ static const char file[] = "# a comment\r\n"
                            "AWS_ACCESS_KEY_ID=AKOTHER\n"
                            "aws_secret_access_key = two\n"
                            "aws_session_token = tok\n"
+                           "[commented] ; of a person\n"
+                           "aws_access_key_id: AKCOMMENTED # = old\n"
+                           "aws_secret_access_key = a#b;c=d\t; new\n"
+                           "aws_session_token = # none\n"
                            "[half]\n"
                            "aws_access_key_id = AKHALF\n"
                            "[profile named]\n"
@@ -39,6 +43,7 @@ static void test_shared_file(void **state)
         { "default", "AKDEFAULT", "se=cret/+", NULL },
         { "other", "AKOTHER", "two", "tok" },
         { "named", "AKNAMED", "four", NULL },
+        { "commented", "AKCOMMENTED", "a#b;c=d", NULL },
     };
     struct cred_set set = { 0 };
     struct err e = { 0 };

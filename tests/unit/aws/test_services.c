@@ -109,6 +109,8 @@ static const struct {
     { "{\"port\":5432}", "port", "5432", NULL },
     { "{\"n\":1000000}", "n", "1e+06", NULL },
     { "{\"n\":1.50}", "n", "1.5", NULL },
+    { "{\"n\":18446744073709551615}", "n", "1.8446744073709552e+19", NULL },
+    { "{\"n\":-99999999999999999999,\"user\":\"a\"}", "user", "a", NULL },
     { "{\"b\":true}", "b", "true", NULL },
     { "{\"o\":{\"b\":[1,2],\"a\":\"x\"}}", "o", "{\"a\":\"x\",\"b\":[1,2]}", NULL },
     { "{\"z\":null}", "z", "null", NULL },
@@ -284,6 +286,13 @@ static void test_a_token_is_taken_apart(void **state)
     assert_string_equal(t.server, "https://1.dkr.ecr");
     assert_true(t.expires_ms == INT64_C(1700000000000));
     ecr_token_fini(&t);
+    assert_int_equal(ecr_answer_read(str_of("{\"authorizationData\":[{\"authorizationToken\":"
+                                            "\"QVdTOnA6dw==\",\"expiresAt\":1e300,"
+                                            "\"proxyEndpoint\":\"https://1.dkr.ecr\"}]}"),
+                                     &t, &e),
+                     ERR_OK);
+    assert_true(t.expires_ms == 0);
+    ecr_token_fini(&t);
     for (size_t i = 0; i < COUNT_OF(tokens); i++) {
         assert_int_equal(ecr_answer_read(str_of(tokens[i].answer), &t, &e), ERR_INVALID);
         assert_string_equal(e.msg, tokens[i].error);
@@ -426,6 +435,8 @@ static const struct {
       "https://conf.s3.us-west-2."
       "amazonaws.com",
       "/a%20b/c" },
+    { "https://s3.r", false, "conf", "a+b/\xc3\xa9~(1)%20&=#", "https://conf.s3.r",
+      "/a%2Bb/%C3%A9~%281%29%2520%26%3D%23" },
     { "https://s3.r", false, "conf", NULL, "https://conf.s3.r", "/" },
     { "https://s3.r", false, "my.conf", "k", "https://s3.r", "/my.conf/k" },
     { "https://s3.r", false, "Conf", "k", "https://s3.r", "/Conf/k" },

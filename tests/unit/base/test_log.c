@@ -108,6 +108,9 @@ static void test_parse_level(void **state)
         assert_int_equal(log_parse_level(names[i], &level, &e), ERR_OK);
         assert_int_equal(level, i);
     }
+    assert_int_equal(log_parse_level("WARN", &level, &e), ERR_OK);
+    assert_int_equal(level, LOG_WARN);
+    assert_int_equal(log_parse_level("None", &level, &e), ERR_OK);
     assert_int_equal(log_parse_level("loud", &level, &e), ERR_INVALID);
     assert_string_equal(e.msg, "expected debug, info, warn, error, crit or none, got 'loud'");
     assert_int_equal(level, LOG_OFF);

@@ -198,6 +198,22 @@ static void test_hourly_found(void **state)
     check_content("a.log", "next\n");
 }
 
+/* Someone else wrote the first line of a new file. */
+static void test_hourly_begun_by_another(void **state)
+{
+    struct log_file *f = open_with(LOG_ROLL_HOURLY, 0, 5);
+
+    (void)state;
+    put_file("a.log", "another's\n");
+    line(f, NOON, 0, "12\n");
+    check_content("a.log", "another's\n12\n");
+    line(f, NOON + HOUR_MS, 0, "13\n");
+    log_file_close(f);
+    check_content("a.log.2026-03-04-12", "another's\n12\n");
+    check_content("a.log", "13\n");
+    assert_int_equal(count_files(), 2);
+}
+
 /* A clock that goes back loses nothing. */
 static void test_clock_back(void **state)
 {
@@ -306,10 +322,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(test_size),         TEST(test_size_all_kept), TEST(test_hourly),
-        TEST(test_hourly_found), TEST(test_clock_back),    TEST(test_none),
-        TEST(test_renamed),      TEST(test_truncated),     TEST(test_folder_gone),
+        TEST(test_size),
+        TEST(test_size_all_kept),
+        TEST(test_hourly),
+        TEST(test_hourly_found),
+        TEST(test_clock_back),
+        TEST(test_none),
+        TEST(test_renamed),
+        TEST(test_truncated),
+        TEST(test_folder_gone),
         TEST(test_not_regular),
+        TEST(test_hourly_begun_by_another),
     };
 #undef TEST
 

@@ -239,6 +239,11 @@ static void test_lists_and_maps(void **state)
         { "ECS_AVAILABLE_LOGGING_DRIVERS=[\"json-file\",\"papyrus\"]", BARE,
           "1!: ECS_AVAILABLE_LOGGING_DRIVERS: expected a JSON list of strings: [1]: unknown name "
           "'papyrus'" },
+        { "ECS_AVAILABLE_LOGGING_DRIVERS=json-file,awslogs", BARE,
+          "1: ECS_AVAILABLE_LOGGING_DRIVERS: expected a JSON list: not JSON" },
+        { "ECS_AVAILABLE_LOGGING_DRIVERS={}", BARE,
+          "1: ECS_AVAILABLE_LOGGING_DRIVERS: expected a JSON list of strings, got '{}'; using "
+          "[\"json-file\",\"none\"]" },
         { "ECS_INSTANCE_ATTRIBUTES={\"disk\":\"ssd\",\"rack\":\"7\"}", "disk:ssd rack:7 " ALL, "" },
         { "ECS_INSTANCE_ATTRIBUTES={\"a\":\"1\",\"a\":\"2\"}", "a:2 " ALL, "" },
         { "ECS_INSTANCE_ATTRIBUTES={}", ALL, "" },
@@ -290,6 +295,35 @@ static void test_maps_are_bounded(void **state)
         b = build(buf_text(&file), region_only);
         assert_int_equal(b.c->instance_attributes.n, n == 1000 ? 1000 : 0);
         assert_int_equal(b.p.fatal, n == 1001);
+        built_fini(&b);
+    }
+    buf_fini(&file);
+}
+
+static void test_lists_are_bounded(void **state)
+{
+    static const struct {
+        const char *name, *item, *problem;
+    } cases[] = {
+        { "ECS_RESERVED_PORTS_UDP", "1", "1: ECS_RESERVED_PORTS_UDP: more than 1000 ports; " },
+        { "ECS_VOLUME_PLUGIN_CAPABILITIES", "\"a\"",
+          "1: ECS_VOLUME_PLUGIN_CAPABILITIES: more than 1000 names; " },
+    };
+    struct buf file = BUF_INIT(1 << 20);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct built b;
+
+        buf_reset(&file);
+        buf_printf(&file, "%s=[", cases[i].name);
+        for (int n = 0; n < 1000; n++)
+            buf_printf(&file, "%s,", cases[i].item);
+        buf_printf(&file, "%s]", cases[i].item);
+        b = build(buf_text(&file), region_only);
+        if (!str_starts(buf_text(&b.text), cases[i].problem))
+            fail_msg("%s", buf_text(&b.text));
+        assert_int_equal(b.c->reserved_ports_udp.n, 0);
         built_fini(&b);
     }
     buf_fini(&file);
@@ -390,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_lists_and_maps),
         cmocka_unit_test(test_empty_port_list_is_unset),
         cmocka_unit_test(test_maps_are_bounded),
+        cmocka_unit_test(test_lists_are_bounded),
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_cluster_may_be_named_default),
         cmocka_unit_test(test_region_is_required),

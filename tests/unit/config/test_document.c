@@ -1,4 +1,7 @@
 /* The JSON file and user data. */
+#include <ctype.h>
+#include <unistd.h>
+
 #include "unit/config/helper.h"
 
 /* One member, the variable it sets and the value in effect. */
@@ -98,6 +101,9 @@ static void test_problems(void **state)
         { "{\"x\":{\"DataDir\":1},\"y\":\"DataDir\",\n\"DataDir\":\"rel\"}",
           "json:1: x: unknown, ignored\njson:1: y: unknown, ignored\njson:2: DataDir: expected an "
           "absolute path, got 'rel'; using /var/lib/ecs/data\n" },
+        { "{\"Cluster\":\"x\",\n\"cLuster\":1,\n\"Cluster\":1,\n\"Clust\":1}",
+          "json:3!: Cluster: expected string, got integer\njson:2!: cLuster: expected string, got "
+          "integer\njson:4: Clust: unknown, did you mean Cluster?\n" },
         { "{\"ImageCleanupExclusionList\":[\"a,b\"]}",
           "json:1!: ImageCleanupExclusionList[0]: expected a name without commas\n" },
     };
@@ -110,6 +116,54 @@ static void test_problems(void **state)
         assert_int_equal(b.p.fatal, strchr(cases[i].problem, '!') != NULL);
         built_fini(&b);
     }
+}
+
+/* As many members as there is room for, of the same name or not: a second or two, not an
+ * hour. */
+static void test_a_crowd_of_members(void **state)
+{
+    static const char name[] = "ContainerInstancePropagateTagsFrom";
+    struct buf json = BUF_INIT(CONFIG_FILE_MAX);
+    struct built b;
+
+    (void)state;
+    (void)alarm(60);
+    buf_putc(&json, '{');
+    for (int i = 0; i < 50000; i++)
+        buf_printf(&json, "\"k%d\":0,\n", i);
+    for (unsigned i = 0; i < 10000; i++) {
+        buf_putc(&json, '"');
+        for (size_t k = 0; k < sizeof name - 1; k++)
+            buf_putc(&json, k < 32 && (i >> k & 1) ? (char)toupper(name[k]) : name[k]);
+        buf_puts(&json, "\":1,");
+    }
+    buf_puts(&json, "\n\"ReservedMemory\":-1}");
+    assert_false(json.overflowed);
+    b = build_json(buf_text(&json));
+    (void)alarm(0);
+    assert_string_equal(b.p.items[1].text, "k1: unknown, ignored");
+    assert_int_equal(b.p.items[1].line, 2);
+    assert_int_equal(b.p.items[b.p.n - 1].line, 50002);
+    assert_true(b.p.fatal && b.c->tags_from_ec2);
+    built_fini(&b);
+    buf_fini(&json);
+}
+
+static void test_deep(void **state)
+{
+    struct buf json = BUF_INIT(CONFIG_FILE_MAX);
+    struct built b;
+
+    (void)state;
+    for (int i = 0; i < 2000; i++)
+        buf_puts(&json, "{\"Cluster\":");
+    buf_putc(&json, '1');
+    for (int i = 0; i < 2000; i++)
+        buf_putc(&json, '}');
+    b = build_json(buf_text(&json));
+    assert_string_equal(buf_text(&b.text), "json:0!: nested deeper than 64 levels\n");
+    built_fini(&b);
+    buf_fini(&json);
 }
 
 static void test_not_text(void **state)
@@ -194,9 +248,14 @@ static void test_user_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members),          cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_not_text),         cmocka_unit_test(test_old_cluster_name),
-        cmocka_unit_test(test_registry_secrets), cmocka_unit_test(test_user_data),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_not_text),
+        cmocka_unit_test(test_old_cluster_name),
+        cmocka_unit_test(test_a_crowd_of_members),
+        cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_registry_secrets),
+        cmocka_unit_test(test_user_data),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,6 +169,52 @@ static void test_values(void **state)
     built_fini(&b);
 }
 
+/* What remains of a switch that is set to nonsense: the init program's default is gone, the
+ * agent's own is not. */
+static void test_bad_switches(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t field;
+        bool want;
+    } cases[] = {
+        { "ECS_ENABLE_TASK_ENI", FIELD(task_eni), false },
+        { "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE", FIELD(awslogs_execution_role), false },
+        { "ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST", FIELD(task_iam_role_network_host), false },
+        { "ECS_ENABLE_HIGH_DENSITY_ENI", FIELD(trunking), true },
+        { "ECS_ENABLE_FIRELENS_ASYNC", FIELD(firelens_async), true },
+        { "ECS_CHECKPOINT", FIELD(checkpoint), true },
+        { "ECS_EBSTA_SUPPORTED", FIELD(ebs), true },
+        { "ECS_POLL_METRICS", FIELD(poll_metrics), false },
+        { "ECS_AWSVPC_BLOCK_IMDS", FIELD(block_imds), false },
+        { "ECS_ENABLE_CONTAINER_METADATA", FIELD(container_metadata), false },
+        { "ECS_ENABLE_SPOT_INSTANCE_DRAINING", FIELD(spot_draining), false },
+        { "ECS_WARM_POOLS_CHECK", FIELD(warm_pools), false },
+        { "ECS_EXTERNAL", FIELD(external), false },
+        { "ECS_AUDIT_LOGFILE_DISABLED", FIELD(audit_log_disabled), false },
+        { "ECS_ENABLE_GPU_SUPPORT", FIELD(gpu_support), false },
+        { "ECS_ENABLE_INF_SUPPORT", FIELD(inferentia), false },
+        { "ECS_DISABLE_TASK_METADATA_AZ", FIELD(metadata_az_disabled), false },
+        { "ECS_ENABLE_PROMETHEUS_METRICS", FIELD(prometheus), false },
+        { "ECS_SKIP_LOCALHOST_TRAFFIC_FILTER", FIELD(skip_localhost_filter), false },
+        { "ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS", FIELD(offhost_introspection), false },
+        { "ECS_GMSA_SUPPORTED", FIELD(gmsa), false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO(str) char *line = mem_printf("%s=yes", cases[i].name);
+        AUTO(str)
+        char *problem = mem_printf("1: %s: expected true or false, got 'yes'; using %s\n",
+                                   cases[i].name, cases[i].want ? "true" : "false");
+        struct built b = build(line, region_only);
+
+        assert_string_equal(buf_text(&b.text), problem);
+        assert_int_equal(flag_at(b.c, cases[i].field), cases[i].want);
+        built_fini(&b);
+    }
+}
+
 static void test_external(void **state)
 {
     struct built b = build("ECS_EXTERNAL=true\nECS_ENABLE_TASK_ENI=true\n", region_only);
@@ -186,6 +232,7 @@ static void test_log_file_level(void **state)
     } cases[] = {
         { "", "info", "info" },
         { "ECS_LOGLEVEL=debug", "debug", "debug" },
+        { "ECS_LOGLEVEL=DEBUG\nECS_LOGLEVEL_ON_INSTANCE=Warn", "debug", "warn" },
         { "ECS_LOGLEVEL_ON_INSTANCE=warn", "info", "warn" },
         { "ECS_LOG_DRIVER=awslogs\nECS_LOGLEVEL=debug", "debug", "none" },
         { "ECS_LOG_DRIVER=\nECS_LOGLEVEL=debug", "debug", "debug" },
@@ -208,7 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),       cmocka_unit_test(test_lines),
         cmocka_unit_test(test_values),         cmocka_unit_test(test_external),
-        cmocka_unit_test(test_log_file_level),
+        cmocka_unit_test(test_log_file_level), cmocka_unit_test(test_bad_switches),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

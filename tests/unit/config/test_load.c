@@ -109,6 +109,24 @@ static void test_json_path_in_the_file(void **state)
     built_fini(&b);
 }
 
+/* A path that the agent does not take is not read either. */
+static void test_instance_path(void **state)
+{
+    struct built b;
+
+    (void)state;
+    put(instance, "ECS_CLUSTER=instance\n");
+    assert_int_equal(chdir(dir), 0);
+    assert_int_equal(setenv("BERTH_INSTANCE_CONFIG", "instance", 1), 0);
+    b = load(user);
+    assert_int_equal(chdir("/"), 0);
+    assert_string_equal(buf_text(&b.text),
+                        "environment:0: BERTH_INSTANCE_CONFIG: expected an absolute path, got "
+                        "'instance'; using /var/lib/ecs/ecs.config\n");
+    assert_string_equal(b.c->cluster, "default");
+    built_fini(&b);
+}
+
 /* Each in the place of each file. */
 static void test_no_file_of_settings(void **state)
 {
@@ -195,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_is_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_all_are_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_json_path_in_the_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_instance_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_file_of_settings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_endless_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_permission, set_up, tear_down),

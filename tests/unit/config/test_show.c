@@ -220,6 +220,30 @@ static void test_keep(void **state)
     built_fini(&plain);
 }
 
+/* Escaped, it is longer than a file can be. */
+static void test_keep_what_grows(void **state)
+{
+    static const char head[] = "ECS_INSTANCE_ATTRIBUTES={\"a\":\"";
+    struct buf file = BUF_INIT(CONFIG_FILE_MAX);
+    struct built a, b = build(NULL, region_only);
+    size_t row = vars_find(str_of("ECS_INSTANCE_ATTRIBUTES"));
+
+    (void)state;
+    buf_puts(&file, head);
+    while (file.len < CONFIG_FILE_MAX - 2)
+        buf_putc(&file, 0x7F);
+    buf_puts(&file, "\"}");
+    a = build(buf_text(&file), region_only);
+    assert_string_equal(buf_text(&a.text), "");
+    config_keep(a.c, b.c, row);
+    assert_true(config_same(a.c, b.c, row));
+    assert_string_equal(b.c->instance_attributes.items[0].value,
+                        a.c->instance_attributes.items[0].value);
+    built_fini(&a);
+    built_fini(&b);
+    buf_fini(&file);
+}
+
 /* Not by what is shown of them: two different secrets are both "(set)". */
 static void test_secrets_differ(void **state)
 {
@@ -295,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_keep_what_grows),
         cmocka_unit_test(test_secrets_differ),
         cmocka_unit_test(test_by_name),
         cmocka_unit_test(test_spelling_of_proxies),
