@@ -161,11 +161,6 @@ void control_reconfigure(struct control *c, const struct config *config)
     drain_reconfigured(c->drain);
 }
 
-void control_drain(struct control *c, const char *why)
-{
-    drain_ask(c->drain, why);
-}
-
 void control_each_attribute(const struct control_args *args, control_attribute_fn *fn, void *user)
 {
     struct attribute_facts facts = { .config = args->config,

@@ -100,9 +100,6 @@ void control_destroy(struct control *c); /* closes; silence. NULL is fine */
 void control_start(struct control *c);
 /* Another configuration counts from now on; `config` must stay. What was registered stays. */
 void control_reconfigure(struct control *c, const struct config *config);
-/* Sets this container instance to DRAINING, as soon as it is registered; tried again every
- * second until the control plane has taken it. `why` is for the log and the status. */
-void control_drain(struct control *c, const char *why);
 
 /* What would be registered: calls `fn` for each attribute, in order; `value` may be NULL. */
 typedef void control_attribute_fn(void *user, const char *name, const char *value);

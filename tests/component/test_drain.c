@@ -258,12 +258,12 @@ static void test_draining_is_tried_until_it_is_taken(void **state)
     f.timing.drain_ms = 20;
     start(&f, drain_with_trouble, keep_open);
     /* Asked before registration: it waits for it. The first reason stays. */
-    control_drain(f.control, "because");
-    control_drain(f.control, "another");
+    drain_ask(f.control->drain, "because");
+    drain_ask(f.control->drain, "another");
     assert_true(status_says(&f, "\"draining\":false,\"draining_why\":\"because\""));
     run_until_drained(&f);
     assert_true(status_says(&f, "\"draining\":true,\"draining_why\":\"because\",\"clock"));
-    control_drain(f.control, "again"); /* has no effect: there is no further call */
+    drain_ask(f.control->drain, "again"); /* has no effect: there is no further call */
     tear_down(&f);
 }
 
@@ -293,7 +293,7 @@ static void test_destroy_while_watching(void **state)
     f.stop_at_opened = 1;
     start(&f, both, keep_open);
     run(&f);
-    control_drain(f.control, "because");
+    drain_ask(f.control->drain, "because");
     peer_go(f.session);
     tear_down(&f);
 }
