@@ -52,14 +52,17 @@ class Api:
         self.netloc = urllib.parse.urlsplit(url).netloc
         self.service, self.region = service, region
         self.key_id, self.secret = key_id, secret
+        self.clock_offset = 0  # seconds; the service's clock may be wrong
         self.connection = None
 
     def call(self, operation, **request):
         body = json.dumps(request).encode()
+        now = datetime.datetime.now(datetime.timezone.utc)
+        now += datetime.timedelta(seconds=self.clock_offset)
         headers = {
             "host": self.netloc,
             "content-type": "application/x-amz-json-1.1",
-            "x-amz-date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
+            "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ"),
             "x-amz-target": f"{TARGETS[self.service]}.{operation}",
         }
         sign(headers, body, self.service, self.region, self.key_id, self.secret)

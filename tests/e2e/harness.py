@@ -103,6 +103,7 @@ class Agent:
         self.data = os.path.join(self.dir, "data")
         self.socket = os.path.join(self.dir, "berth.sock")
         self.log = os.path.join(self.dir, "stderr")
+        self.config = os.path.join(self.dir, "ecs.config")
         os.makedirs(self.data)
         self.process = None
         self.env = {
@@ -114,6 +115,7 @@ class Agent:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET,
+            "BERTH_INSTANCE_CONFIG": os.devnull,
             "ECS_DATADIR": self.data,
             "BERTH_SOCKET": self.socket,
             "ECS_IMAGE_PULL_BEHAVIOR": "prefer-cached",
@@ -123,13 +125,32 @@ class Agent:
             "UBSAN_OPTIONS": "print_stacktrace=1",
         }
         self.env["DOCKER_HOST"] = f"unix://{cluster.docker.path}"
+        if cluster.metadata:  # the instance's role has the keys, as on EC2
+            self.env.update(AWS_EC2_METADATA_SERVICE_ENDPOINT=cluster.url,
+                            AWS_EC2_METADATA_DISABLED=None, AWS_ACCESS_KEY_ID=None,
+                            AWS_SECRET_ACCESS_KEY=None)
         self.env.update(env or {})
+        self.configure("")
 
-    def start(self, wrapper=(), **env):
+    def configure(self, text):
+        """Its file of settings; a variable counts there only if the environment, which
+        goes before it, does not have it (`env` says None)."""
+        with open(self.config + ".new", "w", encoding="utf-8") as out:
+            out.write(text)
+        os.rename(self.config + ".new", self.config)
+
+    def reload(self, text):
+        self.configure(text)
+        self.process.send_signal(signal.SIGHUP)
+
+    def environment(self, **env):
+        return {k: v for k, v in {**self.env, **env}.items() if v is not None}
+
+    def start(self, wrapper=(), options=(), **env):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*wrapper, self.cluster.berth, "agent", "--config", os.devnull],
-                env={**self.env, **env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                [*wrapper, self.cluster.berth, "agent", "--config", self.config, *options],
+                env=self.environment(**env), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
     def wait_connected(self, timeout=30):
@@ -177,7 +198,7 @@ class Agent:
     def berth(self, *command, check_code=True):
         """Runs a client command; standard output is no terminal, so JSON lines come."""
         done = subprocess.run([self.cluster.berth, *command], capture_output=True, text=True,
-                              env={**self.env}, timeout=30 * slowness(), check=False)
+                              env=self.environment(), timeout=30 * slowness(), check=False)
         if check_code:
             equal(done.returncode, 0, f"exit code of berth {' '.join(command)} ({done.stderr.strip()})")
         return done
@@ -193,15 +214,19 @@ class Agent:
 
 
 class Cluster:
-    """berth-local with `agents` agents, registered and connected when the block begins."""
+    """berth-local with `agents` agents, registered and connected when the block begins.
+    `env`: of the agents; None takes a variable away. `metadata`: it serves instance
+    metadata, from which the agents have their keys. `local_options`: of berth-local."""
 
     def __init__(self, test, agents=1, env=None, start=True, violations=False, state=False,
-                 docker=None):
+                 docker=None, metadata=False, local_options=()):
         self.test = test
         self.build = test.build
         self.berth = os.path.join(test.build, "berth")
         self.docker = docker or Docker()
         self.violations_allowed = violations
+        self.metadata = metadata
+        self.local_options = list(local_options) + (["--metadata"] if metadata else [])
         self.name = f"e2e-{test.name.replace('_', '-')}-{os.getpid()}-{test.next_number()}"
         self.dir = tempfile.mkdtemp(prefix="berth-e2e-")
         self.families = 0
@@ -225,7 +250,8 @@ class Cluster:
 
     def _start_local(self, port=0):
         log = open(os.path.join(self.dir, "berth-local"), "ab")
-        command = [os.path.join(self.build, "berth-local"), "--port", str(port)]
+        command = [os.path.join(self.build, "berth-local"), "--port", str(port),
+                   *self.local_options]
         if self.state:
             command += ["--state", self.state]
         with log:
@@ -282,6 +308,22 @@ class Cluster:
 
     def heal(self):
         self.local("DELETE", "faults")
+
+    def cloud(self, **things):
+        """Puts parameters, secrets, buckets, registries, roles and tags into the cloud; the
+        ARNs of the secrets among them by their names."""
+        answer = self.local("POST", "cloud", things)
+        return {s["name"]: s["arn"] for s in answer.get("secrets", [])}
+
+    def calls(self, operation=None, since=0):
+        """The well-signed calls of the cloud's services, in order."""
+        rows = self.local("GET", f"cloud/calls?since={since}")["calls"]
+        return [r for r in rows if operation in (None, r["operation"])]
+
+    def clock(self, offset_s):
+        """berth-local believes that it is so much later; so do our own calls then."""
+        self.local("POST", "clock", {"offset_s": offset_s})
+        self.ecs.clock_offset = self.logs.clock_offset = offset_s
 
     def times(self, task):
         """The exact times (microseconds of the monotonic clock) of one task."""
