@@ -95,19 +95,25 @@ static void take(char **slot, struct instance_facts *f, enum instance_item item)
  * the status and for attributes of network modes alone, so their absence ends nothing. */
 static void tell_missing(const struct instance_facts *f, unsigned wanted)
 {
+    AUTO(buf) struct buf names = BUF_INIT(1024);
+    const struct err *first = NULL;
+    bool identity = true;
+
     for (int item = 0; item < INSTANCE_ITEMS; item++) {
         const struct err *e = &f->error[item];
         bool part_of_call = item == INSTANCE_DOCUMENT || item == INSTANCE_SIGNATURE;
 
-        if (!(wanted & INSTANCE_WANT(item)) || !e->code)
+        if (!(wanted & INSTANCE_WANT(item)) || !e->code ||
+            (e->code == ERR_NOT_FOUND && !part_of_call))
             continue;
-        if (part_of_call)
-            log_warn("registering without the instance's identity",
-                     kv_s("part", instance_item_name(item)), kv_err(e));
-        else if (e->code != ERR_NOT_FOUND)
-            log_warn("the instance's metadata service did not say all; going on without",
-                     kv_s("part", instance_item_name(item)), kv_err(e));
+        buf_printf(&names, "%s%s", names.len ? ", " : "", instance_item_name(item));
+        identity = identity && !part_of_call;
+        first = first ? first : e;
     }
+    if (first)
+        log_warn(identity ? "the instance's metadata service did not say all; going on without"
+                          : "registering without the instance's identity",
+                 kv_s("missing", buf_text(&names)), kv_err(first));
 }
 
 static unsigned wanted_facts(const struct control *c)
