@@ -114,7 +114,7 @@ make_image "$IMAGE"
 step "Start the control plane for one machine, and the agent"
 export AWS_ACCESS_KEY_ID=AKIDBERTHDEMO AWS_DEFAULT_REGION=us-west-2 AWS_PAGER='' \
     AWS_EC2_METADATA_DISABLED=true AWS_CONFIG_FILE=/dev/null \
-    AWS_SHARED_CREDENTIALS_FILE=/dev/null BERTH_SOCKET="$WORK/berth.sock"
+    AWS_SHARED_CREDENTIALS_FILE=/dev/null BERTH_SOCKET="$WORK/berth.sock" BERTH_NETWORK_RULES=remove
 AWS_SECRET_ACCESS_KEY=$(head -c 20 /dev/urandom | base64)
 export AWS_SECRET_ACCESS_KEY
 unset AWS_SESSION_TOKEN AWS_PROFILE

@@ -11,7 +11,7 @@ RUN_PACKAGES=(docker.io:dockerd docker.io:docker busybox-static awscli:aws pytho
     curl:curl jq:jq iproute2:ip procps:ps)
 CHECK_PACKAGES=(clang-format:clang-format shellcheck:shellcheck valgrind:valgrind
     docker-registry:docker-registry apache2-utils:htpasswd openssl:openssl
-    tinyproxy-bin:tinyproxy)
+    tinyproxy-bin:tinyproxy iptables:iptables)
 
 DOCKERD_PID=
 DOCKERD_DIR=

@@ -56,7 +56,7 @@ tests() {
         fi
         say
         say "== $name build, $part =="
-        (cd "$dir" && ctest --output-on-failure --no-tests=error -j 2 "${select[@]}") ||
+        (cd "$dir" && ctest --output-on-failure --no-tests=error -j "$(($(nproc) + 1))" "${select[@]}") ||
             FAILED+=("$name build, $part")
     done
 }

@@ -11,15 +11,25 @@ static int64_t read_clock(clockid_t id)
     struct timespec ts;
 
     clock_gettime(id, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 int64_t clock_wall_ms(void)
 {
-    return read_clock(CLOCK_REALTIME);
+    return read_clock(CLOCK_REALTIME) / 1000000;
 }
 
 int64_t clock_mono_ms(void)
+{
+    return read_clock(CLOCK_MONOTONIC) / 1000000;
+}
+
+int64_t clock_wall_ns(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_mono_ns(void)
 {
     return read_clock(CLOCK_MONOTONIC);
 }

@@ -10,6 +10,8 @@
 
 int64_t clock_wall_ms(void); /* since the epoch, UTC; may step */
 int64_t clock_mono_ms(void); /* never steps; origin unspecified */
+int64_t clock_wall_ns(void);
+int64_t clock_mono_ns(void);
 
 #define CLOCK_ISO_SIZE 32
 

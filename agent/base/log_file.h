@@ -1,5 +1,5 @@
 #pragma once
-/* log_file: the agent's own log as a file that is kept small. Private to base.
+/* log_file: a log as a file that is kept small: the agent's own, and the audit of credentials.
  *
  * Lines are appended; by size or by the hour the file is set aside under another name, and
  * the oldest of those are removed. Someone else may rename or remove the file at any time:

@@ -18,6 +18,7 @@
 #include "io/http_client.h"
 #include "io/loop.h"
 #include "logs/logs.h"
+#include "metrics/metrics.h"
 #include "secrets/secrets.h"
 #include "store/store.h"
 
@@ -76,6 +77,9 @@ struct agent {
     struct secrets *secrets;
     struct logs *logs;
     struct control *control;
+    struct metrics *metrics; /* NULL: turned off */
+    struct docker_op *ping;  /* for telemetry */
+    struct endpoints *endpoints;
     struct engine *engine; /* NULL until the container engine has answered */
     struct admin *admin;
     struct local_dir *local_dir; /* NULL until the container engine has answered */

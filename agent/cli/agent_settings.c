@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/agent.h"
+#include "cli/agent_endpoints.h"
 
 const char *settings_env(void *agent, const char *name)
 {
@@ -173,6 +174,7 @@ static void tell_all(struct agent *a)
     credentials_reload(a->credentials);
     control_reconfigure(a->control, a->config);
     engine_reconfigure(a->engine, a->config, a->auths, &core);
+    endpoints_changed(a);
 }
 
 void settings_reload(struct agent *a)

@@ -1,6 +1,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/agent.h"
+#include "cli/agent_endpoints.h"
+#include "cli/agent_telemetry.h"
 
 /* ---- control -> engine ---- */
 
@@ -13,6 +15,7 @@ static void on_registered(void *user, const char *instance_arn, const char *inst
     engine_save(a->engine, STORE_META, "cluster", a->config->cluster);
     if (instance_id)
         engine_save(a->engine, STORE_META, "ec2-instance-id", instance_id);
+    endpoints_begin(a);
 }
 
 static void on_failed(void *user, int exit_code, const struct err *e)
@@ -141,6 +144,9 @@ static void do_drain(void *user, uint64_t id, const char *docker_id, int64_t tim
     struct agent *a = user;
     struct drain *d = NEW(struct drain);
 
+    /* It is removed soon; one with a restart policy was watched until now. */
+    if (a->metrics)
+        metrics_forget(a->metrics, docker_id);
     d->agent = a;
     d->id = id;
     list_push_back(&a->draining, &d->node);
@@ -184,6 +190,11 @@ static void on_fetched(void *user, uint64_t id, const struct secrets_value *valu
     }
     engine_fetched(a->engine, id, to, n, e);
     free(to);
+}
+
+static void do_seen(void *user, const struct task *t, size_t container, const struct ctr_facts *f)
+{
+    telemetry_seen(user, t, container, f);
 }
 
 static void do_gone(void *user, const char *task_arn)
@@ -302,6 +313,7 @@ struct control_args wiring_control_args(struct agent *a)
         .agent_hash = CLI_AGENT_HASH,
         .resources = resources(a),
         .task_limits = a->cgroups != NULL,
+        .telemetry = &telemetry_source,
         .seed = a->seed,
     };
 }
@@ -324,6 +336,19 @@ static void start_control(struct agent *a)
     args.seed = rng_next(&a->rng);
     a->control = control_create(&args, &events, a);
     control_start(a->control);
+}
+
+static void start_metrics(struct agent *a)
+{
+    const struct metrics_args args = {
+        .loop = a->loop,
+        .proc = "/proc",
+        .cgroup = a->config->cgroup_path,
+        .cpus = a->host.cores,
+    };
+
+    if (!a->config->disable_metrics)
+        a->metrics = metrics_create(&args);
 }
 
 static void start_secrets(struct agent *a)
@@ -369,6 +394,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
         .report = do_report,
         .follow = do_follow,
         .drain = do_drain,
+        .seen = do_seen,
         .fetch = do_fetch,
         .fetch_cancel = do_fetch_cancel,
         .gone = do_gone,
@@ -395,6 +421,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
     start_control(a);
     start_logs(a);
     start_secrets(a);
+    start_metrics(a);
     code = engine_create(&args, &peers, a, &a->engine, e);
     if (a->engine)
         local_dir_attach(a->local_dir, a->engine); /* they wait for no network */
@@ -406,6 +433,8 @@ enum err_code wiring_start(struct agent *a, struct err *e)
 
 void wiring_stop(struct agent *a)
 {
+    endpoints_end(a);
+    telemetry_end(a);
     control_destroy(a->control);
     a->control = NULL;
     logs_destroy(a->logs);
@@ -418,6 +447,8 @@ void wiring_stop(struct agent *a)
     a->local_dir = NULL;
     engine_destroy(a->engine);
     a->engine = NULL;
+    metrics_destroy(a->metrics);
+    a->metrics = NULL;
     secrets_destroy(a->secrets);
     a->secrets = NULL;
 }

@@ -51,19 +51,18 @@ static void print_registration(const struct jcur *control)
         row("Registration", error ? error : "under way");
 }
 
-static void print_connection(const struct jcur *control)
+static void print_session(const struct jcur *session, const char *label)
 {
-    struct jcur acs = jcur_obj(control, "acs");
-    const char *error = jcur_str_or(&acs, "last_error", NULL);
-    int64_t since = jcur_int_or(&acs, "since_ms", 0, INT64_MAX, 0);
+    const char *error = jcur_str_or(session, "last_error", NULL);
+    int64_t since = jcur_int_or(session, "since_ms", 0, INT64_MAX, 0);
     char text[CLOCK_ISO_SIZE];
 
-    if (jcur_bool_or(&acs, "connected", false)) {
+    if (jcur_bool_or(session, "connected", false)) {
         clock_iso(since, text);
-        printf("%-15s connected%s%s\n", "Control plane", since ? " since " : "", since ? text : "");
+        printf("%-15s connected%s%s\n", label, since ? " since " : "", since ? text : "");
         return;
     }
-    printf("%-15s not connected", "Control plane");
+    printf("%-15s not connected", label);
     if (error) {
         fputs(": ", stdout);
         cli_put(stdout, error);
@@ -222,14 +221,17 @@ static void print_core(const struct jcur *c)
 
 static void print_status(void *user, const struct jcur *c)
 {
-    struct jcur control = jcur_obj(c, "control");
+    struct jcur control = jcur_obj(c, "control"), acs = jcur_obj(&control, "acs");
+    struct jcur tcs = jcur_obj(&control, "tcs");
 
     (void)user;
     print_agent(c);
     print_credentials(c);
     if (jcur_present(&control)) {
         print_registration(&control);
-        print_connection(&control);
+        print_session(&acs, "Control plane");
+        if (jcur_present(&tcs))
+            print_session(&tcs, "Telemetry");
         print_announced(&control);
     }
     print_core(c);

@@ -38,7 +38,8 @@ struct string_pair {
     char *key, *value;
 };
 
-enum ip_compat { IP_AUTO, IP_V4, IP_V6 }; /* ECS_INSTANCE_IP_COMPATIBILITY */
+enum network_rules { RULES_KEEP, RULES_REMOVE, RULES_NONE }; /* BERTH_NETWORK_RULES */
+enum ip_compat { IP_AUTO, IP_V4, IP_V6 };                    /* ECS_INSTANCE_IP_COMPATIBILITY */
 enum log_rollover { ROLLOVER_SIZE, ROLLOVER_HOURLY, ROLLOVER_NONE };
 
 struct string_map {
@@ -72,15 +73,19 @@ struct config {
     bool external;     /* ECS_EXTERNAL */
     bool task_iam_role, task_iam_role_network_host;
     bool privileged_disabled, selinux, apparmor, disable_health_check, disable_metrics;
-    bool exclude_ipv6_binding; /* true by default */
-    char *log_file;            /* NULL: standard error */
-    char *log_level;           /* "info" */
-    bool log_json;             /* ECS_LOG_OUTPUT_FORMAT=json */
-    char *detailed_os_family;  /* "LINUX" */
-    char *admin_socket;        /* BERTH_SOCKET; /run/berth/berth.sock */
-    int64_t start_parallel;    /* BERTH_START_PARALLEL; 0: by cores */
-    int64_t pull_parallel;     /* BERTH_PULL_PARALLEL; 0: by cores */
-    char *local_tasks_dir;     /* BERTH_LOCAL_TASKS; /etc/ecs/tasks.d */
+    bool exclude_ipv6_binding;  /* true by default */
+    char *log_file;             /* NULL: standard error */
+    char *log_level;            /* "info" */
+    bool log_json;              /* ECS_LOG_OUTPUT_FORMAT=json */
+    char *detailed_os_family;   /* "LINUX" */
+    char *admin_socket;         /* BERTH_SOCKET; /run/berth/berth.sock */
+    int64_t start_parallel;     /* BERTH_START_PARALLEL; 0: by cores */
+    int64_t pull_parallel;      /* BERTH_PULL_PARALLEL; 0: by cores */
+    char *local_tasks_dir;      /* BERTH_LOCAL_TASKS; /etc/ecs/tasks.d */
+    int64_t tasks_port;         /* BERTH_TASKS_PORT; 51679; 0: not served */
+    int64_t introspection_port; /* BERTH_INTROSPECTION_PORT; 51678; 0: not served */
+    enum network_rules network_rules;
+    bool bind_credentials; /* BERTH_BIND_CREDENTIALS; true */
 
     /* Images, and what is left behind by others. */
     bool image_cleanup_disabled;

@@ -5,6 +5,7 @@ static const char *const log_driver_names[] = {
     "json-file", "syslog",     "journald",  "gelf", "fluentd",     "awslogs",
     "splunk",    "logentries", "sumologic", "none", "awsfirelens", NULL,
 };
+static const char *const rule_choices[] = { "keep", "remove", "none", NULL };
 static const char *const ip_families[] = { "auto", "ipv4", "ipv6", NULL };
 
 #define LOG_DRIVERS "[\"json-file\",\"syslog\",\"awslogs\",\"fluentd\",\"none\"]"
@@ -120,6 +121,40 @@ static const struct var vars[] = {
     { "ECS_ENABLE_GPU_SUPPORT", "GPUSupportEnabled", &type_bool, FIELD(gpu_support), "false",
       .help = "Register the GPUs of this machine. In the instance's file it counts only where "
               "there are /dev/nvidia* devices.",
+      .plain = true },
+    { "BERTH_TASKS_PORT", NULL, &type_int, FIELD(tasks_port), "51679",
+      .help = "The port of 127.0.0.1 where tasks find the credentials of their roles and their "
+              "metadata. 0: they are not served.",
+      .max = UINT16_MAX },
+    { "BERTH_INTROSPECTION_PORT", NULL, &type_int, FIELD(introspection_port), "51678",
+      .help = "The port where people and other agents on this host find what runs here. 0: it is "
+              "not served.",
+      .max = UINT16_MAX },
+    { "BERTH_NETWORK_RULES", NULL, &type_choice, FIELD(network_rules), "keep",
+      .help = "The rules that lead 169.254.170.2 to BERTH_TASKS_PORT and keep others from what is "
+              "meant for this host: keep (put, and left in place when the agent ends, so that "
+              "tasks find the next one), remove (taken away when it ends), or none (somebody "
+              "else sees to them).",
+      .only = rule_choices },
+    { "ECS_SKIP_LOCALHOST_TRAFFIC_FILTER", NULL, &type_bool, FIELD(skip_localhost_filter), "false",
+      .help = "Do not drop packets for 127.0.0.0/8 that come from elsewhere." },
+    { "ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS", NULL, &type_bool, FIELD(offhost_introspection),
+      "false", .help = "Let other machines reach the introspection server." },
+    { "BERTH_BIND_CREDENTIALS", NULL, &type_bool, FIELD(bind_credentials), "true",
+      .help = "Refuse a task the credentials of another one's role, where it can be told who "
+              "asks.",
+      .reload = true },
+    { "ECS_TASK_METADATA_RPS_LIMIT", "TaskMetadataSteadyStateRate", &type_rates,
+      FIELD(metadata_rate), "40,60",
+      .help = "How many requests a second a task may make for its metadata: steadily, and at "
+              "once." },
+    { NULL, "TaskMetadataBurstRate", &type_int, NO_FIELD, "",
+      .help = "The second number of ECS_TASK_METADATA_RPS_LIMIT.", .min = INT32_MIN,
+      .max = INT32_MAX },
+    { "ECS_AUDIT_LOGFILE", "CredentialsAuditLogFile", &type_path, FIELD(audit_log),
+      "/var/log/ecs/audit.log", .help = "The log of who asked for credentials." },
+    { "ECS_AUDIT_LOGFILE_DISABLED", "CredentialsAuditLogDisabled", &type_bool,
+      FIELD(audit_log_disabled), "false", .help = "Keep no log of who asked for credentials.",
       .plain = true },
     { "ECS_DISABLE_DOCKER_HEALTH_CHECK", "DisableDockerHealthCheck", &type_bool,
       FIELD(disable_health_check), "false", .help = "Do not report the health of containers." },

@@ -5,6 +5,7 @@
 #include "control/acs_encode.h"
 #include "control/acs_memory.h"
 #include "control/private.h"
+#include "control/tcs.h"
 
 #define ANSWER_MAX (64 * 1024)
 
@@ -49,12 +50,13 @@ void acs_messages_ack(struct acs_messages *m, struct acs *a, const char *message
     acs_remembered_fini(&to);
 }
 
-static void heartbeat(struct acs *a, const struct acs_message *in)
+static void heartbeat(struct acs_messages *m, struct acs *a, const struct acs_message *in)
 {
     AUTO(buf) struct buf out = BUF_INIT(ANSWER_MAX);
 
     if (acs_put_heartbeat_ack(&out, in->message_id))
         acs_send(a, &out);
+    tcs_heartbeat(m->c->tcs);
 }
 
 static void refuse_update(struct acs *a, const struct acs_message *in)
@@ -148,7 +150,7 @@ void acs_messages_take(struct acs_messages *m, struct acs *a, struct str text)
         acs_heard(a);
     switch (in.kind) {
     case ACS_HEARTBEAT:
-        heartbeat(a, &in);
+        heartbeat(m, a, &in);
         break;
     case ACS_PAYLOAD:
         payload(m, &in);

@@ -7,6 +7,7 @@
 #include "control/acs_encode.h"
 #include "control/capability.h"
 #include "control/private.h"
+#include "control/tcs.h"
 
 #define STOP_VERIFY_MAX (16 * 1024 * 1024)
 
@@ -21,6 +22,9 @@ const struct control_timing control_timing_default = {
     .short_ms = 1000,
     .floor_ms = 250,
     .session = { 250, 150, 120000, 20 },
+    .telemetry = { 1000, 200, 60000, 20 },
+    .gather_ms = TCS_GATHER_MS,
+    .status_ms = 20000,
     .registration = { 3000, 200, 192000, 20 },
     .unreachable = { 1000, 200, 192000, 20 },
     .registration_limit_ms = 60 * 60000,
@@ -112,6 +116,7 @@ struct control *control_create(const struct control_args *args, const struct con
     c->drain = drain_create(c);
     c->discover = discover_create(c);
     c->acs = acs_create(c);
+    c->tcs = tcs_create(c, args->telemetry, user);
     c->reporter = reporter_create(c);
     return c;
 }
@@ -121,6 +126,7 @@ void control_destroy(struct control *c)
     if (!c)
         return;
     reporter_destroy(c->reporter);
+    tcs_destroy(c->tcs);
     acs_destroy(c->acs);
     discover_destroy(c->discover);
     drain_destroy(c->drain);
@@ -179,6 +185,7 @@ void control_each_attribute(const struct control_args *args, control_attribute_f
 void control_registered(struct control *c)
 {
     acs_start(c->acs);
+    tcs_start(c->tcs);
     drain_registered(c->drain);
     c->ev.registered(c->user, c->instance_arn, c->identity.id);
 }
@@ -188,6 +195,7 @@ void control_progress(struct control *c)
     turn_end_schedule(c->up);
     registration_wake(c->registration);
     acs_wake(c->acs);
+    tcs_wake(c->tcs);
 }
 
 void control_ack(struct control *c, const char *message_id)
@@ -206,6 +214,11 @@ void control_stop_verify(struct control *c, const char *message_id, const char *
         acs_send(c->acs, &out);
     else
         log_warn("too many stop candidates for one message; none is sent", kv_i("n", (int64_t)n));
+}
+
+void control_runtime_checked(struct control *c, bool ok)
+{
+    tcs_runtime_checked(c->tcs, ok);
 }
 
 void control_report(struct control *c, uint64_t id, struct str body)
@@ -237,6 +250,10 @@ void control_write_status(const struct control *c, struct jw *w)
     jw_kstr_if(w, "registration_error", c->registration_err.msg);
     jw_key(w, "acs");
     acs_write_status(c->acs, w);
+    if (c->tcs) {
+        jw_key(w, "tcs");
+        tcs_write_status(c->tcs, w);
+    }
     jw_key(w, "instance");
     write_instance(c, w);
     drain_write_status(c->drain, w);

@@ -1,7 +1,7 @@
 #pragma once
 /* control: the agent's conversation with the control plane: registration,
- * DiscoverPollEndpoint, the ACS websocket, SubmitTaskStateChange, and draining when the
- * instance's metadata announces its end.
+ * DiscoverPollEndpoint, the ACS and TCS websockets, SubmitTaskStateChange, and draining when
+ * the instance's metadata announces its end.
  *
  * Below: base, io, task, config, aws, host. Knows neither the engine nor the
  * core: news goes up through `struct control_events`, which main.c connects.
@@ -19,6 +19,7 @@
 #include "task/task.h"
 
 struct control;
+struct tcs_source; /* tcs.h */
 
 struct control_payload_task {
     struct task *task; /* the receiver may take it (set NULL) */
@@ -88,6 +89,9 @@ struct control_args {
     const char *agent_hash;     /* Berth's own commit. Copied. */
     struct control_resources resources;
     bool task_limits; /* tasks get cgroups of their own */
+    /* What telemetry tells; called with the `user` of control_create. NULL: there is no
+     * telemetry session. Copied. */
+    const struct tcs_source *telemetry;
     uint64_t seed;
 };
 
@@ -108,12 +112,15 @@ void control_each_attribute(const struct control_args *args, control_attribute_f
 void control_ack(struct control *c, const char *message_id);
 void control_stop_verify(struct control *c, const char *message_id, const char *cluster_arn,
                          const char *const *arns, size_t n);
+/* The answer to tcs_source.check_runtime: whether the container engine lives. */
+void control_runtime_checked(struct control *c, bool ok);
 /* SubmitTaskStateChange: `body` lacks only "cluster". The outcome comes as
  * `reported`, on a later turn. */
 void control_report(struct control *c, uint64_t id, struct str body);
 
 /* What `berth status` shows: {"registered":…,"instance_arn":…,"waiting_for":…,"acs":{
- * "connected":…,"since_ms":…,"last_error":…},"instance":{"id":…,"zone_id":…,"vpc_id":…,
+ * "connected":…,"since_ms":…,"last_error":…},"tcs":{…} (tcs.h),
+ * "instance":{"id":…,"zone_id":…,"vpc_id":…,
  * "spot":…,"rebalance":…,"lifecycle":…},"draining":false,"draining_why":…,
  * "draining_error":…,"clock_offset_ms":…}. "draining" is true once the control plane has taken
  * it; texts that are not known are left out. Writes one object. */

@@ -20,6 +20,9 @@ struct control_timing {
     int64_t short_ms;                      /* a session that lasted less ... */
     int64_t floor_ms;                      /* ... is not followed by another before this */
     struct backoff_rule session;
+    struct backoff_rule telemetry;    /* the session of that kind */
+    int64_t gather_ms;                /* between two gatherings of telemetry */
+    int64_t status_ms;                /* between two looks whether the instance status is told */
     struct backoff_rule registration; /* the service asks for patience */
     struct backoff_rule unreachable;  /* nobody or somebody else answers */
     int64_t registration_limit_ms;
@@ -34,6 +37,7 @@ extern const struct control_timing control_timing_default;
 struct registration;
 struct discover;
 struct acs;
+struct tcs;
 struct reporter;
 struct prepare;
 struct drain;
@@ -73,6 +77,7 @@ struct control {
     struct drain *drain;
     struct discover *discover;
     struct acs *acs;
+    struct tcs *tcs; /* tcs.h; NULL: no telemetry is wanted */
     struct reporter *reporter;
 };
 
@@ -121,13 +126,15 @@ void drain_write_status(const struct drain *d, struct jw *w);
 
 /* ---- DiscoverPollEndpoint ---- */
 
+enum discover_which { DISCOVER_ACS, DISCOVER_TCS, DISCOVER__COUNT };
 struct discover_op;
-/* `acs` is borrowed and NULL on error. */
-typedef void discover_fn(void *user, const char *acs, const struct err *e);
+/* `endpoint` is borrowed and NULL on error. */
+typedef void discover_fn(void *user, const char *endpoint, const struct err *e);
 struct discover *discover_create(struct control *c);
 void discover_destroy(struct discover *d);
 /* From the cache or by a call (one at a time, shared); on a later turn. */
-struct discover_op *discover_get(struct discover *d, discover_fn *done, void *user);
+struct discover_op *discover_get(struct discover *d, enum discover_which which, discover_fn *done,
+                                 void *user);
 void discover_cancel(struct discover_op *op); /* NULL is fine */
 
 /* ---- the session ---- */

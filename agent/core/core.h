@@ -333,6 +333,35 @@ typedef void core_container_fn(void *user, const struct task *t, size_t containe
                                const char *docker_id, enum ctr_status known);
 void core_each_container(const struct core *c, core_container_fn *fn, void *user);
 
+/* What is known of a task and of one of its containers, for those who show it to others. All
+ * borrowed; false: unknown. */
+struct core_seen_task {
+    const struct task *def;
+    enum task_status desired, known;
+    int64_t pull_started_ms, pull_stopped_ms, execution_stopped_ms; /* wall; 0: not yet */
+    bool local;
+};
+struct core_seen_container {
+    const char *docker_name;          /* NULL: not created yet */
+    const char *docker_id, *image_id; /* NULL: not known */
+    enum ctr_status desired, known;
+    bool has_exit_code;
+    int exit_code;
+    int64_t created_ms, started_ms, finished_ms; /* wall; 0: not yet */
+    enum ctr_health health;
+    int restarts;
+    const struct port_binding *bindings;
+    size_t n_bindings;
+};
+bool core_see_task(const struct core *c, const char *arn, struct core_seen_task *out);
+bool core_see_container(const struct core *c, const char *arn, size_t container,
+                        struct core_seen_container *out);
+/* The container with this id (core_metadata_id). */
+bool core_find_metadata(const struct core *c, const char *metadata_id, const char **arn,
+                        size_t *container);
+typedef void core_task_fn(void *user, const struct task *t);
+void core_each_task(const struct core *c, core_task_fn *fn, void *user);
+
 /* One object for one task: status, containers, ports, reasons, what is unsent. */
 void core_write_task(const struct core *c, const char *arn, struct jw *w);
 /* An array of them, in order of arrival. */

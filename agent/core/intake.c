@@ -78,6 +78,7 @@ void task_forget(struct core *c, struct core_task *t)
         images_dropped(c, &t->ctrs[i]);
         if (t->ctrs[i].op_id) /* only when a record says so, or everything ends */
             op_finished(c, &t->ctrs[i]);
+        see_forget(c, &t->ctrs[i]);
         ctr_fini(&t->ctrs[i]);
     }
     free(t->ctrs);
@@ -103,6 +104,7 @@ static void choose_names(struct core *c, struct core_task *t)
         }
         if (!k->metadata_id[0])
             rng_uuid(&c->rng, k->metadata_id);
+        see_index(c, k);
     }
 }
 

@@ -238,6 +238,7 @@ static void read_ctr(struct core *c, struct core_ctr *k, const struct jcur *j, b
     k->docker_name = mem_strdup(jcur_str(j, "docker_name"));
     k->docker_id = jcur_strdup_or(j, "docker_id", NULL);
     snprintf(k->metadata_id, sizeof k->metadata_id, "%s", jcur_str(j, "metadata_id"));
+    see_index(c, k);
     k->known = (enum ctr_status)jcur_int(j, "known", CTR_NONE, CTR_STOPPED);
     k->sent = (enum ctr_status)jcur_int(j, "sent", CTR_NONE, CTR_STOPPED);
     k->create_tried = jcur_bool_or(j, "create_tried", false);

@@ -21,6 +21,7 @@
  *   report.c     what is unsent
  *   persist.c    state to JSON and back
  *   record.c     events and actions to JSON; record_read.c: events back
+ *   see.c        what is known, for the local endpoints
  *   describe.c   answers for people */
 #include <uthash.h>
 
@@ -79,6 +80,8 @@ struct core_ctr {
     char *docker_name;
     char *docker_id; /* NULL: not known */
     char metadata_id[RNG_UUID_SIZE];
+    UT_hash_handle meta_hh; /* in core.by_metadata_id while `indexed` */
+    bool indexed;
 
     /* Durable. */
     enum ctr_status known;
@@ -192,6 +195,7 @@ struct core {
     struct lane lanes[LANE__COUNT];
     struct core_ctr *ops;     /* uthash by op_id */
     struct side_op *side_ops; /* uthash by id */
+    struct core_ctr *by_metadata_id;
     struct image_table *images;
     struct janitor *janitor;
     struct core_local *locals;                   /* uthash by name */
@@ -358,6 +362,11 @@ void reports_grant(struct core *c);
 bool report_settled(const struct core_task *t); /* its end was accepted */
 
 /* record.c: by their enums */
+/* ---- see.c ---- */
+
+void see_index(struct core *c, struct core_ctr *k); /* it has its metadata id */
+void see_forget(struct core *c, struct core_ctr *k);
+
 /* ---- settings.c ---- */
 
 void settings_write(struct jw *w, const struct core_config *f); /* members; no reserved ports */

@@ -160,7 +160,7 @@ static bool answer_inspected(struct docker_op *op, struct str body, const struct
     struct ctr_facts facts;
     struct err out = *e;
 
-    if (out.code || docker_decode_facts(body, &facts, &out)) {
+    if (out.code || docker_decode_facts(body, &facts, NULL, &out)) {
         done(op->user, NULL, &out);
         return true;
     }
@@ -177,6 +177,33 @@ struct docker_op *docker_inspect(struct docker *d, const char *ref, int64_t time
     docker_call_init(&c, "GET", timeout_ms);
     docker_call_container(&c, ref, "/json");
     return docker_send(d, &c, answer_inspected, (void (*)(void))done, user);
+}
+
+static bool answer_looked(struct docker_op *op, struct str body, const struct err *e)
+{
+    docker_looked_fn *done = (docker_looked_fn *)op->done;
+    struct docker_details details = { 0 };
+    struct ctr_facts facts;
+    struct err out = *e;
+
+    if (out.code || docker_decode_facts(body, &facts, &details, &out)) {
+        done(op->user, NULL, NULL, &out);
+        return true;
+    }
+    done(op->user, &facts, &details, &out);
+    ctr_facts_fini(&facts);
+    docker_details_fini(&details);
+    return true;
+}
+
+struct docker_op *docker_look(struct docker *d, const char *ref, int64_t timeout_ms,
+                              docker_looked_fn *done, void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "GET", timeout_ms);
+    docker_call_container(&c, ref, "/json");
+    return docker_send(d, &c, answer_looked, (void (*)(void))done, user);
 }
 
 /* ---- lists ---- */

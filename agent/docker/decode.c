@@ -216,7 +216,8 @@ static void decode_state(const struct jcur *state, struct ctr_facts *f)
         f->exit_code = (int)code;
 }
 
-enum err_code docker_decode_facts(struct str json, struct ctr_facts *out, struct err *e)
+enum err_code docker_decode_facts(struct str json, struct ctr_facts *out,
+                                  struct docker_details *details, struct err *e)
 {
     AUTO(json) struct json_t *doc = NULL;
     struct ctr_facts f = { 0 };
@@ -242,6 +243,8 @@ enum err_code docker_decode_facts(struct str json, struct ctr_facts *out, struct
         return docker_unreadable(e, "container", &bad);
     }
     *out = f;
+    if (details)
+        docker_details_read(&root, details);
     return ERR_OK;
 }
 

@@ -40,7 +40,10 @@ MUST_CHECK enum err_code docker_decode_version(struct str json, struct docker_ve
                                                struct err *e);
 
 /* GET /containers/x/json. On success the caller runs ctr_facts_fini. */
-MUST_CHECK enum err_code docker_decode_facts(struct str json, struct ctr_facts *out, struct err *e);
+MUST_CHECK enum err_code docker_decode_facts(struct str json, struct ctr_facts *out,
+                                             struct docker_details *details, struct err *e);
+/* What is odd in it is left out: nothing is decided by it. */
+void docker_details_read(const struct jcur *root, struct docker_details *out);
 /* The same answer: does the container have a terminal? */
 MUST_CHECK enum err_code docker_decode_tty(struct str json, bool *tty, struct err *e);
 

@@ -45,6 +45,37 @@ typedef void docker_done_fn(void *user, const struct err *e);
 typedef void docker_created_fn(void *user, const char *id, const struct err *e);
 typedef void docker_inspected_fn(void *user, const struct ctr_facts *f, const struct err *e);
 
+/* What decisions do not need, but those who look at a container like to see. */
+struct docker_label {
+    char *key, *value;
+};
+struct docker_network {
+    char *name, *ipv4, *ipv6; /* "" without an address */
+};
+struct docker_mount {
+    char *name, *source, *destination; /* "" without a name: a bind */
+};
+struct docker_details {
+    char *image_id;
+    int pid; /* 0: it does not run */
+    bool oom_killed;
+    struct docker_label *labels; /* sorted by key */
+    size_t n_labels;
+    bool network_mode_known;
+    struct docker_network *networks; /* "host", "none" and so on too */
+    size_t n_networks;
+    struct docker_mount *mounts;
+    size_t n_mounts;
+    bool has_probe; /* of the health check; the last one: */
+    int health_exit;
+    int64_t health_end_ms;
+    char *health_output; /* at most 1024 bytes; NULL without a probe */
+};
+void docker_details_fini(struct docker_details *d); /* zeroes */
+/* The receiver may take what is in `d` (and zero it); NULL with an error. */
+typedef void docker_looked_fn(void *user, const struct ctr_facts *f, struct docker_details *d,
+                              const struct err *e);
+
 /* Negotiates; must have succeeded before anything else. May be called again,
  * after the engine was replaced. 5 s. */
 struct docker_op *docker_negotiate(struct docker *d, docker_version_fn *done, void *user);
@@ -63,6 +94,9 @@ struct docker_op *docker_start(struct docker *d, const char *ref, int64_t timeou
  * Not running counts as success. */
 struct docker_op *docker_stop(struct docker *d, const char *ref, int64_t stop_timeout_s,
                               int64_t timeout_ms, docker_done_fn *done, void *user);
+/* As docker_inspect, below, with the details. */
+struct docker_op *docker_look(struct docker *d, const char *ref, int64_t timeout_ms,
+                              docker_looked_fn *done, void *user);
 struct docker_op *docker_kill(struct docker *d, const char *ref, const char *sig,
                               int64_t timeout_ms, docker_done_fn *done, void *user);
 struct docker_op *docker_inspect(struct docker *d, const char *ref, int64_t timeout_ms,

@@ -159,6 +159,7 @@ static void deleted(struct engine *en, const struct core_action *a)
     if (a->kind != CORE_KIND_TASK)
         return;
     values_drop(&en->values, a->key);
+    details_drop(&en->details, a->key);
     holds_release_task(&en->holds, a->key);
     if (en->peers.gone)
         en->peers.gone(en->user, a->key);
@@ -212,6 +213,7 @@ void carry_fini(struct engine *en)
     carry_forget_logs(en);
     images_fini(&en->images);
     values_fini(&en->values);
+    details_fini(&en->details);
     holds_fini(&en->holds);
     loop_timer_destroy(en->alarm);
 }

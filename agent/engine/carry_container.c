@@ -231,12 +231,16 @@ void carry_stop(struct carried *c)
     c->docker = docker_stop(c->en->docker, c->ref, c->stop_timeout_s, c->timeout_ms, carry_done, c);
 }
 
-static void on_inspected(void *user, const struct ctr_facts *facts, const struct err *e)
+static void on_inspected(void *user, const struct ctr_facts *facts, struct docker_details *details,
+                         const struct err *e)
 {
     struct carried *c = user;
     struct queued *q = queued_op(c->id, e);
 
     if (!e->code) {
+        details_put(&c->en->details, c->task_arn, c->container, facts, details);
+        if (c->en->peers.seen && carry_container(c))
+            c->en->peers.seen(c->en->user, carry_task(c), c->container, facts);
         queued_set_facts(q, facts);
         if (facts->status == CTR_RUNNING || facts->status == CTR_STOPPED)
             offer_log(c->en, carry_task(c), c->container, facts->id);
@@ -246,7 +250,7 @@ static void on_inspected(void *user, const struct ctr_facts *facts, const struct
 
 void carry_inspect(struct carried *c)
 {
-    c->docker = docker_inspect(c->en->docker, c->ref, c->timeout_ms, on_inspected, c);
+    c->docker = docker_look(c->en->docker, c->ref, c->timeout_ms, on_inspected, c);
 }
 
 void carry_drain(struct carried *c)

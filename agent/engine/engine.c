@@ -382,6 +382,17 @@ void engine_local(struct engine *en, struct core_local_def *defs, size_t n)
     engine_push(en, queued_local(defs, n));
 }
 
+const struct engine_detail *engine_detail(const struct engine *en, const char *task_arn,
+                                          size_t container)
+{
+    return details_get(&en->details, task_arn, container);
+}
+
+const char *engine_task_at(const struct engine *en, const char *address)
+{
+    return details_at(&en->details, address);
+}
+
 void engine_reconfigure(struct engine *en, const struct config *config,
                         const struct docker_auths *auths, const struct core_config *core)
 {

@@ -29,6 +29,8 @@ struct engine_peers {
     void (*report)(void *user, uint64_t id, struct str body);
     /* A container runs (or ran, at start-up): its log may be followed. */
     void (*follow)(void *user, const struct task *t, size_t container, const char *docker_id);
+    /* An inspect saw it: what it said is in engine_detail (pid 0: it does not run). */
+    void (*seen)(void *user, const struct task *t, size_t container, const struct ctr_facts *f);
     /* Ship the rest of its log; answer with engine_drained. */
     void (*drain)(void *user, uint64_t id, const char *docker_id, int64_t timeout_ms);
     /* Fetch the secrets, environment files or registry passwords of a task (the
@@ -109,6 +111,23 @@ void engine_forget(struct engine *en, enum store_kind kind, const char *key);
  * (whose texts are copied) count from now on; see CORE_EV_SETTINGS for what stays. */
 void engine_reconfigure(struct engine *en, const struct config *config,
                         const struct docker_auths *auths, const struct core_config *core);
+
+/* What the last inspect of a container said beyond what the core needs; NULL when there was
+ * none. Borrowed until the loop runs on. */
+struct engine_detail {
+    struct docker_details docker;
+    enum ctr_health health;
+    int64_t health_since_ms; /* when it became so; wall; 0: never */
+    bool has_health_exit;    /* of the probe that made it unhealthy; stays */
+    int health_exit;
+    char *health_output; /* of the probe that changed it; NULL: none */
+};
+const struct engine_detail *engine_detail(const struct engine *en, const char *task_arn,
+                                          size_t container);
+
+/* The task of the container that has this address ("172.17.0.4"); NULL: none of ours. Borrowed
+ * likewise. */
+const char *engine_task_at(const struct engine *en, const char *address);
 
 const struct core *engine_core(const struct engine *en); /* for questions only */
 

@@ -88,6 +88,23 @@ const char *values_one(const struct values *v, const char *task_arn, size_t cont
 void values_drop(struct values *v, const char *task_arn);
 void values_fini(struct values *v);
 
+/* ---- details.c: what the last inspect of a container said, for those who show it ---- */
+
+struct detail;
+
+struct details {
+    struct detail *all; /* by task and container */
+};
+
+/* Takes what is in `d`. */
+void details_put(struct details *ds, const char *task_arn, size_t container,
+                 const struct ctr_facts *facts, struct docker_details *d);
+const struct engine_detail *details_get(const struct details *ds, const char *task_arn,
+                                        size_t container);
+const char *details_at(const struct details *ds, const char *address);
+void details_drop(struct details *ds, const char *task_arn);
+void details_fini(struct details *ds);
+
 /* ---- holds.c: host ports that are chosen, and kept from others until they are bound ---- */
 
 #define HOLDS_MAX      256 /* sockets; ports beyond are chosen but not kept */
@@ -194,6 +211,7 @@ struct engine {
     struct followed *followed;
     struct images images;
     struct values values;
+    struct details details;
     struct holds holds;
     struct loop_timer *alarm; /* the core's */
 

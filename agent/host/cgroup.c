@@ -299,7 +299,7 @@ static enum err_code make_slice(const char *task_id, const struct host_cgroup_li
     enum err_code code;
 
     host_systemd_limits(&a, task_id, l);
-    code = host_run(a.argv, SYSTEMD_RUN_MS, e);
+    code = host_run_well((const char *const *)a.argv, SYSTEMD_RUN_MS, e);
     host_args_fini(&a);
     return code;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 struct host_capacity {
@@ -107,3 +108,35 @@ struct host_ip host_ip_compat(void);
 /* Did cloud-init find no data source at all (v1.datasource is DataSourceNone)? False when
  * the file cannot be read. (cloud_init.c) */
 bool host_cloud_init_none(const char *path);
+
+/* ---- the way of tasks to the local endpoints (rules.c) ----
+ *
+ * local-endpoints 1 and config-registration 9: the sysctl, the rules of nat and filter, and the
+ * route that make 169.254.170.2:80 the agent's port, and keep others from what is meant for this
+ * host. Each rule is looked for first (iptables -C), so that ours never add up; copies that another
+ * agent's crashes have left go with ours at the take. Rules of others are never touched, and
+ * ours are put where the specification says.
+ * Everything blocks (child programs): for a worker. */
+struct host_rules_config {
+    const char *iptables, *ip6tables, *ip; /* programs; NULL: found on PATH */
+    const char *proc;                      /* "/proc" */
+    uint16_t endpoints_port;               /* 51679 */
+    uint16_t introspection_port;           /* 51678 */
+    bool skip_localhost_filter;            /* ECS_SKIP_LOCALHOST_TRAFFIC_FILTER */
+    bool offhost_introspection;            /* ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS */
+    const char *bridge;                    /* Docker's default bridge; NULL: none */
+};
+/* Puts what is missing, takes away what this configuration does not want, and goes on after
+ * failures. ERR_INVALID: a bridge of that name cannot be. ERR_NOT_FOUND: there is no iptables here;
+ * ERR_DENIED, ERR_IO: what could not be put and the program's own words. What was put stays. */
+MUST_CHECK enum err_code host_rules_put(const struct host_rules_config *c, struct err *e);
+/* Takes away all of ours, however often each is there; goes on after failures and tells the
+ * first one. */
+MUST_CHECK enum err_code host_rules_take(const struct host_rules_config *c, struct err *e);
+
+/* Runs a program without a shell, with no environment but PATH; its standard output and error
+ * (at most 16 KiB) are appended to `out` (NULL is fine). `argv` ends with NULL. *status: its
+ * exit code, or 128 and the signal that ended it. ERR_NOT_FOUND: no such program.
+ * ERR_TIMEOUT: it was killed. Blocks. (run.c) */
+MUST_CHECK enum err_code host_run(const char *const *argv, int64_t timeout_ms, int *status,
+                                  struct buf *out, struct err *e);

@@ -58,4 +58,17 @@ void host_systemd_limits(struct host_args *a, const char *task_id,
 
 /* Runs systemctl with `verb` and, unless it is NULL, the slice of the task. */
 MUST_CHECK enum err_code host_systemctl(const char *verb, const char *task_id, struct err *e);
-MUST_CHECK enum err_code host_run(char *const argv[], int64_t timeout_ms, struct err *e);
+
+/* ---- run.c ---- */
+
+/* As host_run; a program that does not end well is ERR_IO, with what it said. */
+MUST_CHECK enum err_code host_run_well(const char *const *argv, int64_t timeout_ms, struct err *e);
+
+/* ---- rules.c ---- */
+
+/* What /proc/net/route says: a usable default route, one to the endpoints' own address. */
+void host_parse_local_routes(const char *text, bool *has_default, bool *has_ours);
+/* Of the rules as "iptables -S INPUT" lists them: is the one that accepts `port` from the
+ * bridge above the one that drops what does not come from `loopback`? */
+bool host_rules_in_order(const char *listed, const char *bridge, const char *loopback,
+                         const char *port);

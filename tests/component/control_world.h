@@ -1,7 +1,7 @@
 #pragma once
 /* control_world: the client of a control plane that is scripted on real sockets: one peer for
- * the ECS API, one for the session, and where a test wants them one for the instance's
- * metadata and one for EC2. Include it in one file of a program, after cmocka. */
+ * the ECS API, one for the session, and where a test wants them one for telemetry, one for the
+ * instance's metadata and one for EC2. Include it in one file of a program, after cmocka. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,8 @@ struct fixture {
     struct control_timing timing;
     struct control *control;
     struct loop_timer *guard, *poll;
-    struct peer *api, *session, *metadata, *ec2;
+    struct peer *api, *session, *telemetry, *metadata, *ec2;
+    const struct tcs_source *source; /* of telemetry; called with the fixture */
     struct control_machine machine;
     const char *instance_arn; /* known from before */
     const char *outpost_arn;  /* what the attributes are to be echoed with */
@@ -224,7 +225,7 @@ static void set_up(struct fixture *f)
     f->timing = control_timing_default;
     f->timing.silence_ms = f->timing.max_age_ms = f->timing.inactive_ms = LONG_MS;
     f->timing.session = (struct backoff_rule){ 20, 100, 20, 0 };
-    f->timing.registration = f->timing.unreachable = f->timing.session;
+    f->timing.registration = f->timing.unreachable = f->timing.telemetry = f->timing.session;
     f->timing.floor_ms = 20;
     buf_init(&f->requests, 1 << 20);
     f->loop = loop_create();
@@ -253,6 +254,12 @@ static UNUSED void start_ec2(struct fixture *f, peer_script *script)
 {
     f->ec2 = peer_start(script, f);
     snprintf(f->ec2_url, sizeof f->ec2_url, "http://127.0.0.1:%d", peer_port(f->ec2));
+}
+
+/* Before `start`; f->source says what it is told. */
+static UNUSED void start_telemetry(struct fixture *f, peer_script *script)
+{
+    f->telemetry = peer_start(script, f);
 }
 
 /* `api` is there in all tests; `session` may be NULL. */
@@ -289,6 +296,7 @@ static void start(struct fixture *f, peer_script *api, peer_script *session)
     args.imds = f->imds;
     args.roles = f->roles;
     args.config = &f->config;
+    args.telemetry = f->source;
     f->control = control_create(&args, &events, f);
     control_set_timing(f->control, &f->timing);
     control_start(f->control);
@@ -312,6 +320,7 @@ static void run(struct fixture *f)
             struct peer **peer;
         } peers[] = { { "api", &f->api },
                       { "session", &f->session },
+                      { "telemetry", &f->telemetry },
                       { "metadata", &f->metadata },
                       { "ec2", &f->ec2 } };
 
@@ -343,6 +352,8 @@ static void tear_down(struct fixture *f)
         fail_msg("api: %s", bad);
     if ((bad = stop_peer(&f->session)))
         fail_msg("session: %s", bad);
+    if ((bad = stop_peer(&f->telemetry)))
+        fail_msg("telemetry: %s", bad);
     if ((bad = stop_peer(&f->metadata)))
         fail_msg("metadata: %s", bad);
     if ((bad = stop_peer(&f->ec2)))
@@ -405,11 +416,13 @@ static void serve_register(struct peer *p, struct fixture *f)
           "\"clientToken\":\"", 200, f->register_answer);
 }
 
+/* Without a peer for the session nobody listens there. */
 static UNUSED void serve_discover(struct peer *p, struct fixture *f)
 {
     AUTO(str)
-    char *body = mem_printf("{\"endpoint\":\"%s\",\"telemetryEndpoint\":\"https://t\"}",
-                            peer_url(f->session, "http", "/"));
+    char *body = mem_printf("{\"endpoint\":\"%s\",\"telemetryEndpoint\":\"%s\"}",
+                            f->session ? peer_url(f->session, "http", "/") : "http://127.0.0.1:9/",
+                            f->telemetry ? peer_url(f->telemetry, "http", "/") : "https://t");
 
     serve(p, ".DiscoverPollEndpoint", "\"containerInstance\":\"" CI "\",\"zoneId\":\"\"}", 200,
           body);

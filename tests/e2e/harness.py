@@ -121,6 +121,10 @@ class Agent:
             "ECS_IMAGE_PULL_BEHAVIOR": "prefer-cached",
             "ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION": "1s",
             "ECS_CONTAINER_STOP_TIMEOUT": "10s",
+            # Agents of other scenarios run beside this one.
+            "BERTH_TASKS_PORT": "0",
+            "BERTH_INTROSPECTION_PORT": "0",
+            "BERTH_NETWORK_RULES": "none",
             "ASAN_OPTIONS": "detect_leaks=1",
             "UBSAN_OPTIONS": "print_stacktrace=1",
         }

@@ -8,7 +8,7 @@ static void facts(struct str json)
     struct ctr_facts f = { 0 }, copy = { 0 };
     struct err e = { 0 };
 
-    if (docker_decode_facts(json, &f, &e)) {
+    if (docker_decode_facts(json, &f, NULL, &e)) {
         LAW(*e.msg);
         return;
     }

@@ -47,7 +47,8 @@ class Lint(unittest.TestCase):
         self.assertEqual(len(self.includes(agent__docker__a_c='#include "io/internal.h"\n')), 1)
 
     def test_libraries_have_one_home(self):
-        for header in ("jansson.h", "uv.h", "curl/curl.h", "wslay/wslay.h", "sqlite3.h"):
+        for header in ("jansson.h", "uv.h", "curl/curl.h", "wslay/wslay.h", "sqlite3.h",
+                       "microhttpd.h"):
             self.assertEqual(len(self.includes(agent__docker__a_c=f"#include <{header}>\n")), 1)
         self.assertEqual(self.includes(agent__store__a_c="#include <sqlite3.h>\n"), [])
         self.assertEqual(self.includes(agent__base__json_c="#include <jansson.h>\n"), [])

@@ -410,40 +410,48 @@ void peer_ws_send(struct peer *p, bool fin, int opcode, const void *data, size_t
     peer_send_bytes(p, frame.data, frame.len);
 }
 
-void peer_ws_expect(struct peer *p, int opcode, const void *data, size_t n)
+struct str peer_ws_read(struct peer *p, int opcode)
 {
     const unsigned char *h;
     size_t at = 2, len;
 
+    buf_reset(&p->body);
     if (!have(p, 2, "frame"))
-        return;
+        return buf_str(&p->body);
     h = (const unsigned char *)p->in.data;
     len = h[1] & 0x7f;
     if (!(h[1] & 0x80)) {
         peer_fail(p, "a frame of the client is not masked");
-        return;
+        return buf_str(&p->body);
     }
     if (h[0] != (0x80 | opcode)) {
         peer_fail(p, "a frame begins with 0x%02x instead of 0x%02x", h[0], 0x80 | opcode);
-        return;
+        return buf_str(&p->body);
     }
     if (len >= 126) {
         size_t size = len == 126 ? 2 : 8;
 
         if (!have(p, at + size, "frame length"))
-            return;
+            return buf_str(&p->body);
         len = 0;
         for (size_t i = 0; i < size; i++)
             len = len << 8 | (unsigned char)p->in.data[at + i];
         at += size;
     }
     if (!have(p, at + 4 + len, "frame"))
-        return;
+        return buf_str(&p->body);
     for (size_t i = 0; i < len; i++)
-        p->in.data[at + 4 + i] = (char)(p->in.data[at + 4 + i] ^ p->in.data[at + i % 4]);
-    if (len != n || memcmp(p->in.data + at + 4, data, n) != 0)
-        peer_fail(p, "the frame holds \"%.*s\"", (int)(len < 200 ? len : 200), p->in.data + at + 4);
+        buf_putc(&p->body, (char)(p->in.data[at + 4 + i] ^ p->in.data[at + i % 4]));
     buf_consume(&p->in, at + 4 + len);
+    return buf_str(&p->body);
+}
+
+void peer_ws_expect(struct peer *p, int opcode, const void *data, size_t n)
+{
+    struct str got = peer_ws_read(p, opcode);
+
+    if (got.n != n || (n > 0 && memcmp(got.p, data, n) != 0))
+        peer_fail(p, "the frame holds \"%.*s\"", (int)(got.n < 200 ? got.n : 200), got.p);
 }
 
 void peer_ws_send_close(struct peer *p, int code)

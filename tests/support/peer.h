@@ -54,6 +54,8 @@ void peer_ws_accept(struct peer *p); /* accept, read the handshake, answer 101 *
 void peer_ws_answer(struct peer *p); /* the same on the current connection */
 const char *peer_ws_key(struct peer *p, char accept[29]); /* of the head; its right answer */
 void peer_ws_send(struct peer *p, bool fin, int opcode, const void *data, size_t n);
+/* Reads the next frame, which must be of that kind, masked and whole; kept until the next one. */
+struct str peer_ws_read(struct peer *p, int opcode);
 /* The next frame must be this one; it must be masked and whole. */
 void peer_ws_expect(struct peer *p, int opcode, const void *data, size_t n);
 /* A close frame; code 0 is one without a body. */

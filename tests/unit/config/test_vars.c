@@ -33,7 +33,7 @@ static const struct {
     { "ECS_ENABLE_RUNTIME_STATS", "EnableRuntimeStats", I },
     { "ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2", "PropagateTaskMemoryLimitCgroupV2", N },
     { "ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST", "TaskIAMRoleEnabledForNetworkHost", N },
-    { "ECS_AUDIT_LOGFILE_DISABLED", "CredentialsAuditLogDisabled", L },
+    { "ECS_AUDIT_LOGFILE_DISABLED", "CredentialsAuditLogDisabled", N },
     { "ECS_ENABLE_GPU_SUPPORT", "GPUSupportEnabled", N },
     { "ECS_ENABLE_INF_SUPPORT", "InferentiaSupportEnabled", L },
     { "ECS_DISABLE_TASK_METADATA_AZ", "TaskMetadataAZDisabled", L },
@@ -79,9 +79,9 @@ static const struct {
     { "ECS_INSTANCE_ATTRIBUTES", "InstanceAttributes", N },
     { "ECS_CONTAINER_INSTANCE_TAGS", "ContainerInstanceTags", N },
     { "ECS_CONTAINER_INSTANCE_PROPAGATE_TAGS_FROM", "ContainerInstancePropagateTagsFrom", N },
-    { "ECS_AUDIT_LOGFILE", "CredentialsAuditLogFile", L },
-    { "ECS_TASK_METADATA_RPS_LIMIT", "TaskMetadataSteadyStateRate", L },
-    { "", "TaskMetadataBurstRate", L },
+    { "ECS_AUDIT_LOGFILE", "CredentialsAuditLogFile", N },
+    { "ECS_TASK_METADATA_RPS_LIMIT", "TaskMetadataSteadyStateRate", N },
+    { "", "TaskMetadataBurstRate", N },
     { "ECS_NVIDIA_RUNTIME", "NvidiaRuntime", L },
     { "ECS_EBSTA_SUPPORTED", "EBSTASupportEnabled", L },
     { "ECS_VOLUME_PLUGIN_CAPABILITIES", "VolumePluginCapabilities", L },
@@ -158,8 +158,8 @@ static const struct {
     { "AWS_EC2_METADATA_V1_DISABLED", "", N },
     { "AWS_EC2_METADATA_DISABLED", "", N },
     /* the init program's own */
-    { "ECS_SKIP_LOCALHOST_TRAFFIC_FILTER", "", L },
-    { "ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS", "", L },
+    { "ECS_SKIP_LOCALHOST_TRAFFIC_FILTER", "", N },
+    { "ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS", "", N },
     { "ECS_OFFHOST_INTROSPECTION_INTERFACE_NAME", "", I },
     { "CREDENTIALS_FETCHER_HOST", "", L },
     { "CREDENTIALS_FETCHER_HOST_DIR", "", L },
@@ -180,6 +180,10 @@ static const struct {
     { "BERTH_DISK_LOW_WATERMARK", "", N },
     { "BERTH_DISK_CHECK_INTERVAL", "", N },
     { "BERTH_LOCAL_TASKS", "", N },
+    { "BERTH_TASKS_PORT", "", N },
+    { "BERTH_NETWORK_RULES", "", N },
+    { "BERTH_INTROSPECTION_PORT", "", N },
+    { "BERTH_BIND_CREDENTIALS", "", N },
     { "BERTH_DRAIN_ON", "", N },
     { "BERTH_INSTANCE_CONFIG", "", N },
 #undef N
@@ -253,7 +257,7 @@ static void test_rows_are_sound(void **state)
             assert_non_null(v->only);
         if (v->support == CONFIG_INERT)
             assert_true(v->offset == NO_FIELD && !v->in_env);
-        if (v->support == CONFIG_NOW && !v->in_env && !v->deprecated)
+        if (v->support == CONFIG_NOW && v->name && !v->in_env && !v->deprecated)
             assert_true(v->offset != NO_FIELD);
         for (size_t j = 0; j < i; j++)
             assert_true(v->offset == NO_FIELD || vars_at(j)->offset != v->offset);

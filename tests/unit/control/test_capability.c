@@ -88,8 +88,8 @@ static void test_every_attribute_has_its_state(void **state)
         { C "logging-driver.*", NOW },
         { C "selinux", NOW },
         { C "apparmor", NOW },
-        { C "task-iam-role", LATER },              /* the endpoint of role credentials */
-        { C "task-iam-role-network-host", LATER }, /* likewise */
+        { C "task-iam-role", NOW },
+        { C "task-iam-role-network-host", NOW },
         { E "task-cpu-mem-limit", NOW },
         { E "increased-task-cpu-limit", NOW },
         { E "task-eni", LATER }, /* networks of tasks' own, here to task-eni-trunking */

@@ -124,7 +124,7 @@ static void states(void **state)
         struct ctr_facts f = { 0 };
         struct err e = { 0 };
 
-        assert_int_equal(docker_decode_facts(str_of(cases[i].json), &f, &e), ERR_OK);
+        assert_int_equal(docker_decode_facts(str_of(cases[i].json), &f, NULL, &e), ERR_OK);
         assert_string_equal(f.id, ID);
         assert_int_equal(f.created_ms, MS1);
         assert_int_equal(f.status, cases[i].status);
@@ -165,7 +165,7 @@ static void bindings_are_sorted(void **state)
                                          "\"5/sctp\":[{\"HostPort\":\"5\"}],"
                                          "\"80/tcp\":[{\"HostIp\":\"::\",\"HostPort\":\"32770\"},"
                                          "{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"32770\"}]")),
-                            &f, &e),
+                            &f, NULL, &e),
         ERR_OK);
     assert_int_equal(f.n_bindings, COUNT_OF(want));
     for (size_t i = 0; i < COUNT_OF(want); i++) {
@@ -232,7 +232,7 @@ static void facts_that_cannot_be_read(void **state)
         struct ctr_facts f = { .exit_code = 77 };
         struct err e = { 0 };
 
-        if (docker_decode_facts(str_of(cases[i].json), &f, &e) == ERR_OK)
+        if (docker_decode_facts(str_of(cases[i].json), &f, NULL, &e) == ERR_OK)
             fail_msg("'%s' was accepted", cases[i].json);
         assert_int_equal(e.code, ERR_IO);
         if (!strstr(e.msg, cases[i].text))
@@ -253,7 +253,7 @@ static void a_long_error_is_cut_at_a_character(void **state)
     for (int i = 0; i < 400; i++)
         buf_puts(&json, "\xc3\xa9");
     buf_puts(&json, "\"}}");
-    assert_int_equal(docker_decode_facts(buf_str(&json), &f, &e), ERR_OK);
+    assert_int_equal(docker_decode_facts(buf_str(&json), &f, NULL, &e), ERR_OK);
     assert_int_equal(strlen(f.error), 511);
     assert_int_equal((unsigned char)f.error[510], 0xa9);
     ctr_facts_fini(&f);
@@ -582,8 +582,8 @@ static void truncated_answers(void **state)
         char *exact = mem_alloc(n ? n : 1);
 
         memcpy(exact, json, n);
-        assert_int_equal(docker_decode_facts((struct str){ exact, n }, &f, &(struct err){ 0 }),
-                         ERR_IO);
+        assert_int_equal(
+            docker_decode_facts((struct str){ exact, n }, &f, NULL, &(struct err){ 0 }), ERR_IO);
         assert_int_equal(
             docker_decode_event((struct str){ exact, n }, &ev, &known, &doc, &(struct err){ 0 }),
             ERR_IO);

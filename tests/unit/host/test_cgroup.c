@@ -248,17 +248,6 @@ static void test_no_systemctl(void **state)
     setenv("PATH", old, 1);
 }
 
-static void test_a_child_that_hangs_is_ended(void **state)
-{
-    char sleeper[] = "sleep", forever[] = "1000", talker[] = "yes";
-    char *const hangs[] = { sleeper, forever, NULL }, *const talks[] = { talker, talker, NULL };
-    struct err e = { 0 };
-
-    (void)state;
-    assert_int_equal(host_run(hangs, 20, &e), ERR_TIMEOUT);
-    assert_int_equal(host_run(talks, 20, NULL), ERR_TIMEOUT);
-}
-
 static void test_names_that_are_no_names(void **state)
 {
     static const char *const bad[] = { "", "..", "a/b", "a.b", "-a", "a b" };
@@ -284,15 +273,10 @@ int main(void)
 {
 #define WITH_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cpu),
-        cmocka_unit_test(test_systemd_arguments),
-        cmocka_unit_test(test_slice_path),
-        WITH_ROOT(test_v2_writes_limits),
-        WITH_ROOT(test_v2_needs_controllers),
-        WITH_ROOT(test_systemd_driver),
-        WITH_ROOT(test_no_systemctl),
-        cmocka_unit_test(test_a_child_that_hangs_is_ended),
-        WITH_ROOT(test_names_that_are_no_names),
+        cmocka_unit_test(test_cpu),           cmocka_unit_test(test_systemd_arguments),
+        cmocka_unit_test(test_slice_path),    WITH_ROOT(test_v2_writes_limits),
+        WITH_ROOT(test_v2_needs_controllers), WITH_ROOT(test_systemd_driver),
+        WITH_ROOT(test_no_systemctl),         WITH_ROOT(test_names_that_are_no_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

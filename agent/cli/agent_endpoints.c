@@ -1,0 +1,398 @@
+#include "cli/agent_endpoints.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/agent_view.h"
+#include "endpoints/credentials.h"
+#include "endpoints/introspect.h"
+#include "endpoints/metadata.h"
+
+#define ROUTES_MAX     32
+#define DEFAULT_BRIDGE "docker0"
+
+static const struct backoff_rule bind_rule = { 1000, 200, 60000, 20 };
+
+struct endpoints {
+    struct agent *agent;
+    struct route routes[ROUTES_MAX];
+    struct endpoint_listener tasks_listener, introspect_listener;
+    struct limits *limits;
+    struct audit *audit;
+    struct credentials_endpoint credentials;
+    struct metadata_endpoint metadata;
+    struct introspect_endpoint introspect;
+    char *version;
+    struct http_server *tasks, *introspection;
+    struct loop_timer *retry;
+    struct backoff backoff;
+    struct host_rules_config rules;
+    struct err rules_err;
+    struct work *putting;
+};
+
+/* ---- who asks ---- */
+
+/* The task whose container has the address. Of a task in the host's network nothing can be told
+ * from it. */
+static const char *who(void *user, const struct http_call_head *head)
+{
+    struct endpoints *ep = user;
+
+    return engine_task_at(ep->agent->engine, head->peer.address);
+}
+
+static enum credentials_may may(void *user, const struct http_call_head *head, const char *id)
+{
+    struct endpoints *ep = user;
+    const char *asks = who(ep, head);
+    struct role_credentials role;
+
+    if (!asks || !ep->agent->config->bind_credentials)
+        return CREDENTIALS_CALLER_UNKNOWN;
+    if (!roles_get(ep->agent->roles, id, &role) || str_empty(role.task_arn))
+        return CREDENTIALS_CALLER_UNKNOWN;
+    return streq(role.task_arn, asks) ? CREDENTIALS_ALLOW : CREDENTIALS_REFUSE;
+}
+
+struct role_search {
+    const char *id;
+    enum credentials_kind kind;
+};
+
+static void look_for_role(void *user, const struct task *t)
+{
+    struct role_search *s = user;
+
+    if (t->role_credentials_id && streq(t->role_credentials_id, s->id))
+        s->kind = CREDENTIALS_TASK;
+    else if (t->execution_credentials_id && streq(t->execution_credentials_id, s->id))
+        s->kind = CREDENTIALS_EXECUTION;
+}
+
+static enum credentials_kind known(void *user, const char *id)
+{
+    struct endpoints *ep = user;
+    struct role_search s = { .id = id, .kind = CREDENTIALS_UNKNOWN };
+
+    core_each_task(engine_core(ep->agent->engine), look_for_role, &s);
+    return s.kind;
+}
+
+/* ---- what is told ---- */
+
+static bool find(void *user, const char *id, const char **task_arn, size_t *container,
+                 const char **docker_id)
+{
+    struct endpoints *ep = user;
+    const struct core *core = engine_core(ep->agent->engine);
+
+    if (!core_find_metadata(core, id, task_arn, container))
+        return false;
+    *docker_id = core_docker_id(core, *task_arn, *container);
+    return !str_empty(*docker_id);
+}
+
+static bool view(void *user, const char *task_arn, metadata_view_fn *fn, void *arg)
+{
+    struct endpoints *ep = user;
+    struct agent_view v;
+
+    if (!agent_view_make(&v, ep->agent->engine, ep->agent->config->cluster, task_arn))
+        return false;
+    fn(arg, &v.task);
+    agent_view_fini(&v);
+    return true;
+}
+
+static bool stats(void *user, const char *docker_id, bool v4, struct jw *w)
+{
+    struct endpoints *ep = user;
+
+    return ep->agent->metrics && metrics_write_stats(ep->agent->metrics, docker_id, v4, w);
+}
+
+static const char *instance_arn(void *user)
+{
+    struct endpoints *ep = user;
+
+    return ep->agent->instance_arn;
+}
+
+struct each {
+    struct endpoints *ep;
+    introspect_view_fn *fn;
+    void *arg;
+};
+
+static void view_one(void *user, const struct task *t)
+{
+    struct each *e = user;
+
+    view(e->ep, t->arn, e->fn, e->arg);
+}
+
+static void each(void *user, introspect_view_fn *fn, void *arg)
+{
+    struct endpoints *ep = user;
+    struct each e = { ep, fn, arg };
+
+    core_each_task(engine_core(ep->agent->engine), view_one, &e);
+}
+
+/* ---- the routes ---- */
+
+static void on_credentials_v1(void *user, struct http_call *c, const struct route_match *m)
+{
+    struct endpoints *ep = user;
+
+    credentials_serve_v1(&ep->credentials, c, m);
+}
+
+static void on_credentials_v2(void *user, struct http_call *c, const struct route_match *m)
+{
+    struct endpoints *ep = user;
+
+    credentials_serve_v2(&ep->credentials, c, m);
+}
+
+static void on_metadata(void *user, struct http_call *c, const struct route_match *m)
+{
+    struct endpoints *ep = user;
+
+    metadata_serve(&ep->metadata, c, m);
+}
+
+static void on_introspection(void *user, struct http_call *c, const struct route_match *m)
+{
+    struct endpoints *ep = user;
+
+    introspect_serve(&ep->introspect, c, m);
+}
+
+static void on_limited(void *user, struct http_call *c, struct str path)
+{
+    struct endpoints *ep = user;
+
+    credentials_audit_limited(&ep->credentials, c, path);
+}
+
+static void on_task_call(void *user, struct http_call *c)
+{
+    struct endpoints *ep = user;
+
+    endpoint_serve(&ep->tasks_listener, c);
+}
+
+static void on_introspect_call(void *user, struct http_call *c)
+{
+    struct endpoints *ep = user;
+
+    endpoint_serve(&ep->introspect_listener, c);
+}
+
+static void on_gone(void *user, struct http_call *c)
+{
+    (void)user; /* every answer is given at once */
+    (void)c;
+}
+
+static size_t put_task_routes(struct endpoints *ep)
+{
+    size_t n = 0;
+
+    ep->routes[n++] = (struct route){ "/v1/credentials", NULL, on_credentials_v1 };
+    ep->routes[n++] = (struct route){ "/v2/credentials/**", NULL, on_credentials_v2 };
+    for (size_t i = 0; i < metadata_patterns_n; i++)
+        ep->routes[n++] = (struct route){ metadata_patterns[i], NULL, on_metadata };
+    return n;
+}
+
+/* ---- listening ---- */
+
+static bool listen_on(struct endpoints *ep, const char *address, uint16_t port,
+                      http_handler_fn *handle, struct http_server **out)
+{
+    const struct http_server_args args = { .loop = ep->agent->loop,
+                                           .fd = -1,
+                                           .address = address,
+                                           .port = port,
+                                           .handle = handle,
+                                           .gone = on_gone,
+                                           .user = ep };
+    struct err e = { 0 };
+
+    if (!port || *out || !http_server_create(&args, out, &e))
+        return true;
+    log_warn("a local endpoint cannot listen; trying again", kv_s("address", address),
+             kv_i("port", port), kv_err(&e));
+    return false;
+}
+
+static void listen_all(void *user)
+{
+    struct endpoints *ep = user;
+    struct agent *a = ep->agent;
+    /* A kernel without IPv6 has no "::" to listen on. */
+    const char *any = access("/proc/net/if_inet6", F_OK) ? "0.0.0.0" : "::";
+    bool tasks =
+        listen_on(ep, "127.0.0.1", (uint16_t)a->config->tasks_port, on_task_call, &ep->tasks);
+    bool others = listen_on(ep, any, (uint16_t)a->config->introspection_port, on_introspect_call,
+                            &ep->introspection);
+
+    if (!tasks || !others)
+        loop_timer_arm(ep->retry, backoff_next(&ep->backoff, &bind_rule, &a->rng));
+}
+
+/* ---- the way there ---- */
+
+static struct host_rules_config rules_of(const struct agent *a)
+{
+    return (struct host_rules_config){
+        .proc = "/proc",
+        .endpoints_port = (uint16_t)a->config->tasks_port,
+        .introspection_port = (uint16_t)a->config->introspection_port,
+        .skip_localhost_filter = a->config->skip_localhost_filter,
+        .offhost_introspection = a->config->offhost_introspection,
+        .bridge = access("/sys/class/net/" DEFAULT_BRIDGE, F_OK) ? NULL : DEFAULT_BRIDGE,
+    };
+}
+
+static void put_rules(void *user)
+{
+    struct endpoints *ep = user;
+
+    (void)!host_rules_put(&ep->rules, &ep->rules_err);
+}
+
+static void on_rules(void *user)
+{
+    struct endpoints *ep = user;
+
+    ep->putting = NULL;
+    if (ep->rules_err.code)
+        log_warn("tasks may not reach their credentials and metadata at 169.254.170.2",
+                 kv_err(&ep->rules_err));
+    else
+        log_info("tasks reach their credentials and metadata at 169.254.170.2");
+}
+
+static void begin_rules(struct endpoints *ep)
+{
+    const struct config *c = ep->agent->config;
+
+    if (c->network_rules == RULES_NONE || !c->tasks_port)
+        return;
+    ep->rules = rules_of(ep->agent);
+    ep->putting = loop_work(ep->agent->loop, put_rules, on_rules, ep);
+}
+
+static void end_rules(struct endpoints *ep)
+{
+    struct err e = { 0 };
+
+    work_cancel(ep->putting);
+    if (ep->agent->config->network_rules != RULES_REMOVE || !ep->rules.endpoints_port)
+        return;
+    if (host_rules_take(&ep->rules, &e))
+        log_warn("the rules for 169.254.170.2 could not be taken away", kv_err(&e));
+}
+
+/* ---- life ---- */
+
+static void open_audit(struct endpoints *ep)
+{
+    const struct config *c = ep->agent->config;
+    const struct log_file_rule rule = {
+        .roll = c->log_rollover == ROLLOVER_SIZE ? LOG_ROLL_SIZE : LOG_ROLL_HOURLY,
+        .max_bytes = c->log_max_bytes,
+        .roll_count = c->log_roll_count,
+    };
+    struct err e = { 0 };
+
+    if (c->audit_log_disabled)
+        return;
+    if (agent_make_parent(c->audit_log, &e) ||
+        audit_open(c->audit_log, &rule, -1, &ep->audit, &e)) {
+        log_warn("the audit log cannot be written; going on without", kv_s("file", c->audit_log),
+                 kv_err(&e));
+        return;
+    }
+    audit_set_instance(ep->audit, c->cluster, ep->agent->instance_arn);
+}
+
+void endpoints_begin(struct agent *a)
+{
+    static const struct route everything[] = { { "/**", NULL, on_introspection } };
+    const struct config *c = a->config;
+    struct endpoints *ep;
+
+    if (a->endpoints) {
+        endpoints_changed(a);
+        return;
+    }
+    ep = NEW(struct endpoints);
+    a->endpoints = ep;
+    ep->agent = a;
+    ep->limits = limits_create(&(struct limits_args){ .rate = c->metadata_rate.steady,
+                                                      .burst = c->metadata_rate.burst,
+                                                      .seed = rng_next(&a->rng) });
+    open_audit(ep);
+    ep->tasks_listener = (struct endpoint_listener){ .routes = ep->routes,
+                                                     .n_routes = put_task_routes(ep),
+                                                     .limits = ep->limits,
+                                                     .who = who,
+                                                     .limited = on_limited,
+                                                     .user = ep };
+    ep->introspect_listener = (struct endpoint_listener){ .routes = everything,
+                                                          .n_routes = COUNT_OF(everything),
+                                                          .user = ep };
+    ep->credentials = (struct credentials_endpoint){ .roles = a->roles,
+                                                     .known = known,
+                                                     .may = may,
+                                                     .user = ep,
+                                                     .listener = &ep->tasks_listener,
+                                                     .audit = ep->audit };
+    ep->metadata.source = (struct metadata_source){ find, view, stats, ep };
+    ep->metadata.listener = &ep->tasks_listener;
+    ep->version = mem_printf("Amazon ECS Agent - v%s (%s)", CLI_REFERENCE_VERSION, CLI_AGENT_HASH);
+    ep->introspect.source = (struct introspect_source){ .cluster = c->cluster,
+                                                        .version = ep->version,
+                                                        .instance_arn = instance_arn,
+                                                        .each = each,
+                                                        .user = ep };
+    ep->introspect.listener = &ep->introspect_listener;
+    ep->retry = loop_timer_create(a->loop, listen_all, ep);
+    listen_all(ep);
+    begin_rules(ep);
+}
+
+void endpoints_changed(struct agent *a)
+{
+    struct endpoints *ep = a->endpoints;
+
+    if (!ep)
+        return;
+    ep->introspect.source.cluster = a->config->cluster;
+    if (ep->audit)
+        audit_set_instance(ep->audit, a->config->cluster, a->instance_arn);
+}
+
+void endpoints_end(struct agent *a)
+{
+    struct endpoints *ep = a->endpoints;
+
+    if (!ep)
+        return;
+    end_rules(ep);
+    http_server_destroy(ep->tasks);
+    http_server_destroy(ep->introspection);
+    loop_timer_destroy(ep->retry);
+    limits_destroy(ep->limits);
+    audit_close(ep->audit);
+    free(ep->version);
+    free(ep);
+    a->endpoints = NULL;
+}

@@ -1,0 +1,622 @@
+#include "io/http_server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uthash.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "io/http_address.h"
+
+/* The library reads a head into this and keeps what it found in it beside it. */
+#define CONNECTION_MEMORY ((size_t)2 * HTTP_SERVER_HEAD_MAX)
+/* Those that are shut down already still count for the library until it looks at them. */
+#define DYING_MAX 256
+/* So often the library may say at once that it has more to do. */
+#define RUNS_MAX 8
+#define HUP_MAX  64
+/* The kernel counts in ticks. What came sooner after the rest began has had its time anyway. */
+#define TICK_MS 20
+
+/* Clients of one address. */
+struct peer {
+    struct http_ip ip; /* key */
+    size_t n;          /* those that are not dying */
+    size_t all;
+    struct list at_rest; /* http_call.rest, the longest first */
+    UT_hash_handle hh;
+};
+
+enum phase {
+    PHASE_REST,     /* no head yet */
+    PHASE_BODY,     /* a head is there */
+    PHASE_ASKED,    /* the handler has it */
+    PHASE_ANSWERED, /* the answer is being sent */
+};
+
+/* A connection and the request that it carries: there is one at a time. */
+struct http_call {
+    struct http_server *server;
+    struct MHD_Connection *mhd;
+    struct peer *peer;
+    int fd;
+    struct list by_time; /* of the server */
+    struct list rest;    /* of the peer, while PHASE_REST */
+    int64_t due_ms;
+    enum phase phase;
+    bool dying;    /* shut down; the library is about to notice */
+    bool parked;   /* the library leaves it alone until http_reply */
+    bool served;   /* an answer went out before */
+    bool extended; /* a head had begun when the time to begin it was up */
+    struct buf target, body;
+    struct http_call_head head;
+    struct MHD_Response *response;
+    unsigned status;
+};
+
+struct http_server {
+    struct loop *loop;
+    struct MHD_Daemon *mhd;
+    uv_poll_t *poll; /* the library's epoll descriptor */
+    int hup_fd;      /* an epoll descriptor of our own, for the parked ones */
+    uv_poll_t *hup_poll;
+    struct loop_timer *again; /* the library has more to do */
+    struct loop_timer *clock;
+    struct list by_time; /* http_call.by_time: all that are not dying, soonest due first */
+    struct peer *peers;
+    size_t n; /* those that are not dying */
+    uint16_t port;
+    int busy;   /* we are inside one of our own entry points */
+    bool ended; /* destroyed; what is left goes when we are out */
+    http_handler_fn *handle;
+    http_gone_fn *gone;
+    void *user;
+};
+
+/* ---- time ---- */
+
+/* All wait equally long, so who is touched last is due last. */
+static void touch(struct http_call *c)
+{
+    struct http_server *s = c->server;
+
+    if (c->dying || s->ended)
+        return;
+    c->due_ms = loop_now_ms(s->loop) + HTTP_SERVER_TIMEOUT_MS;
+    list_remove(&c->by_time);
+    list_push_back(&s->by_time, &c->by_time);
+    if (!loop_timer_armed(s->clock))
+        loop_timer_arm(s->clock, HTTP_SERVER_TIMEOUT_MS);
+}
+
+/* ---- the end of a connection ---- */
+
+static void unpark(struct http_call *c)
+{
+    c->parked = false;
+    epoll_ctl(c->server->hup_fd, EPOLL_CTL_DEL, c->fd, NULL);
+    MHD_resume_connection(c->mhd);
+    /* It looks at those when it runs next, and nothing else makes it run. */
+    if (!c->server->ended)
+        loop_timer_arm(c->server->again, 0);
+}
+
+/* The library has no call to close a connection. It closes one whose socket is shut down
+ * as soon as it looks, which the shutdown makes it do. */
+static void doom(struct http_call *c)
+{
+    if (c->dying)
+        return;
+    c->dying = true;
+    list_remove(&c->by_time);
+    list_remove(&c->rest);
+    c->peer->n--;
+    c->server->n--;
+    shutdown(c->fd, SHUT_RDWR);
+    if (c->parked)
+        unpark(c);
+}
+
+/* As doom; who was to answer learns it. */
+static void lose(struct http_call *c)
+{
+    bool tell = c->parked;
+
+    doom(c);
+    if (tell && c->server->gone)
+        c->server->gone(c->server->user, c);
+}
+
+/* ---- a request ---- */
+
+static void *on_target(void *user, const char *target, struct MHD_Connection *mhd)
+{
+    struct http_call *c =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+
+    (void)user;
+    buf_reset(&c->target);
+    buf_puts(&c->target, target ? target : "");
+    return c;
+}
+
+/* The target is told as it came, and nobody here asks the library for its parameters. */
+static size_t keep_encoded(void *user, struct MHD_Connection *mhd, char *text)
+{
+    (void)user;
+    (void)mhd;
+    return strlen(text);
+}
+
+static enum MHD_Result begin(struct http_call *c, const char *method)
+{
+    const union MHD_ConnectionInfo *head =
+        MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const char *length = MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, "Content-Length");
+
+    if (c->target.overflowed || !head || head->header_size > HTTP_SERVER_HEAD_MAX)
+        return MHD_NO;
+    if (length && strtoull(length, NULL, 10) > HTTP_SERVER_BODY_MAX)
+        return MHD_NO;
+    c->head.method = method;
+    c->head.target = buf_text(&c->target);
+    c->phase = PHASE_BODY;
+    list_remove(&c->rest);
+    touch(c);
+    return MHD_YES;
+}
+
+/* Answers if there is an answer; else the connection waits for one. */
+static enum MHD_Result answer(struct http_call *c)
+{
+    struct epoll_event event = { .data.ptr = c }; /* hang-ups are always told */
+    enum MHD_Result rc;
+
+    if (c->server->ended || c->dying)
+        return MHD_NO;
+    if (c->response) {
+        rc = MHD_queue_response(c->mhd, c->status, c->response);
+        MHD_destroy_response(c->response);
+        c->response = NULL;
+        c->phase = PHASE_ANSWERED;
+        return rc;
+    }
+    c->parked = true;
+    MHD_suspend_connection(c->mhd);
+    epoll_ctl(c->server->hup_fd, EPOLL_CTL_ADD, c->fd, &event);
+    return MHD_YES;
+}
+
+/* The library asks when the head is there, for each piece of the body, at its end, and
+ * when the connection goes on after it was parked. */
+static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *n_upload, void **context)
+{
+    struct http_server *s = user;
+    struct http_call *c = *context;
+
+    (void)mhd;
+    (void)url;
+    (void)version;
+    if (s->ended || c->dying)
+        return MHD_NO;
+    switch (c->phase) {
+    case PHASE_REST:
+        return begin(c, method);
+    case PHASE_BODY:
+        if (*n_upload) {
+            bool fits = buf_append(&c->body, upload, *n_upload);
+
+            *n_upload = 0;
+            return fits ? MHD_YES : MHD_NO;
+        }
+        c->head.body = buf_str(&c->body);
+        c->phase = PHASE_ASKED;
+        s->handle(s->user, c);
+        return answer(c);
+    case PHASE_ASKED:
+        return answer(c);
+    case PHASE_ANSWERED:
+        break;
+    }
+    return MHD_NO;
+}
+
+static void on_completed(void *user, struct MHD_Connection *mhd, void **context,
+                         enum MHD_RequestTerminationCode why)
+{
+    struct http_call *c = *context;
+
+    (void)user;
+    (void)mhd;
+    (void)why;
+    if (c->response)
+        MHD_destroy_response(c->response);
+    c->response = NULL;
+    buf_fini(&c->body);
+    c->phase = PHASE_REST;
+    c->served = true;
+    c->extended = false;
+    if (c->dying || c->server->ended)
+        return;
+    list_remove(&c->rest);
+    list_push_back(&c->peer->at_rest, &c->rest);
+    touch(c);
+}
+
+/* ---- what the handler asks ---- */
+
+const struct http_call_head *http_call_head(const struct http_call *c)
+{
+    return &c->head;
+}
+
+const char *http_call_header(const struct http_call *c, const char *name)
+{
+    return MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, name);
+}
+
+/* A body may hold keys: it is wiped where it ends. */
+struct reply_body {
+    size_t n;
+    char bytes[];
+};
+
+static void body_free(void *user)
+{
+    struct reply_body *b = user;
+
+    explicit_bzero(b->bytes, b->n);
+    free(b);
+}
+
+void http_reply(struct http_call *c, int status, const char *content_type,
+                const struct http_reply_header *headers, size_t n_headers, struct str body)
+{
+    struct reply_body *copy;
+
+    if (c->phase != PHASE_ASKED || c->dying || c->response)
+        return;
+    copy = mem_alloc(sizeof *copy + body.n);
+    copy->n = body.n;
+    if (body.n)
+        memcpy(copy->bytes, body.p, body.n);
+    c->response = MHD_create_response_from_buffer_with_free_callback_cls(body.n, copy->bytes,
+                                                                         body_free, copy);
+    if (!c->response)
+        abort(); /* no memory */
+    c->status = (unsigned)status;
+    if (content_type)
+        MHD_add_response_header(c->response, "Content-Type", content_type);
+    for (size_t i = 0; i < n_headers; i++)
+        MHD_add_response_header(c->response, headers[i].name, headers[i].value);
+    if (c->parked)
+        unpark(c);
+}
+
+void http_drop(struct http_call *c)
+{
+    if (c->phase == PHASE_ASKED && !c->response)
+        doom(c);
+}
+
+/* ---- who may come in ---- */
+
+/* The one that has rested longest, of the address that has most of them. */
+static struct http_call *longest_rest(const struct http_server *s)
+{
+    struct peer *most = NULL, *p, *next;
+
+    HASH_ITER (hh, s->peers, p, next) {
+        if (!list_empty(&p->at_rest) && (!most || p->n > most->n))
+            most = p;
+    }
+    return most ? LIST_ENTRY(most->at_rest.next, struct http_call, rest) : NULL;
+}
+
+/* Whoever rests makes room for the one who asks now. */
+static enum MHD_Result on_accept(void *user, const struct sockaddr *addr, socklen_t n)
+{
+    struct http_server *s = user;
+    struct http_call *leaves;
+    struct http_ip ip;
+    struct peer *p;
+
+    (void)n;
+    if (s->ended || !http_address_ip(addr, &ip))
+        return MHD_NO;
+    HASH_FIND(hh, s->peers, &ip, sizeof ip, p);
+    if (p && p->n >= HTTP_SERVER_PER_PEER) {
+        if (list_empty(&p->at_rest))
+            return MHD_NO;
+        doom(LIST_ENTRY(p->at_rest.next, struct http_call, rest));
+    }
+    if (s->n >= HTTP_SERVER_CONNECTIONS) {
+        leaves = longest_rest(s);
+        if (!leaves)
+            return MHD_NO;
+        doom(leaves);
+    }
+    return MHD_YES;
+}
+
+static void *connected(struct http_server *s, struct MHD_Connection *mhd)
+{
+    const struct sockaddr *addr =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    struct http_call *c = NEW(struct http_call);
+    struct http_ip ip = { { 0 } };
+
+    c->server = s;
+    c->mhd = mhd;
+    c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    list_init(&c->by_time);
+    list_init(&c->rest);
+    buf_init(&c->target, HTTP_SERVER_HEAD_MAX);
+    buf_init(&c->body, HTTP_SERVER_BODY_MAX);
+    http_address_ip(addr, &ip);
+    http_address_text(addr, &c->head.peer);
+    http_address_asked(c->fd, &c->head.local);
+    HASH_FIND(hh, s->peers, &ip, sizeof ip, c->peer);
+    if (!c->peer) {
+        c->peer = NEW(struct peer);
+        c->peer->ip = ip;
+        list_init(&c->peer->at_rest);
+        HASH_ADD(hh, s->peers, ip, sizeof c->peer->ip, c->peer);
+    }
+    c->peer->n++;
+    c->peer->all++;
+    s->n++;
+    list_push_back(&c->peer->at_rest, &c->rest);
+    touch(c);
+    return c;
+}
+
+static void disconnected(struct http_server *s, struct http_call *c)
+{
+    list_remove(&c->by_time);
+    list_remove(&c->rest);
+    if (!c->dying) {
+        c->peer->n--;
+        s->n--;
+    }
+    if (--c->peer->all == 0) {
+        HASH_DEL(s->peers, c->peer);
+        free(c->peer);
+    }
+    buf_fini(&c->target);
+    buf_fini(&c->body);
+    free(c);
+}
+
+static void on_connection(void *user, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        *context = connected(user, mhd);
+    else if (*context)
+        disconnected(user, *context);
+}
+
+/* ---- running ---- */
+
+static void finish(struct http_server *s)
+{
+    MHD_stop_daemon(s->mhd);
+    close(s->hup_fd);
+    free(s);
+}
+
+static void leave(struct http_server *s)
+{
+    if (--s->busy == 0 && s->ended)
+        finish(s);
+}
+
+static void run(struct http_server *s)
+{
+    MHD_UNSIGNED_LONG_LONG wait_ms = 0;
+    bool more = true;
+
+    s->busy++;
+    for (int i = 0; more && i < RUNS_MAX && !s->ended; i++) {
+        MHD_run(s->mhd);
+        more = MHD_get_timeout(s->mhd, &wait_ms) == MHD_YES && wait_ms == 0;
+    }
+    if (more && !s->ended)
+        loop_timer_arm(s->again, 0);
+    leave(s);
+}
+
+static void on_again(void *user)
+{
+    run(user);
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+    (void)status;
+    (void)events;
+    run(h->data);
+}
+
+/* Parked clients that were reset. One that only shut its sending side waits for its answer:
+ * that is how simple clients mark the end of a request. */
+static void on_hup(uv_poll_t *h, int status, int events)
+{
+    struct http_server *s = h->data;
+    struct epoll_event ready[HUP_MAX];
+    int n;
+
+    (void)status;
+    (void)events;
+    s->busy++;
+    n = epoll_wait(s->hup_fd, ready, HUP_MAX, 0);
+    for (int i = 0; i < n && !s->ended; i++) {
+        struct http_call *c = ready[i].data.ptr;
+
+        /* Connections end in run() only, so it is still there, but may have been told to
+         * go by what was called for one before it. */
+        if (c->parked)
+            lose(c);
+    }
+    leave(s);
+}
+
+/* The time to begin a request is up; but does one come in right now? */
+static bool head_begun(const struct http_call *c)
+{
+    struct tcp_info info = { 0 };
+    socklen_t n = sizeof info;
+
+    if (c->phase != PHASE_REST || !c->served || c->extended)
+        return false;
+    return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 &&
+           info.tcpi_last_data_recv + TICK_MS < HTTP_SERVER_TIMEOUT_MS;
+}
+
+static void on_clock(void *user)
+{
+    /* Of an answer that nobody reads nothing stays behind in the kernel either. */
+    static const struct linger none = { 1, 0 };
+    struct http_server *s = user;
+
+    s->busy++;
+    while (!s->ended && !list_empty(&s->by_time)) {
+        struct http_call *c = LIST_ENTRY(s->by_time.next, struct http_call, by_time);
+        int64_t left_ms = c->due_ms - loop_now_ms(s->loop);
+
+        if (left_ms > 0) {
+            loop_timer_arm(s->clock, left_ms);
+            break;
+        }
+        if (head_begun(c)) {
+            c->extended = true;
+            touch(c);
+        } else {
+            if (c->phase == PHASE_ANSWERED)
+                setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+            lose(c);
+        }
+    }
+    leave(s);
+}
+
+/* ---- the server ---- */
+
+static uv_poll_t *watch_fd(struct http_server *s, int fd, uv_poll_cb fn)
+{
+    uv_poll_t *poll = NEW(uv_poll_t);
+
+    if (uv_poll_init(loop_uv(s->loop), poll, fd) || uv_poll_start(poll, UV_READABLE, fn))
+        abort(); /* no epoll, no loop */
+    poll->data = s;
+    return poll;
+}
+
+static void on_poll_closed(uv_handle_t *h)
+{
+    free(h);
+}
+
+static struct MHD_Daemon *start(struct http_server *s, int fd, bool ipv6)
+{
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO;
+
+    if (ipv6)
+        flags |= MHD_USE_IPv6;
+    return MHD_start_daemon(
+        flags, 0, on_accept, s, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(HTTP_SERVER_CONNECTIONS + DYING_MAX), MHD_OPTION_CONNECTION_TIMEOUT, 0U,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_END);
+}
+
+enum err_code http_server_create(const struct http_server_args *args, struct http_server **out,
+                                 struct err *e)
+{
+    struct sockaddr_storage bound = { 0 };
+    socklen_t n = sizeof bound;
+    struct http_peer where = { 0 };
+    struct http_server *s;
+    struct err mine = { 0 };
+    int fd = args->fd;
+
+    e = e ? e : &mine;
+    if (fd < 0 && http_address_listen(args->address, args->port, &fd, e))
+        return e->code;
+    if (getsockname(fd, (struct sockaddr *)&bound, &n)) {
+        int error = errno;
+
+        close(fd);
+        return err_errno(e, error, "the listening socket");
+    }
+    s = NEW(struct http_server);
+    s->loop = args->loop;
+    s->handle = args->handle;
+    s->gone = args->gone;
+    s->user = args->user;
+    list_init(&s->by_time);
+    http_address_text((const struct sockaddr *)&bound, &where);
+    s->port = where.port;
+    s->hup_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (s->hup_fd < 0)
+        abort();
+    s->mhd = start(s, fd, bound.ss_family == AF_INET6);
+    if (!s->mhd) {
+        close(s->hup_fd);
+        close(fd);
+        free(s);
+        return err_set(e, ERR_IO, "cannot serve HTTP on port %d", where.port);
+    }
+    s->again = loop_timer_create(s->loop, on_again, s);
+    s->clock = loop_timer_create(s->loop, on_clock, s);
+    s->poll = watch_fd(s, MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, on_poll);
+    s->hup_poll = watch_fd(s, s->hup_fd, on_hup);
+    /* The library looks at its listening socket from its first run on. */
+    loop_timer_arm(s->again, 0);
+    *out = s;
+    return ERR_OK;
+}
+
+void http_server_destroy(struct http_server *s)
+{
+    if (!s || s->ended)
+        return;
+    s->ended = true;
+    s->busy++;
+    loop_timer_destroy(s->again);
+    loop_timer_destroy(s->clock);
+    uv_close((uv_handle_t *)s->poll, on_poll_closed);
+    uv_close((uv_handle_t *)s->hup_poll, on_poll_closed);
+    while (!list_empty(&s->by_time)) {
+        struct http_call *c = LIST_ENTRY(s->by_time.next, struct http_call, by_time);
+
+        list_remove(&c->by_time);
+        lose(c);
+    }
+    leave(s);
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+    return s->port;
+}
+
+size_t http_server_connections(const struct http_server *s)
+{
+    return s->n;
+}
