@@ -230,8 +230,6 @@ void settings_fini(struct agent *a)
 {
     config_destroy(a->config);
     config_files_destroy(a->files);
-    if (a->user_data)
-        explicit_bzero(a->user_data, strlen(a->user_data));
-    free(a->user_data);
+    mem_wipe(a->user_data);
     free(a->region);
 }

@@ -71,8 +71,7 @@ static void parse_line(const char *source, struct str line, int number, config_l
                            "%.*s: the quotes around the value are ignored", shown(name), name.p);
     text = mem_strndup(value.p, value.n);
     fn(user, number, name, text);
-    explicit_bzero(text, value.n); /* ECS_ENGINE_AUTH_DATA passes here too */
-    free(text);
+    mem_wipe(text); /* ECS_ENGINE_AUTH_DATA passes here too */
 }
 
 bool config_text_check(const struct config_text *file, struct config_problems *problems)

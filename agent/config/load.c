@@ -78,9 +78,7 @@ static void load(struct loaded *l, const char *path, struct config_problems *pro
 
 static void unload(struct loaded *l)
 {
-    if (l->text.data)
-        explicit_bzero(l->text.data, l->text.len);
-    buf_fini(&l->text);
+    buf_wipe(&l->text);
     free(l->path);
 }
 

@@ -58,12 +58,8 @@ bool config_same(const struct config *a, const struct config *b, size_t var)
     show(a, vars_at(var), &x);
     show(b, vars_at(var), &y);
     same = streq(buf_text(&x), buf_text(&y));
-    if (x.data)
-        explicit_bzero(x.data, x.len);
-    if (y.data)
-        explicit_bzero(y.data, y.len);
-    buf_fini(&x);
-    buf_fini(&y);
+    buf_wipe(&x);
+    buf_wipe(&y);
     return same;
 }
 
@@ -78,8 +74,7 @@ static void keep_env(struct config *to, const char *name, const char *value)
     while (i < m->n && !streq(m->items[i].key, name))
         i++;
     if (i < m->n) {
-        explicit_bzero(m->items[i].value, strlen(m->items[i].value));
-        free(m->items[i].value);
+        mem_wipe(m->items[i].value);
         free(m->items[i].key);
         m->items[i] = m->items[--m->n];
     }
@@ -101,8 +96,6 @@ void config_keep(const struct config *from, struct config *to, size_t var)
     show(from, v, &text);
     var_fini(v, var_field(to, v));
     var_set(v, buf_text(&text), var_field(to, v));
-    if (text.data)
-        explicit_bzero(text.data, text.len);
-    buf_fini(&text);
+    buf_wipe(&text);
     to->cluster_default = streq(to->cluster, "default");
 }

@@ -32,9 +32,7 @@ void said_set(struct said *s, const char *text, enum origin origin, int line)
     s->origin = origin;
     s->line = line;
     s->by_alias = false;
-    if (old)
-        explicit_bzero(old, strlen(old));
-    free(old);
+    mem_wipe(old);
 }
 
 static int shown(struct str s)

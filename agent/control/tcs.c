@@ -104,9 +104,7 @@ static enum err_code send_message(struct tcs *t, const struct sigv4_keys *keys,
         code = session_send(t->session, buf_str(&frame), e);
     if (!code)
         t->sent++;
-    if (frame.data)
-        explicit_bzero(frame.data, frame.len);
-    buf_fini(&frame);
+    buf_wipe(&frame);
     return code;
 }
 

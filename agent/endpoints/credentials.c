@@ -104,9 +104,7 @@ void credentials_answer_init(struct credentials_answer *a, const struct credenti
 
 void credentials_answer_fini(struct credentials_answer *a)
 {
-    if (a->body.cap)
-        explicit_bzero(a->body.data, a->body.cap);
-    buf_fini(&a->body);
+    buf_wipe(&a->body);
 }
 
 static void audit(const struct credentials_endpoint *e, const struct http_call *c, struct str path,

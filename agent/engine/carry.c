@@ -44,9 +44,7 @@ static carry_fn *const begins[CORE_OP__COUNT] = {
 static void carried_destroy(struct carried *c)
 {
     HASH_DEL(c->en->ops, c);
-    if (c->auth)
-        explicit_bzero(c->auth, strlen(c->auth));
-    free(c->auth);
+    mem_wipe(c->auth);
     free(c->task_arn);
     free(c->ref);
     free(c->digest);

@@ -123,9 +123,7 @@ static void ask_create(struct carried *c, const struct task_create_args *args)
     else
         c->docker = docker_create_container(c->en->docker, c->ref, buf_str(&body), c->timeout_ms,
                                             on_created, c);
-    if (body.data) /* it holds the environment */
-        explicit_bzero(body.data, body.len);
-    buf_fini(&body);
+    buf_wipe(&body); /* it holds the environment */
 }
 
 /* free() the array. */

@@ -16,17 +16,10 @@ struct value_set {
     UT_hash_handle hh;
 };
 
-static void wipe_text(char *s)
-{
-    if (s)
-        explicit_bzero(s, strlen(s));
-    free(s);
-}
-
 static void kept_fini(struct kept *k)
 {
-    wipe_text(k->name);
-    wipe_text(k->value);
+    mem_wipe(k->name);
+    mem_wipe(k->value);
     explicit_bzero(k, sizeof *k);
 }
 

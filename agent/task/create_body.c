@@ -314,8 +314,6 @@ enum err_code task_create_body(const struct task_create_args *args, struct buf *
             err_set(&local, ERR_LIMIT, "the container's settings are larger than %zu bytes",
                     b.overflowed ? b.max : out->max);
     }
-    if (b.data)
-        explicit_bzero(b.data, b.len);
-    buf_fini(&b);
+    buf_wipe(&b);
     return local.code ? err_set(e, local.code, "%s", local.msg) : ERR_OK;
 }
