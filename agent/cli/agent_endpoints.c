@@ -5,19 +5,22 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/agent_callers.h"
 #include "cli/agent_view.h"
 #include "endpoints/credentials.h"
 #include "endpoints/introspect.h"
 #include "endpoints/metadata.h"
 
-#define ROUTES_MAX     32
+#define ROUTES_MAX     64
 #define DEFAULT_BRIDGE "docker0"
 
 static const struct backoff_rule bind_rule = { 1000, 200, 60000, 20 };
 
 struct endpoints {
     struct agent *agent;
+    struct callers *callers;
     struct route routes[ROUTES_MAX];
+    struct route everything; /* of introspection */
     struct endpoint_listener tasks_listener, introspect_listener;
     struct limits *limits;
     struct audit *audit;
@@ -32,54 +35,6 @@ struct endpoints {
     struct err rules_err;
     struct work *putting;
 };
-
-/* ---- who asks ---- */
-
-/* The task whose container has the address. Of a task in the host's network nothing can be told
- * from it. */
-static const char *who(void *user, const struct http_call_head *head)
-{
-    struct endpoints *ep = user;
-
-    return engine_task_at(ep->agent->engine, head->peer.address);
-}
-
-static enum credentials_may may(void *user, const struct http_call_head *head, const char *id)
-{
-    struct endpoints *ep = user;
-    const char *asks = who(ep, head);
-    struct role_credentials role;
-
-    if (!asks || !ep->agent->config->bind_credentials)
-        return CREDENTIALS_CALLER_UNKNOWN;
-    if (!roles_get(ep->agent->roles, id, &role) || str_empty(role.task_arn))
-        return CREDENTIALS_CALLER_UNKNOWN;
-    return streq(role.task_arn, asks) ? CREDENTIALS_ALLOW : CREDENTIALS_REFUSE;
-}
-
-struct role_search {
-    const char *id;
-    enum credentials_kind kind;
-};
-
-static void look_for_role(void *user, const struct task *t)
-{
-    struct role_search *s = user;
-
-    if (t->role_credentials_id && streq(t->role_credentials_id, s->id))
-        s->kind = CREDENTIALS_TASK;
-    else if (t->execution_credentials_id && streq(t->execution_credentials_id, s->id))
-        s->kind = CREDENTIALS_EXECUTION;
-}
-
-static enum credentials_kind known(void *user, const char *id)
-{
-    struct endpoints *ep = user;
-    struct role_search s = { .id = id, .kind = CREDENTIALS_UNKNOWN };
-
-    core_each_task(engine_core(ep->agent->engine), look_for_role, &s);
-    return s.kind;
-}
 
 /* ---- what is told ---- */
 
@@ -172,6 +127,13 @@ static void on_introspection(void *user, struct http_call *c, const struct route
     introspect_serve(&ep->introspect, c, m);
 }
 
+static const char *who(void *user, const struct http_call_head *head)
+{
+    struct endpoints *ep = user;
+
+    return callers_who(ep->callers, head);
+}
+
 static void on_limited(void *user, struct http_call *c, struct str path)
 {
     struct endpoints *ep = user;
@@ -199,15 +161,20 @@ static void on_gone(void *user, struct http_call *c)
     (void)c;
 }
 
-static size_t put_task_routes(struct endpoints *ep)
+static void add_route(struct endpoints *ep, const char *pattern, const char *method, route_fn *fn,
+                      void *user)
 {
-    size_t n = 0;
+    if (ep->tasks_listener.n_routes == ROUTES_MAX)
+        abort(); /* the table is ours */
+    ep->routes[ep->tasks_listener.n_routes++] = (struct route){ pattern, method, fn, user };
+}
 
-    ep->routes[n++] = (struct route){ "/v1/credentials", NULL, on_credentials_v1 };
-    ep->routes[n++] = (struct route){ "/v2/credentials/**", NULL, on_credentials_v2 };
+static void add_task_routes(struct endpoints *ep)
+{
+    add_route(ep, "/v1/credentials", NULL, on_credentials_v1, ep);
+    add_route(ep, "/v2/credentials/**", NULL, on_credentials_v2, ep);
     for (size_t i = 0; i < metadata_patterns_n; i++)
-        ep->routes[n++] = (struct route){ metadata_patterns[i], NULL, on_metadata };
-    return n;
+        add_route(ep, metadata_patterns[i], NULL, on_metadata, ep);
 }
 
 /* ---- listening ---- */
@@ -325,7 +292,6 @@ static void open_audit(struct endpoints *ep)
 
 void endpoints_begin(struct agent *a)
 {
-    static const struct route everything[] = { { "/**", NULL, on_introspection } };
     const struct config *c = a->config;
     struct endpoints *ep;
 
@@ -336,23 +302,22 @@ void endpoints_begin(struct agent *a)
     ep = NEW(struct endpoints);
     a->endpoints = ep;
     ep->agent = a;
+    ep->callers = callers_create(a);
     ep->limits = limits_create(&(struct limits_args){ .rate = c->metadata_rate.steady,
                                                       .burst = c->metadata_rate.burst,
                                                       .seed = rng_next(&a->rng) });
     open_audit(ep);
-    ep->tasks_listener = (struct endpoint_listener){ .routes = ep->routes,
-                                                     .n_routes = put_task_routes(ep),
-                                                     .limits = ep->limits,
-                                                     .who = who,
-                                                     .limited = on_limited,
-                                                     .user = ep };
-    ep->introspect_listener = (struct endpoint_listener){ .routes = everything,
-                                                          .n_routes = COUNT_OF(everything),
-                                                          .user = ep };
+    ep->tasks_listener = (struct endpoint_listener){
+        .routes = ep->routes, .limits = ep->limits, .who = who, .limited = on_limited, .user = ep
+    };
+    add_task_routes(ep);
+    ep->everything = (struct route){ "/**", NULL, on_introspection, ep };
+    ep->introspect_listener =
+        (struct endpoint_listener){ .routes = &ep->everything, .n_routes = 1 };
     ep->credentials = (struct credentials_endpoint){ .roles = a->roles,
-                                                     .known = known,
-                                                     .may = may,
-                                                     .user = ep,
+                                                     .known = callers_known,
+                                                     .may = callers_may,
+                                                     .user = ep->callers,
                                                      .listener = &ep->tasks_listener,
                                                      .audit = ep->audit };
     ep->metadata.source = (struct metadata_source){ find, view, stats, ep };
@@ -392,6 +357,7 @@ void endpoints_end(struct agent *a)
     loop_timer_destroy(ep->retry);
     limits_destroy(ep->limits);
     audit_close(ep->audit);
+    callers_destroy(ep->callers);
     free(ep->version);
     free(ep);
     a->endpoints = NULL;

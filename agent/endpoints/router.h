@@ -50,6 +50,7 @@ struct route {
     const char *pattern;
     const char *method; /* NULL: any */
     route_fn *fn;
+    void *user; /* given to `fn` */
 };
 
 enum route_found { ROUTE_FOUND, ROUTE_NOT_FOUND, ROUTE_OTHER_METHOD };

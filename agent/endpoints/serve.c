@@ -94,7 +94,7 @@ static void dispatch(const struct endpoint_listener *l, struct http_call *c, con
     switch (route_find(l->routes, l->n_routes, head->method, path, &route, &match)) {
     case ROUTE_FOUND:
         match.query = p->query;
-        route->fn(l->user, c, &match);
+        route->fn(route->user, c, &match);
         break;
     case ROUTE_NOT_FOUND:
         reply(l, c, 404, PLAIN, &nosniff, str_of("404 page not found\n"));

@@ -22,7 +22,7 @@ struct endpoint_listener {
     struct limits *limits; /* NULL: no limit, and no headers of it */
     endpoint_who_fn *who;  /* NULL: always the address */
     endpoint_limited_fn *limited;
-    void *user; /* of these two and of the routes */
+    void *user; /* of these two */
 };
 
 /* Answers or has the route's function called, once. */

@@ -61,6 +61,8 @@ struct http_call {
     struct http_call_head head;
     struct MHD_Response *response;
     unsigned status;
+    http_gone_fn *gone;
+    void *gone_user;
 };
 
 struct http_server {
@@ -73,7 +75,8 @@ struct http_server {
     struct loop_timer *clock;
     struct list by_time; /* http_call.by_time: all that are not dying, soonest due first */
     struct peer *peers;
-    size_t n; /* those that are not dying */
+    size_t n;             /* those that are not dying */
+    uint64_t connections; /* ever */
     uint16_t port;
     int busy;   /* we are inside one of our own entry points */
     bool ended; /* destroyed; what is left goes when we are out */
@@ -132,8 +135,8 @@ static void lose(struct http_call *c)
     bool tell = c->parked;
 
     doom(c);
-    if (tell && c->server->gone)
-        c->server->gone(c->server->user, c);
+    if (tell && c->gone)
+        c->gone(c->gone_user, c);
 }
 
 /* ---- a request ---- */
@@ -168,6 +171,8 @@ static enum MHD_Result begin(struct http_call *c, const char *method)
     if (length && strtoull(length, NULL, 10) > HTTP_SERVER_BODY_MAX)
         return MHD_NO;
     c->head.method = method;
+    c->gone = c->server->gone;
+    c->gone_user = c->server->user;
     c->head.target = buf_text(&c->target);
     c->phase = PHASE_BODY;
     list_remove(&c->rest);
@@ -304,6 +309,12 @@ void http_reply(struct http_call *c, int status, const char *content_type,
         unpark(c);
 }
 
+void http_call_later(struct http_call *c, http_gone_fn *gone, void *user)
+{
+    c->gone = gone;
+    c->gone_user = user;
+}
+
 void http_drop(struct http_call *c)
 {
     if (c->phase == PHASE_ASKED && !c->response)
@@ -377,6 +388,7 @@ static void *connected(struct http_server *s, struct MHD_Connection *mhd)
     c->peer->n++;
     c->peer->all++;
     s->n++;
+    c->head.connection = ++s->connections;
     list_push_back(&c->peer->at_rest, &c->rest);
     touch(c);
     return c;

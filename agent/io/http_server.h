@@ -43,6 +43,7 @@ struct http_call_head { /* borrowed until the call is answered */
     struct http_peer peer;  /* who asks */
     struct http_peer local; /* whom it believes to ask: before a redirection by the host */
     struct str body;        /* whole */
+    uint64_t connection;    /* equal for the requests of one connection, never used again */
 };
 /* The value of a header of the request, any case; NULL. Borrowed as above. */
 const char *http_call_header(const struct http_call *c, const char *name);
@@ -66,6 +67,9 @@ typedef void http_handler_fn(void *user, struct http_call *c);
  * handler left unanswered. A client that only closes its sending side has not gone: simple
  * ones end their request so, and get their answer. */
 typedef void http_gone_fn(void *user, struct http_call *c);
+/* From inside the handler, of a call that is answered later: who is to learn that it is gone,
+ * instead of the server's own. */
+void http_call_later(struct http_call *c, http_gone_fn *gone, void *user);
 
 struct http_server_args {
     struct loop *loop;

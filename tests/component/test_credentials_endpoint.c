@@ -31,6 +31,7 @@ struct world {
     struct loop *loop;
     struct loop_timer *watchdog;
     struct http_server *server;
+    struct route routes[4];
     struct endpoint_listener listener;
     struct credentials_endpoint endpoint;
     char dir[40], path[64];
@@ -95,13 +96,6 @@ static void on_limited(void *user, struct http_call *c, struct str path)
     credentials_audit_limited(&((struct world *)user)->endpoint, c, path);
 }
 
-static const struct route routes[] = {
-    { "/v1/credentials", NULL, on_v1 },
-    { "/v2/credentials/**", NULL, on_v2 },
-    { "/v4/*", NULL, on_error },
-    { "/api/*", "PUT", on_error },
-};
-
 static void on_call(void *user, struct http_call *c)
 {
     endpoint_serve(&((struct world *)user)->listener, c);
@@ -139,8 +133,12 @@ static int setup(void **state)
     if (audit_open(w->path, &rule, -1, &audit, &e))
         return -1;
     audit_set_instance(audit, "shop", INSTANCE);
-    w->listener = (struct endpoint_listener){ .routes = routes,
-                                              .n_routes = COUNT_OF(routes),
+    w->routes[0] = (struct route){ "/v1/credentials", NULL, on_v1, w };
+    w->routes[1] = (struct route){ "/v2/credentials/**", NULL, on_v2, w };
+    w->routes[2] = (struct route){ "/v4/*", NULL, on_error, w };
+    w->routes[3] = (struct route){ "/api/*", "PUT", on_error, w };
+    w->listener = (struct endpoint_listener){ .routes = w->routes,
+                                              .n_routes = COUNT_OF(w->routes),
                                               .limits = limits_create(&(const struct limits_args){
                                                   .rate = 1, .burst = 3 }),
                                               .who = on_who,

@@ -106,15 +106,15 @@ static void on_call(void *user, struct http_call *c)
     endpoint_serve(&((struct world *)user)->listener, c);
 }
 
-static struct route *routes_of(bool introspection, size_t *n)
+static struct route *routes_of(struct world *w, bool introspection, size_t *n)
 {
     struct route *r = mem_array(metadata_patterns_n + 1, sizeof *r);
 
     *n = 0;
     if (introspection)
-        r[(*n)++] = (struct route){ "/**", NULL, on_introspection };
+        r[(*n)++] = (struct route){ "/**", NULL, on_introspection, w };
     for (size_t i = 0; !introspection && i < metadata_patterns_n; i++)
-        r[(*n)++] = (struct route){ metadata_patterns[i], NULL, on_metadata };
+        r[(*n)++] = (struct route){ metadata_patterns[i], NULL, on_metadata, w };
     return r;
 }
 
@@ -152,7 +152,7 @@ static void set_up(struct world *w, bool introspection)
 
     *w = (struct world){ 0 };
     fill(w);
-    w->listener.routes = routes_of(introspection, &w->listener.n_routes);
+    w->listener.routes = routes_of(w, introspection, &w->listener.n_routes);
     w->listener.user = w;
     w->metadata = (struct metadata_endpoint){ { find, view, stats, w }, &w->listener };
     w->introspect = (struct introspect_endpoint){

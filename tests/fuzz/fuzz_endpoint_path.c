@@ -4,11 +4,11 @@
 #include "fuzz/fuzz.h"
 
 static const struct route table[] = {
-    { "/v1/credentials", NULL, NULL },
-    { "/v2/credentials/**", NULL, NULL },
-    { "/v4/*", NULL, NULL },
-    { "/v4/*/associations/*/**", "GET", NULL },
-    { "/**", "PUT", NULL },
+    { "/v1/credentials", NULL, NULL, NULL },
+    { "/v2/credentials/**", NULL, NULL, NULL },
+    { "/v4/*", NULL, NULL, NULL },
+    { "/v4/*/associations/*/**", "GET", NULL, NULL },
+    { "/**", "PUT", NULL, NULL },
 };
 
 static void is_clean(struct str path)

@@ -122,14 +122,14 @@ static void test_a_query_without_text(void **state)
 }
 
 static const struct route table[] = {
-    { "/", NULL, NULL },
-    { "/v1/credentials", NULL, NULL },
-    { "/v2/credentials/**", NULL, NULL },
-    { "/v4/*", NULL, NULL },
-    { "/v4/*/task", NULL, NULL },
-    { "/v4/*/associations/*/**", NULL, NULL },
-    { "/api/*/state", "GET", NULL },
-    { "/api/*/state", "PUT", NULL },
+    { "/", NULL, NULL, NULL },
+    { "/v1/credentials", NULL, NULL, NULL },
+    { "/v2/credentials/**", NULL, NULL, NULL },
+    { "/v4/*", NULL, NULL, NULL },
+    { "/v4/*/task", NULL, NULL, NULL },
+    { "/v4/*/associations/*/**", NULL, NULL, NULL },
+    { "/api/*/state", "GET", NULL, NULL },
+    { "/api/*/state", "PUT", NULL, NULL },
 };
 
 static const struct {
