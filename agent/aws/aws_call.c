@@ -32,12 +32,12 @@ struct aws_call {
     size_t n_own;
     char *body;
     size_t body_len;
-    int64_t timeout_ms;
+    int64_t timeout_ms, retry_max_ms;
     size_t max_answer;
     bool anonymous, own_keys;
     char *access_key, *secret_key, *session_token;
 
-    int attempts, failed;
+    int attempts, failed, sent;
     bool new_time, new_keys; /* each trouble is mended once */
     /* What the last attempt was signed with: another call may have learned better since. */
     int64_t signed_offset_ms;
@@ -75,11 +75,16 @@ void aws_call_cancel(struct aws_call *c)
     free(c);
 }
 
+int aws_call_attempts(const struct aws_call *c)
+{
+    return c->sent;
+}
+
 static void finish(struct aws_call *c, const struct http_response *r, const char *error_code,
                    struct err *e)
 {
     const struct aws_result result = {
-        .body = r ? r->body : NO_BODY, .error_code = error_code, .r = r, .e = e
+        .body = r ? r->body : NO_BODY, .error_code = error_code, .r = r, .e = e, .attempts = c->sent
     };
     aws_done_fn *done = c->done;
     void *user = c->user;
@@ -158,6 +163,7 @@ static void send_attempt(struct aws_call *c, const struct sigv4_keys *keys)
         if (!str_empty(keys->session_token))
             headers[n++] = (struct http_header){ "X-Amz-Security-Token", keys->session_token };
     }
+    c->sent++;
     c->http_op = http_send(aws_http(c->a),
                            &(struct http_request){ .method = c->method,
                                                    .url = c->url,
@@ -237,6 +243,8 @@ static bool try_again(struct aws_call *c, const struct http_response *r, const c
     if (++c->failed >= c->attempts || !aws_retry_take(c->a, e->code == ERR_TIMEOUT))
         return false;
     delay = aws_retry_delay_ms(c->a, c->failed);
+    if (c->retry_max_ms)
+        delay %= c->retry_max_ms; /* jitter still */
     loop_timer_arm(c->next, delay > wish ? delay : wish);
     return true;
 }
@@ -309,6 +317,7 @@ struct aws_call *aws_call(struct aws *a, struct credentials *cred, const struct 
     c->done = done;
     c->user = user;
     c->timeout_ms = args->timeout_ms ? args->timeout_ms : DEFAULT_TIMEOUT_MS;
+    c->retry_max_ms = args->retry_max_ms;
     c->max_answer = args->max_answer ? args->max_answer : DEFAULT_ANSWER;
     c->attempts = args->attempts > 1 && a->max_attempts ? a->max_attempts : args->attempts;
     c->anonymous = args->anonymous;

@@ -36,6 +36,7 @@ struct aws_result {
     const char *error_code;
     const struct http_response *r; /* for headers: http_header */
     const struct err *e;
+    int attempts; /* how often it was sent */
 };
 typedef void aws_done_fn(void *user, const struct aws_result *result);
 
@@ -58,7 +59,9 @@ struct aws_call_args {
     int64_t timeout_ms;                /* of each attempt; 0: 42 s, the reference's */
     size_t max_answer;                 /* 0: 1 MiB */
     int attempts;                      /* 0: one */
-    const char *user_agent;            /* NULL: the client's. Copied. */
+    int64_t retry_max_ms;   /* of the pause before another attempt; 0: the SDKs' 20 s. What the
+                               service itself asks for is waited all the same. */
+    const char *user_agent; /* NULL: the client's. Copied. */
     /* Role keys instead of the instance's; NULL: the instance's. Copied, wiped. */
     const struct sigv4_keys *keys;
     /* Not signed at all (STS AssumeRoleWithWebIdentity). */
@@ -69,6 +72,8 @@ struct aws_call_args {
 struct aws_call *aws_call(struct aws *a, struct credentials *cred, const struct aws_call_args *args,
                           aws_done_fn *done, void *user);
 void aws_call_cancel(struct aws_call *c); /* NULL is fine */
+/* How often it was sent until now. */
+int aws_call_attempts(const struct aws_call *c);
 
 /* Is it one of the names that say that keys are out of date? */
 bool aws_code_expired(const char *error_code);

@@ -10,6 +10,8 @@
 #include "endpoints/credentials.h"
 #include "endpoints/introspect.h"
 #include "endpoints/metadata.h"
+#include "endpoints/protection.h"
+#include "endpoints/tags.h"
 
 #define ROUTES_MAX     64
 #define DEFAULT_BRIDGE "docker0"
@@ -27,7 +29,9 @@ struct endpoints {
     struct credentials_endpoint credentials;
     struct metadata_endpoint metadata;
     struct introspect_endpoint introspect;
-    char *version;
+    struct protection_endpoint protection;
+    struct tags *tags;
+    char *version, *user_agent;
     struct http_server *tasks, *introspection;
     struct loop_timer *retry;
     struct backoff backoff;
@@ -57,6 +61,7 @@ static bool view(void *user, const char *task_arn, metadata_view_fn *fn, void *a
 
     if (!agent_view_make(&v, ep->agent->engine, ep->agent->config->cluster, task_arn))
         return false;
+    agent_view_place(ep->agent, &v.task);
     fn(arg, &v.task);
     agent_view_fini(&v);
     return true;
@@ -67,6 +72,44 @@ static bool stats(void *user, const char *docker_id, bool v4, struct jw *w)
     struct endpoints *ep = user;
 
     return ep->agent->metrics && metrics_write_stats(ep->agent->metrics, docker_id, v4, w);
+}
+
+/* Of a local task the control plane knows nothing. */
+static void tag_arns(void *user, const char *task_arn, const char *arns[TAGS_OF__COUNT])
+{
+    struct endpoints *ep = user;
+
+    arns[TAGS_OF_INSTANCE] = ep->agent->instance_arn;
+    if (!core_is_local(engine_core(ep->agent->engine), task_arn))
+        arns[TAGS_OF_TASK] = task_arn;
+}
+
+/* An id of another task's container is as good as none, where it is known who asks. */
+static bool find_own(void *user, const struct http_call_head *head, const char *id,
+                     const char **task_arn)
+{
+    struct endpoints *ep = user;
+    const char *asks = callers_who(ep->callers, head), *docker_id;
+    size_t container;
+
+    return find(ep, id, task_arn, &container, &docker_id) &&
+           (!asks || !ep->agent->config->bind_credentials || streq(asks, *task_arn));
+}
+
+static bool role_of(void *user, const char *task_arn, const char **credentials_id)
+{
+    struct endpoints *ep = user;
+    const struct task *t = core_task(engine_core(ep->agent->engine), task_arn);
+
+    *credentials_id = t ? t->role_credentials_id : NULL;
+    return t != NULL;
+}
+
+static const char *cluster_of(void *user)
+{
+    struct endpoints *ep = user;
+
+    return ep->agent->config->cluster;
 }
 
 static const char *instance_arn(void *user)
@@ -120,6 +163,13 @@ static void on_metadata(void *user, struct http_call *c, const struct route_matc
     metadata_serve(&ep->metadata, c, m);
 }
 
+static void on_protection(void *user, struct http_call *c, const struct route_match *m)
+{
+    struct endpoints *ep = user;
+
+    protection_serve(&ep->protection, c, m);
+}
+
 static void on_introspection(void *user, struct http_call *c, const struct route_match *m)
 {
     struct endpoints *ep = user;
@@ -157,7 +207,7 @@ static void on_introspect_call(void *user, struct http_call *c)
 
 static void on_gone(void *user, struct http_call *c)
 {
-    (void)user; /* every answer is given at once */
+    (void)user; /* what is answered later says so itself */
     (void)c;
 }
 
@@ -175,6 +225,8 @@ static void add_task_routes(struct endpoints *ep)
     add_route(ep, "/v2/credentials/**", NULL, on_credentials_v2, ep);
     for (size_t i = 0; i < metadata_patterns_n; i++)
         add_route(ep, metadata_patterns[i], NULL, on_metadata, ep);
+    add_route(ep, PROTECTION_PATTERN, "GET", on_protection, ep);
+    add_route(ep, PROTECTION_PATTERN, "PUT", on_protection, ep);
 }
 
 /* ---- listening ---- */
@@ -290,6 +342,28 @@ static void open_audit(struct endpoints *ep)
     audit_set_instance(ep->audit, c->cluster, ep->agent->instance_arn);
 }
 
+/* What is answered after a call to ECS. */
+static void set_up_calls(struct endpoints *ep)
+{
+    const struct agent *a = ep->agent;
+    const char *os = a->config->detailed_os_family;
+
+    ep->user_agent = control_user_agent(CLI_REFERENCE_VERSION, CLI_AGENT_HASH, os ? os : "LINUX");
+    ep->tags = tags_create(&(struct tags_args){ .loop = a->loop,
+                                                .aws = a->aws,
+                                                .credentials = a->credentials,
+                                                .ecs = control_ecs(a->control) });
+    ep->metadata.tags = ep->tags;
+    ep->metadata.tag_arns = tag_arns;
+    ep->metadata.user_agent = ep->user_agent;
+    ep->protection = (struct protection_endpoint){ .source = { find_own, role_of, cluster_of, ep },
+                                                   .listener = &ep->tasks_listener,
+                                                   .loop = a->loop,
+                                                   .aws = a->aws,
+                                                   .roles = a->roles,
+                                                   .ecs = control_ecs(a->control) };
+}
+
 void endpoints_begin(struct agent *a)
 {
     const struct config *c = a->config;
@@ -322,6 +396,7 @@ void endpoints_begin(struct agent *a)
                                                      .audit = ep->audit };
     ep->metadata.source = (struct metadata_source){ find, view, stats, ep };
     ep->metadata.listener = &ep->tasks_listener;
+    set_up_calls(ep);
     ep->version = mem_printf("Amazon ECS Agent - v%s (%s)", CLI_REFERENCE_VERSION, CLI_AGENT_HASH);
     ep->introspect.source = (struct introspect_source){ .cluster = c->cluster,
                                                         .version = ep->version,
@@ -358,7 +433,9 @@ void endpoints_end(struct agent *a)
     limits_destroy(ep->limits);
     audit_close(ep->audit);
     callers_destroy(ep->callers);
+    tags_destroy(ep->tags);
     free(ep->version);
+    free(ep->user_agent);
     free(ep);
     a->endpoints = NULL;
 }

@@ -149,3 +149,27 @@ void agent_view_fini(struct agent_view *v)
     free(v->networks);
     free(v->volumes);
 }
+
+void agent_view_place(const struct agent *a, struct view_task *t)
+{
+    const struct control_place place = control_place(a->control);
+
+    t->vpc_id = place.vpc_id;
+    if (a->config->metadata_az_disabled)
+        return;
+    t->zone = place.zone;
+    t->zone_id = place.zone_id;
+}
+
+void agent_view_host(const struct agent *a, struct view_host *out)
+{
+    const struct control_place place = control_place(a->control);
+
+    *out = (struct view_host){ .instance_arn = a->instance_arn, .zone = place.zone };
+    if (platform_ipv6_only(a)) {
+        out->ipv6 = place.ipv6;
+        return;
+    }
+    out->private_ipv4 = place.private_ipv4;
+    out->public_ipv4 = place.public_ipv4;
+}

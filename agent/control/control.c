@@ -141,6 +141,7 @@ void control_destroy(struct control *c)
     free_machine(&c->machine);
     identity_fini(&c->identity);
     free(c->instance_arn);
+    free(c->zone);
     free(c);
 }
 
@@ -226,10 +227,28 @@ void control_report(struct control *c, uint64_t id, struct str body)
     reporter_send(c->reporter, id, body);
 }
 
+struct control_place control_place(const struct control *c)
+{
+    const struct identity *id = &c->identity;
+
+    return (struct control_place){ .zone = c->zone,
+                                   .zone_id = id->zone_id,
+                                   .vpc_id = id->vpc_id,
+                                   .private_ipv4 = id->private_ipv4,
+                                   .public_ipv4 = id->public_ipv4,
+                                   .ipv6 = id->ipv6 };
+}
+
+const struct aws_service *control_ecs(const struct control *c)
+{
+    return &c->ecs;
+}
+
 static void write_instance(const struct control *c, struct jw *w)
 {
     jw_object(w);
     jw_kstr_if(w, "id", c->identity.id);
+    jw_kstr_if(w, "zone", c->zone);
     jw_kstr_if(w, "zone_id", c->identity.zone_id);
     jw_kstr_if(w, "mac", c->identity.mac);
     jw_kstr_if(w, "vpc_id", c->identity.vpc_id);

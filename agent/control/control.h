@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "aws/aws.h"
+#include "aws/aws_call.h"
 #include "aws/credentials.h"
 #include "aws/imds.h"
 #include "base/err.h"
@@ -118,9 +119,20 @@ void control_runtime_checked(struct control *c, bool ok);
  * `reported`, on a later turn. */
 void control_report(struct control *c, uint64_t id, struct str body);
 
+/* Where this instance is and by which addresses it is reached; NULL: not known, or not asked
+ * for (the addresses are, with ECS_ENABLE_CONTAINER_METADATA). Complete once it is registered.
+ * Borrowed: a later registration replaces them. */
+struct control_place {
+    const char *zone, *zone_id, *vpc_id;
+    const char *private_ipv4, *public_ipv4, *ipv6;
+};
+struct control_place control_place(const struct control *c);
+/* How ECS is called. Borrowed until control_destroy. */
+const struct aws_service *control_ecs(const struct control *c);
+
 /* What `berth status` shows: {"registered":…,"instance_arn":…,"waiting_for":…,"acs":{
  * "connected":…,"since_ms":…,"last_error":…},"tcs":{…} (tcs.h),
- * "instance":{"id":…,"zone_id":…,"vpc_id":…,
+ * "instance":{"id":…,"zone":…,"zone_id":…,"vpc_id":…,
  * "spot":…,"rebalance":…,"lifecycle":…},"draining":false,"draining_why":…,
  * "draining_error":…,"clock_offset_ms":…}. "draining" is true once the control plane has taken
  * it; texts that are not known are left out. Writes one object. */

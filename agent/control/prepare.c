@@ -32,6 +32,9 @@ void identity_fini(struct identity *id)
     free(id->outpost_arn);
     free(id->document);
     free(id->signature);
+    free(id->private_ipv4);
+    free(id->public_ipv4);
+    free(id->ipv6);
     for (size_t i = 0; i < id->tags.n; i++) {
         free(id->tags.items[i].key);
         free(id->tags.items[i].value);
@@ -124,6 +127,9 @@ static unsigned wanted_facts(const struct control *c)
 
     if (!c->config->no_iid && !c->config->external)
         wanted |= INSTANCE_WANT(INSTANCE_DOCUMENT) | INSTANCE_WANT(INSTANCE_SIGNATURE);
+    if (c->config->container_metadata)
+        wanted |= INSTANCE_WANT(INSTANCE_LOCAL_IPV4) | INSTANCE_WANT(INSTANCE_PUBLIC_IPV4) |
+                  INSTANCE_WANT(INSTANCE_IPV6);
     return wanted;
 }
 
@@ -155,6 +161,9 @@ static void on_facts(void *user, struct instance_facts *f)
     take(&id->vpc_id, f, INSTANCE_VPC_ID);
     take(&id->subnet_id, f, INSTANCE_SUBNET_ID);
     take(&id->outpost_arn, f, INSTANCE_OUTPOST_ARN);
+    take(&id->private_ipv4, f, INSTANCE_LOCAL_IPV4);
+    take(&id->public_ipv4, f, INSTANCE_PUBLIC_IPV4);
+    take(&id->ipv6, f, INSTANCE_IPV6);
     /* A signature of nothing is of no use. */
     if (f->text[INSTANCE_DOCUMENT])
         take(&id->signature, f, INSTANCE_SIGNATURE);

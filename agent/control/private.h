@@ -46,7 +46,8 @@ struct drain;
 struct identity {
     char *id, *zone_id, *mac, *vpc_id, *subnet_id, *outpost_arn;
     char *document, *signature;
-    struct string_map tags; /* of the EC2 instance */
+    char *private_ipv4, *public_ipv4, *ipv6; /* for the metadata file alone */
+    struct string_map tags;                  /* of the EC2 instance */
 };
 
 struct control {
@@ -69,6 +70,7 @@ struct control {
     struct aws_service ecs;
     struct identity identity;
     char *instance_arn;          /* NULL until it is known */
+    char *zone;                  /* as the control plane sees it; NULL: not known */
     bool registered;             /* in this process */
     struct err registration_err; /* why it is tried again */
     struct turn_end *up;

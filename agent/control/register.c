@@ -137,7 +137,7 @@ static void on_instance(void *user, const struct aws_result *answer)
     struct registration *r = user;
     struct control *c = r->c;
     struct err bad = { 0 };
-    char *arn = NULL;
+    char *arn = NULL, *zone = NULL;
 
     r->call = NULL;
     if (answer->e->code) {
@@ -146,7 +146,7 @@ static void on_instance(void *user, const struct aws_result *answer)
     }
     /* Whatever comes of it, an agent without an ARN is never registered: the reference takes
      * an hour of throttling for a success with an empty one. */
-    if (register_answer(answer->body, &r->attributes, &arn, &bad)) {
+    if (register_answer(answer->body, &r->attributes, &arn, &zone, &bad)) {
         err_wrap(&bad, "RegisterContainerInstance");
         if (bad.code == ERR_RETRY)
             wait_and_retry(r, false, &bad);
@@ -156,6 +156,8 @@ static void on_instance(void *user, const struct aws_result *answer)
     }
     free(c->instance_arn);
     c->instance_arn = arn;
+    free(c->zone);
+    c->zone = zone;
     c->registered = true;
     c->registration_err = (struct err){ 0 };
     log_info("registered", kv_s("instance", arn), kv_s("cluster", c->config->cluster));

@@ -133,17 +133,25 @@ bool register_body(const struct register_input *in, struct buf *out)
     return !out->overflowed;
 }
 
+/* NULL: there is none of that name. */
+static const char *value_of(const struct jcur *echoed, const char *name)
+{
+    const char *got = NULL;
+
+    JCUR_EACH (item, echoed) {
+        if (streq(jcur_str_or(&item, "name", ""), name))
+            got = jcur_str_or(&item, "value", "");
+    }
+    return got;
+}
+
 static enum err_code check_echo(const struct jcur *echoed, const struct attributes *sent,
                                 struct err *e)
 {
     for (size_t i = 0; i < sent->n; i++) {
         const struct attribute *a = &sent->items[i];
-        const char *got = NULL;
+        const char *got = value_of(echoed, a->name);
 
-        JCUR_EACH (item, echoed) {
-            if (streq(jcur_str_or(&item, "name", ""), a->name))
-                got = jcur_str_or(&item, "value", "");
-        }
         if (!got)
             return err_set(e, ERR_INVALID, "the control plane did not take attribute %s", a->name);
         if (!streq(got, a->value ? a->value : ""))
@@ -155,7 +163,7 @@ static enum err_code check_echo(const struct jcur *echoed, const struct attribut
 }
 
 enum err_code register_answer(struct str body, const struct attributes *sent, char **instance_arn,
-                              struct err *e)
+                              char **zone, struct err *e)
 {
     AUTO(json) struct json_t *v = NULL;
     struct err je = { 0 };
@@ -175,5 +183,6 @@ enum err_code register_answer(struct str body, const struct attributes *sent, ch
     if (check_echo(&attributes, sent, e))
         return e->code;
     *instance_arn = mem_strdup(arn);
+    *zone = mem_strdup(value_of(&attributes, "ecs.availability-zone"));
     return ERR_OK;
 }

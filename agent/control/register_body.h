@@ -24,8 +24,9 @@ struct register_input { /* all borrowed */
 /* False when it does not fit into `out`. */
 bool register_body(const struct register_input *in, struct buf *out);
 
-/* The instance's ARN out of the answer; free() it. ERR_RETRY for an answer that is
+/* The instance's ARN out of the answer, and the availability zone where the service sees it
+ * (NULL: it does not say); free() them. ERR_RETRY for an answer that is
  * none, ERR_INVALID when an attribute came back changed or not at all: the
  * service would place tasks by what it believes, so that is for a person. */
 MUST_CHECK enum err_code register_answer(struct str body, const struct attributes *sent,
-                                         char **instance_arn, struct err *e);
+                                         char **instance_arn, char **zone, struct err *e);

@@ -99,6 +99,121 @@ static void answer_task(void *arg, const struct view_task *t)
         fail(a, 500, "Unable to generate network response for container '", a->docker_id);
 }
 
+/* ---- a task with tags ---- */
+
+struct tagged { /* a request that waits for them */
+    const struct metadata_endpoint *e;
+    struct http_call *c;
+    struct tags_op *op;
+    int version;
+    char *task_arn, *docker_id;
+    const struct tags_answer *answers; /* while they are told */
+};
+
+static void tagged_destroy(struct tagged *t)
+{
+    tags_cancel(t->op);
+    free(t->task_arn);
+    free(t->docker_id);
+    free(t);
+}
+
+static void on_gone(void *user, struct http_call *c)
+{
+    (void)c;
+    tagged_destroy(user);
+}
+
+static void task_gone(const struct asked *a)
+{
+    fail(a, 500,
+         a->version == 3 ? "Unable to generate metadata for task: '"
+                         : "Unable to generate metadata for v4 task: '",
+         a->task_arn);
+}
+
+static struct asked asked_of(const struct tagged *t)
+{
+    return (struct asked){ .e = t->e,
+                           .c = t->c,
+                           .version = t->version,
+                           .task_arn = t->task_arn,
+                           .docker_id = t->docker_id,
+                           .tags = true };
+}
+
+static void answer_tagged(void *arg, const struct view_task *view)
+{
+    static const char *const fields[] = {
+        [TAGS_OF_INSTANCE] = "ContainerInstanceTags", [TAGS_OF_TASK] = "TaskTags"
+    };
+    const struct tagged *t = arg;
+    const struct asked a = asked_of(t);
+    struct view_error errors[TAGS_OF__COUNT] = { 0 };
+    struct view_task with = *view;
+
+    with.task_tags = t->answers[TAGS_OF_TASK].pairs;
+    with.n_task_tags = t->answers[TAGS_OF_TASK].n;
+    with.instance_tags = t->answers[TAGS_OF_INSTANCE].pairs;
+    with.n_instance_tags = t->answers[TAGS_OF_INSTANCE].n;
+    with.errors = errors;
+    for (size_t i = 0; i < TAGS_OF__COUNT; i++) {
+        if (!t->answers[i].error)
+            continue;
+        errors[with.n_errors++] = (struct view_error){ .field = fields[i],
+                                                       .message = t->answers[i].error,
+                                                       .arn = t->answers[i].arn };
+    }
+    answer_task((void *)(uintptr_t)&a, &with);
+}
+
+/* The task may have gone meanwhile. */
+static void on_tags(void *user, const struct tags_answer answers[TAGS_OF__COUNT])
+{
+    struct tagged *t = user;
+    const struct metadata_source *s = &t->e->source;
+    const struct asked a = asked_of(t);
+
+    t->op = NULL;
+    t->answers = answers;
+    if (!s->view(s->user, t->task_arn, answer_tagged, t))
+        task_gone(&a);
+    tagged_destroy(t);
+}
+
+/* Nobody writes headers of his own. */
+static char *user_agent_of(const struct asked *a, const char *container)
+{
+    for (const char *p = container; *p; p++) {
+        if (*p <= ' ' || *p > '~')
+            return mem_strdup(a->e->user_agent);
+    }
+    return mem_printf("%s container/%s", a->e->user_agent, container);
+}
+
+static void ask_for_tags(void *arg, const struct view_task *view)
+{
+    const struct asked *a = arg;
+    const struct metadata_endpoint *e = a->e;
+    const char *arns[TAGS_OF__COUNT] = { 0 };
+    AUTO(str)
+    char *user_agent = a->version == 4 && e->user_agent
+                           ? user_agent_of(a, view->containers[a->container].name)
+                           : NULL;
+    struct tagged *t = NEW(struct tagged);
+
+    t->e = e;
+    t->c = a->c;
+    t->version = a->version;
+    t->task_arn = mem_strdup(a->task_arn);
+    t->docker_id = mem_strdup(a->docker_id);
+    http_call_later(a->c, on_gone, t);
+    e->tag_arns(e->source.user, t->task_arn, arns);
+    t->op = tags_get(e->tags, arns, user_agent, on_tags, t);
+}
+
+/* ---- metadata, which of them ---- */
+
 static void serve_container(struct asked *a)
 {
     const struct metadata_source *s = &a->e->source;
@@ -118,11 +233,8 @@ static void serve_task(struct asked *a)
 
     if (!find(a))
         unknown(a, a->version == 4 ? 404 : 500, "task metadata", TAIL_TASK);
-    else if (!s->view(s->user, a->task_arn, answer_task, a))
-        fail(a, 500,
-             a->version == 3 ? "Unable to generate metadata for task: '"
-                             : "Unable to generate metadata for v4 task: '",
-             a->task_arn);
+    else if (!s->view(s->user, a->task_arn, a->tags && a->e->tags ? ask_for_tags : answer_task, a))
+        task_gone(a);
 }
 
 /* ---- statistics ---- */

@@ -3,9 +3,11 @@
  * which container, and what is answered when there is none. What is known comes as views.
  *
  * Version 2 finds a task by its address, which only tasks with a network interface of their own
- * have: there are none here, so it always answers that. Tags are not asked for yet: the routes
- * with tags answer as those without. */
+ * have: there are none here, so it always answers that. Everything is answered at once but for
+ * the routes with tags, which wait for them (tags.h); tags that cannot be had cost nothing but
+ * themselves. */
 #include "endpoints/serve.h"
+#include "endpoints/tags.h"
 #include "endpoints/view.h"
 
 /* Called with the view while it is valid. */
@@ -25,6 +27,11 @@ struct metadata_source {
 struct metadata_endpoint { /* all borrowed */
     struct metadata_source source;
     const struct endpoint_listener *listener;
+    struct tags *tags; /* NULL: no tags are asked for */
+    /* Whose tags are told of a task; NULL: nobody's. Borrowed until the next turn. Called with
+     * the user of the source. */
+    void (*tag_arns)(void *user, const char *task_arn, const char *arns[TAGS_OF__COUNT]);
+    const char *user_agent; /* of these calls; version 4 adds the name of the container */
 };
 
 /* The rows of a listener's table are "/v3/" + "*" and so on; see METADATA_ROUTES. Their user is

@@ -360,6 +360,24 @@ static void test_connection_trouble(void **state)
     tear_down(&f);
 }
 
+/* With pauses of minutes this would take too long. */
+static void test_pauses_have_a_limit(void **state)
+{
+    static const struct step steps[] = { { .status = 500 }, { .status = 500 }, { .status = 200 } };
+    struct fixture f;
+    struct aws_call_args args;
+
+    (void)state;
+    SET_UP(&f, steps);
+    aws_set_backoff_ms(f.aws, 600000);
+    args = json_args(&f, 3);
+    args.retry_max_ms = 10;
+    run(&f, &args);
+    assert_int_equal(f.err.code, ERR_OK);
+    assert_int_equal(atomic_load(&f.n_requests), 3);
+    tear_down(&f);
+}
+
 static void test_timeout(void **state)
 {
     static const struct step steps[] = { { .then = IS_SILENT }, { .then = IS_SILENT } };
@@ -392,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_the_bucket_is_empty),
         cmocka_unit_test(test_the_service_says_when),
         cmocka_unit_test(test_connection_trouble),
+        cmocka_unit_test(test_pauses_have_a_limit),
         cmocka_unit_test(test_timeout),
     };
 

@@ -53,6 +53,43 @@ static void test_identity_is_sent_and_shown(void **state)
     tear_down(&f);
 }
 
+/* The addresses are for the metadata file alone. */
+static void serve_addresses(struct peer *p, void *arg)
+{
+    static const struct metadata rows[] = {
+        { "meta-data/placement/availability-zone-id", 200, "usw2-az1" },
+        { "meta-data/mac", 200, "0a:0b" },
+        { INTERFACE "vpc-id", 200, "vpc-1" },
+        { "meta-data/local-ipv4", 200, "10.1.2.7" },
+        { "meta-data/public-ipv4", 404, "" },
+        { "meta-data/ipv6", 200, "2001:db8::7" },
+    };
+
+    (void)arg;
+    serve_metadata(p, rows, COUNT_OF(rows), IDENTITY_REQUESTS + 3);
+}
+
+static void test_place(void **state)
+{
+    struct control_place place;
+    struct fixture f;
+
+    (void)state;
+    set_up(&f);
+    start_metadata(&f, serve_addresses);
+    f.config.container_metadata = true;
+    f.machine.instance_id = "i-1";
+    register_once(&f);
+    place = control_place(f.control);
+    assert_string_equal(place.zone_id, "usw2-az1");
+    assert_string_equal(place.vpc_id, "vpc-1");
+    assert_string_equal(place.private_ipv4, "10.1.2.7");
+    assert_null(place.public_ipv4);
+    assert_string_equal(place.ipv6, "2001:db8::7");
+    assert_null(place.zone); /* this control plane does not say */
+    tear_down(&f);
+}
+
 /* Everything but the two parts of the identity. */
 static void serve_without_identity(struct peer *p, void *arg)
 {
@@ -331,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_identity_is_sent_and_shown),
+        cmocka_unit_test(test_place),
         cmocka_unit_test(test_no_identity_document_by_configuration),
         cmocka_unit_test(test_missing_facts_end_nothing),
         cmocka_unit_test(test_silent_metadata_service_costs_one_wait),

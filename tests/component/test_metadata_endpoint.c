@@ -154,7 +154,8 @@ static void set_up(struct world *w, bool introspection)
     fill(w);
     w->listener.routes = routes_of(w, introspection, &w->listener.n_routes);
     w->listener.user = w;
-    w->metadata = (struct metadata_endpoint){ { find, view, stats, w }, &w->listener };
+    w->metadata =
+        (struct metadata_endpoint){ .source = { find, view, stats, w }, .listener = &w->listener };
     w->introspect = (struct introspect_endpoint){
         { "shop", "Amazon ECS Agent - v1 (h)", instance_arn, each, w }, &w->listener
     };

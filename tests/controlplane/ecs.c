@@ -72,6 +72,13 @@ static const struct shape list_tasks[] = {
 };
 static const struct shape describe_tasks[] = { S("cluster"), L("include"), RL("tasks"), END };
 
+static const struct shape get_protection[] = { RS("cluster"), L("tasks"), END };
+static const struct shape update_protection[] = { RS("cluster"),
+                                                  RL("tasks"),
+                                                  { "protectionEnabled", SHAPE_BOOL, NULL, true },
+                                                  I("expiresInMinutes"),
+                                                  END };
+
 static const struct {
     const char *name;
     ecs_op_fn *fn;
@@ -84,7 +91,7 @@ static const struct {
     { "ListClusters", ecs_list_clusters, list_page, false },
     { "TagResource", ecs_tag_resource, tag_resource, false },
     { "UntagResource", ecs_untag_resource, untag_resource, false },
-    { "ListTagsForResource", ecs_list_tags, list_tags, false },
+    { "ListTagsForResource", ecs_list_tags, list_tags, true },
     { "RegisterContainerInstance", ecs_register_instance, shape_register_container_instance, true },
     { "DeregisterContainerInstance", ecs_deregister_instance, deregister_instance, false },
     { "DescribeContainerInstances", ecs_describe_instances, describe_instances, false },
@@ -100,6 +107,8 @@ static const struct {
     { "StopTask", ecs_stop_task, stop_task, false },
     { "ListTasks", ecs_list_tasks, list_tasks, false },
     { "DescribeTasks", ecs_describe_tasks, describe_tasks, false },
+    { "GetTaskProtection", ecs_get_protection, get_protection, true },
+    { "UpdateTaskProtection", ecs_update_protection, update_protection, true },
     { "DiscoverPollEndpoint", ecs_discover_poll_endpoint, shape_discover_poll_endpoint, true },
     { "SubmitTaskStateChange", ecs_submit_task, shape_submit_task, true },
     { "SubmitContainerStateChange", ecs_submit_container, shape_submit_container, true },

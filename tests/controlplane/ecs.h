@@ -67,4 +67,5 @@ ecs_op_fn ecs_register_instance, ecs_deregister_instance, ecs_describe_instances
 ecs_op_fn ecs_register_taskdef, ecs_deregister_taskdef, ecs_describe_taskdef, ecs_list_taskdefs,
     ecs_list_families;
 ecs_op_fn ecs_run_task, ecs_start_task, ecs_stop_task, ecs_list_tasks, ecs_describe_tasks;
+ecs_op_fn ecs_get_protection, ecs_update_protection;
 ecs_op_fn ecs_discover_poll_endpoint, ecs_submit_task, ecs_submit_container, ecs_submit_attachments;

@@ -102,6 +102,7 @@ struct task {
     int64_t created_ms, pull_started_ms, pull_stopped_ms, started_ms, stopping_ms, stopped_ms,
         execution_stopped_ms;
     struct role task_role, execution_role;
+    int64_t protected_until_ms; /* wall clock; 0: it is not */
     /* delivery to the agent */
     enum task_status acked, message_desired; /* which desired status it knows of, was sent */
     char message_id[RNG_UUID_SIZE];          /* "" : nothing is on its way */

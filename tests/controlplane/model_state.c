@@ -127,6 +127,7 @@ static void write_task(struct jw *w, const struct task *t)
     jw_kint(w, "stopping", t->stopping_ms);
     jw_kint(w, "stopped", t->stopped_ms);
     jw_kint(w, "executionStopped", t->execution_stopped_ms);
+    jw_kint(w, "protectedUntil", t->protected_until_ms);
     jw_kstr_if(w, "taskRoleId", t->task_role.id);
     jw_kstr_if(w, "executionRoleId", t->execution_role.id);
     jw_key(w, "containers");
@@ -342,6 +343,7 @@ static void read_task(struct cp_model *m, const struct jcur *c, struct rng *rng)
     t->stopping_ms = jcur_int(c, "stopping", 0, INT64_MAX);
     t->stopped_ms = jcur_int(c, "stopped", 0, INT64_MAX);
     t->execution_stopped_ms = jcur_int(c, "executionStopped", 0, INT64_MAX);
+    t->protected_until_ms = jcur_int_or(c, "protectedUntil", 0, INT64_MAX, 0);
     snprintf(t->task_role.id, sizeof t->task_role.id, "%s", jcur_str_or(c, "taskRoleId", ""));
     snprintf(t->execution_role.id, sizeof t->execution_role.id, "%s",
              jcur_str_or(c, "executionRoleId", ""));

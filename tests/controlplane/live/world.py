@@ -149,7 +149,7 @@ class Local:
     # ---- services ----
 
     def call(self, service, operation, request, keys=STATIC, region="us-west-2", offset_s=0,
-             scope_service=None, host=None):
+             scope_service=None, host=None, user_agent=None):
         body = json.dumps(request).encode()
         headers = {"host": host or f"127.0.0.1:{self.port}",
                    "content-type": "application/x-amz-json-1.1",
@@ -157,6 +157,8 @@ class Local:
                    "x-amz-target": f"{TARGETS[service]}.{operation}"}
         if keys.token:
             headers["x-amz-security-token"] = keys.token
+        if user_agent:
+            headers["user-agent"] = user_agent
         sign("POST", "/", "", headers, hashlib.sha256(body).hexdigest(), scope_service or service,
              region, keys)
         return self.send("POST", "/", body, headers)

@@ -36,7 +36,7 @@ static const struct {
     { "ECS_AUDIT_LOGFILE_DISABLED", "CredentialsAuditLogDisabled", N },
     { "ECS_ENABLE_GPU_SUPPORT", "GPUSupportEnabled", N },
     { "ECS_ENABLE_INF_SUPPORT", "InferentiaSupportEnabled", L },
-    { "ECS_DISABLE_TASK_METADATA_AZ", "TaskMetadataAZDisabled", L },
+    { "ECS_DISABLE_TASK_METADATA_AZ", "TaskMetadataAZDisabled", N },
     { "ECS_ENABLE_PROMETHEUS_METRICS", "", L },
     /* values */
     { "ECS_CLUSTER", "Cluster", N },

@@ -132,22 +132,26 @@ static void test_answer(void **state)
           ERR_INVALID, "changed attribute rack from '7' to '8'" },
     };
     struct err e = { 0 };
-    char *arn = NULL;
+    char *arn = NULL, *zone = NULL;
 
     (void)state;
     assert_int_equal(
         register_answer(str_of("{\"containerInstance\":{\"containerInstanceArn\":\"CI\","
                                "\"attributes\":[{\"name\":\"more\"},{\"name\":\"cap\"},"
-                               "{\"name\":\"rack\",\"value\":\"7\"}]}}"),
-                        &a, &arn, &e),
+                               "{\"name\":\"rack\",\"value\":\"7\"},{\"name\":"
+                               "\"ecs.availability-zone\",\"value\":\"us-west-2b\"}]}}"),
+                        &a, &arn, &zone, &e),
         ERR_OK);
     assert_string_equal(arn, "CI");
+    assert_string_equal(zone, "us-west-2b");
     free(arn);
-    arn = NULL;
+    free(zone);
+    arn = zone = NULL;
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        assert_int_equal(register_answer(str_of(bad[i].body), &a, &arn, &e), bad[i].want);
+        assert_int_equal(register_answer(str_of(bad[i].body), &a, &arn, &zone, &e), bad[i].want);
         assert_non_null(strstr(e.msg, bad[i].says));
         assert_null(arn);
+        assert_null(zone);
     }
 }
 
