@@ -63,7 +63,7 @@ struct agent {
     struct docker_version docker_version; /* "" until it has answered */
     char *docker_root;                    /* of its files; NULL: unknown */
     int cgroup_version;
-    bool cgroup_systemd;
+    bool cgroup_systemd, selinux;
     struct docker_auths *auths;
     struct host_cgroups *cgroups; /* NULL: tasks get none */
     struct host_names plugins;
@@ -80,7 +80,8 @@ struct agent {
     struct metrics *metrics; /* NULL: turned off */
     struct docker_op *ping;  /* for telemetry */
     struct endpoints *endpoints;
-    struct engine *engine; /* NULL until the container engine has answered */
+    struct metadata_files *files_of_tasks; /* NULL: not wished */
+    struct engine *engine;                 /* NULL until the container engine has answered */
     struct admin *admin;
     struct local_dir *local_dir; /* NULL until the container engine has answered */
     struct loop_timer *trim;

@@ -142,18 +142,28 @@ static void each(void *user, introspect_view_fn *fn, void *arg)
 
 /* ---- the routes ---- */
 
+static void serve_credentials_v1(void *user, struct http_call *c, const struct route_match *m)
+{
+    credentials_serve_v1(user, c, m);
+}
+
+static void serve_credentials_v2(void *user, struct http_call *c, const struct route_match *m)
+{
+    credentials_serve_v2(user, c, m);
+}
+
 static void on_credentials_v1(void *user, struct http_call *c, const struct route_match *m)
 {
     struct endpoints *ep = user;
 
-    credentials_serve_v1(&ep->credentials, c, m);
+    callers_serve(ep->callers, c, m, serve_credentials_v1, &ep->credentials);
 }
 
 static void on_credentials_v2(void *user, struct http_call *c, const struct route_match *m)
 {
     struct endpoints *ep = user;
 
-    credentials_serve_v2(&ep->credentials, c, m);
+    callers_serve(ep->callers, c, m, serve_credentials_v2, &ep->credentials);
 }
 
 static void on_metadata(void *user, struct http_call *c, const struct route_match *m)
@@ -407,6 +417,12 @@ void endpoints_begin(struct agent *a)
     ep->retry = loop_timer_create(a->loop, listen_all, ep);
     listen_all(ep);
     begin_rules(ep);
+}
+
+void endpoints_seen(struct agent *a)
+{
+    if (a->endpoints)
+        callers_seen(a->endpoints->callers);
 }
 
 void endpoints_changed(struct agent *a)

@@ -17,6 +17,7 @@ static void take_info(struct agent *a, const struct docker_info *info)
 {
     mem_replace(&a->docker_root, str_empty(info->root_dir) ? NULL : info->root_dir);
     a->cgroup_version = info->cgroup_version == 2 ? 2 : 1;
+    a->selinux = info->selinux;
     a->cgroup_systemd = streq(info->cgroup_driver ? info->cgroup_driver : "", "systemd");
 }
 

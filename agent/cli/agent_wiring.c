@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "cli/agent.h"
 #include "cli/agent_endpoints.h"
+#include "cli/agent_metadata_file.h"
 #include "cli/agent_telemetry.h"
 
 /* ---- control -> engine ---- */
@@ -195,6 +196,8 @@ static void on_fetched(void *user, uint64_t id, const struct secrets_value *valu
 static void do_seen(void *user, const struct task *t, size_t container, const struct ctr_facts *f)
 {
     telemetry_seen(user, t, container, f);
+    metadata_file_seen(user, t, container, f);
+    endpoints_seen(user);
 }
 
 static void do_gone(void *user, const char *task_arn)
@@ -202,6 +205,7 @@ static void do_gone(void *user, const char *task_arn)
     struct agent *a = user;
 
     roles_drop_task(a->roles, task_arn);
+    metadata_file_drop(a, task_arn);
 }
 
 static void do_fatal(void *user, const struct err *e)
@@ -395,6 +399,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
         .follow = do_follow,
         .drain = do_drain,
         .seen = do_seen,
+        .file = metadata_file_make,
         .fetch = do_fetch,
         .fetch_cancel = do_fetch_cancel,
         .gone = do_gone,
@@ -409,6 +414,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
         .auths = a->auths,
         .cgroups = a->cgroups,
         .docker_root = a->docker_root,
+        .selinux = a->selinux,
         .propagate_memory = a->config->propagate_memory && a->cgroup_version == 2,
         .record_dir = a->config->data_dir,
         .version = BERTH_VERSION,
@@ -424,6 +430,8 @@ enum err_code wiring_start(struct agent *a, struct err *e)
     start_metrics(a);
     code = engine_create(&args, &peers, a, &a->engine, e);
     if (a->engine)
+        metadata_files_begin(a);
+    if (a->engine)
         local_dir_attach(a->local_dir, a->engine); /* they wait for no network */
     if (code != ERR_INVALID || !a->engine)
         return code;
@@ -434,6 +442,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
 void wiring_stop(struct agent *a)
 {
     endpoints_end(a);
+    metadata_files_end(a);
     telemetry_end(a);
     control_destroy(a->control);
     a->control = NULL;

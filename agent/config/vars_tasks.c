@@ -140,6 +140,10 @@ static const struct var vars[] = {
       .help = "Do not drop packets for 127.0.0.0/8 that come from elsewhere." },
     { "ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS", NULL, &type_bool, FIELD(offhost_introspection),
       "false", .help = "Let other machines reach the introspection server." },
+    { "ECS_ENABLE_CONTAINER_METADATA", "ContainerMetadataEnabled", &type_bool,
+      FIELD(container_metadata), "false",
+      .help = "Put a file with metadata into each container; ECS_CONTAINER_METADATA_FILE says "
+              "where." },
     { "BERTH_BIND_CREDENTIALS", NULL, &type_bool, FIELD(bind_credentials), "true",
       .help = "Refuse a task the credentials of another one's role, where it can be told who "
               "asks.",

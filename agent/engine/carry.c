@@ -49,6 +49,7 @@ static void carried_destroy(struct carried *c)
     free(c->ref);
     free(c->digest);
     free(c->pulling);
+    free(c->file_dir);
     free(c->docker_id);
     free(c->task_id);
     free(c->path);

@@ -14,6 +14,7 @@ struct carried {
     char *ref, *digest;
     char *auth;      /* the X-Registry-Auth value; NULL: none */
     char *pulling;   /* what the engine is asked to pull */
+    char *file_dir;  /* of the metadata file; NULL: none */
     char *docker_id; /* as known when it began; NULL: unknown */
     int64_t timeout_ms, idle_timeout_ms, stop_timeout_s;
     int64_t told_ms; /* when the progress of a pull was last logged; 0: never */

@@ -152,6 +152,7 @@ static void create(struct carried *c, const char *const *image_env)
     };
     struct task_kv *secrets, *files, *log_secrets, *labels;
     AUTO(str) char *cgroup = NULL;
+    char file_mount[TASK_UUID_SIZE];
     const char **names;
 
     if (!carry_container(c)) {
@@ -178,6 +179,10 @@ static void create(struct carried *c, const char *const *image_env)
     labels = pause_labels(&en->config->pause_labels);
     args.pause_labels = labels;
     args.n_pause_labels = en->config->pause_labels.n;
+    task_file_mount(c->ref, file_mount);
+    args.file_dir = c->file_dir;
+    args.file_mount = file_mount;
+    args.selinux = en->selinux;
     args.metadata_id = core_metadata_id(en->core, t->arn, c->container);
     ask_create(c, &args);
     free(names);
@@ -203,7 +208,7 @@ static void on_image_for_create(void *user, const struct docker_image *image, co
     create(c, env);
 }
 
-void carry_create(struct carried *c)
+static void create_with_image(struct carried *c)
 {
     const struct task_container *k = carry_container(c);
     const char *const *env = k ? images_get(&c->en->images, k->image) : NULL;
@@ -213,6 +218,28 @@ void carry_create(struct carried *c)
     else
         c->docker =
             docker_inspect_image(c->en->docker, k->image, c->timeout_ms, on_image_for_create, c);
+}
+
+/* Its metadata file is there first, for its folder is to be found by the create. */
+void carry_create(struct carried *c)
+{
+    const struct task_container *k = carry_container(c);
+
+    if (k && !k->internal && c->en->peers.file && c->en->config->container_metadata)
+        c->en->peers.file(c->en->user, c->id, carry_task(c), c->container);
+    else
+        create_with_image(c);
+}
+
+void engine_filed(struct engine *en, uint64_t id, const char *dir)
+{
+    struct carried *c;
+
+    HASH_FIND(hh, en->ops, &id, sizeof id, c);
+    if (!c || c->op != CORE_OP_CREATE || c->docker)
+        return;
+    c->file_dir = mem_strdup(dir);
+    create_with_image(c);
 }
 
 /* ---- the rest of its life ---- */

@@ -255,6 +255,7 @@ enum err_code engine_create(const struct engine_args *args, const struct engine_
     en->auths = args->auths;
     en->cgroups = args->cgroups;
     en->docker_root = mem_strdup(args->docker_root);
+    en->selinux = args->selinux;
     en->propagate_memory = args->propagate_memory;
     en->peers = *peers;
     en->user = user;
@@ -386,6 +387,32 @@ const struct engine_detail *engine_detail(const struct engine *en, const char *t
                                           size_t container)
 {
     return details_get(&en->details, task_arn, container);
+}
+
+struct unseen_search {
+    const struct engine *en;
+    bool found;
+};
+
+static void look_for_unseen(void *user, const struct task *t)
+{
+    struct unseen_search *s = user;
+
+    for (size_t i = 0; i < t->n_containers && !s->found; i++) {
+        const struct engine_detail *d = details_get(&s->en->details, t->arn, i);
+        struct core_seen_container k;
+
+        s->found = (!d || !d->docker.pid) && core_see_container(s->en->core, t->arn, i, &k) &&
+                   !str_empty(k.docker_id) && k.known < CTR_STOPPED;
+    }
+}
+
+bool engine_unseen(const struct engine *en)
+{
+    struct unseen_search s = { .en = en };
+
+    core_each_task(en->core, look_for_unseen, &s);
+    return s.found;
 }
 
 const char *engine_task_at(const struct engine *en, const char *address)

@@ -31,6 +31,9 @@ struct engine_peers {
     void (*follow)(void *user, const struct task *t, size_t container, const char *docker_id);
     /* An inspect saw it: what it said is in engine_detail (pid 0: it does not run). */
     void (*seen)(void *user, const struct task *t, size_t container, const struct ctr_facts *f);
+    /* A container is about to be created: make its metadata file; answer with engine_filed.
+     * NULL: there are none. */
+    void (*file)(void *user, uint64_t id, const struct task *t, size_t container);
     /* Ship the rest of its log; answer with engine_drained. */
     void (*drain)(void *user, uint64_t id, const char *docker_id, int64_t timeout_ms);
     /* Fetch the secrets, environment files or registry passwords of a task (the
@@ -54,6 +57,7 @@ struct engine_args {
     struct docker_auths *auths;   /* borrowed; NULL: none */
     struct host_cgroups *cgroups; /* borrowed; NULL: tasks get none */
     const char *docker_root;      /* of docker_info: whose disk is watched; NULL: none */
+    bool selinux;                 /* of docker_info */
     bool propagate_memory;        /* ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2, on version 2 */
     const char *record_dir;       /* flight record goes there; NULL: none */
     const char *version;          /* of the agent, for the record's header */
@@ -86,6 +90,8 @@ void engine_control_up(struct engine *en);
 /* The local tasks there are to be now. Takes the tasks. */
 void engine_local(struct engine *en, struct core_local_def *defs, size_t n);
 void engine_drained(struct engine *en, uint64_t id);
+/* `dir`: the folder that has it, for the container to see; NULL: it gets none. */
+void engine_filed(struct engine *en, uint64_t id, const char *dir);
 /* ERR_RETRY: the task's credentials are not here yet. Other errors carry the task's
  * reason. The values are copied, kept in memory only, and wiped with the task. */
 struct engine_value {
@@ -128,6 +134,10 @@ const struct engine_detail *engine_detail(const struct engine *en, const char *t
 /* The task of the container that has this address ("172.17.0.4"); NULL: none of ours. Borrowed
  * likewise. */
 const char *engine_task_at(const struct engine *en, const char *address);
+
+/* Has it containers that may have an address already, which no inspect has told yet? Those that
+ * are only created count too. */
+bool engine_unseen(const struct engine *en);
 
 const struct core *engine_core(const struct engine *en); /* for questions only */
 

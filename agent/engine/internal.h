@@ -182,7 +182,7 @@ struct engine {
     const struct docker_auths *auths;
     const struct host_cgroups *cgroups; /* NULL: tasks get none */
     char *docker_root;                  /* NULL: unknown */
-    bool propagate_memory;
+    bool selinux, propagate_memory;
     struct engine_peers peers;
     void *user;
     struct core *core;

@@ -140,3 +140,31 @@ MUST_CHECK enum err_code host_rules_take(const struct host_rules_config *c, stru
  * ERR_TIMEOUT: it was killed. Blocks. (run.c) */
 MUST_CHECK enum err_code host_run(const char *const *argv, int64_t timeout_ms, int *status,
                                   struct buf *out, struct err *e);
+
+/* ---- who holds a client's socket (socket_owner.c) ---- */
+
+#define HOST_OWNER_PROCESSES   65536
+#define HOST_OWNER_DESCRIPTORS 1000000
+
+enum host_owner {
+    HOST_OWNER_NONE,  /* nobody: there is no such socket, or no process has it open */
+    HOST_OWNER_GROUP, /* a process of one of the control groups */
+    HOST_OWNER_OTHER  /* another process of this machine */
+};
+struct host_socket { /* of TCP, as its own end sees it: before a redirection by the host */
+    const char *local, *remote;
+    uint16_t local_port, remote_port;
+    enum host_owner owner; /* the answer */
+    size_t group;          /* of GROUP: its index */
+};
+/* Finds the holders of all the sockets in one walk over the processes below `proc` ("/proc").
+ * `groups` are names (container ids) that the paths of the control groups have; processes of a
+ * cgroup below belong to it. Those of the groups are looked through first, thread by thread.
+ * ERR_IO: the kernel does not tell; ERR_LIMIT: a bound was reached. Then nothing is known of
+ * those that are NONE. Blocks: for a worker. */
+MUST_CHECK enum err_code host_socket_owners(const char *proc, struct host_socket *sockets, size_t n,
+                                            const char *const *groups, size_t n_groups,
+                                            struct err *e);
+/* Has an interface of this machine, or the loopback network, the address? Where they
+ * cannot be listed: no. Short system calls only. */
+bool host_has_address(const char *address);

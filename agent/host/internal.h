@@ -72,3 +72,8 @@ void host_parse_local_routes(const char *text, bool *has_default, bool *has_ours
  * bridge above the one that drops what does not come from `loopback`? */
 bool host_rules_in_order(const char *listed, const char *bridge, const char *loopback,
                          const char *port);
+
+/* ---- socket_owner.c ---- */
+
+/* The first of the names in the text of a /proc/PID/cgroup; n: none. */
+size_t host_cgroup_names(const char *text, const char *const *groups, size_t n);

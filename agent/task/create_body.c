@@ -31,7 +31,7 @@ static const struct merge_field config_fields[] = {
 };
 
 static const struct merge_field host_fields[] = {
-    { "Binds", MERGE_LIST },
+    { "Binds", MERGE_LIST }, /* the first: see create_write_file_binds */
     { "ContainerIDFile", MERGE_STR },
     { "NetworkMode", MERGE_STR },
     { "PortBindings", MERGE_MAP },
@@ -129,11 +129,13 @@ static void write_env(struct jw *w, const struct task_create_args *a, const stru
 {
     struct jcur env = jcur_arr(top, "Env");
 
-    if (jcur_null(top, "Env"))
+    bool cleared = jcur_null(top, "Env");
+
+    if (cleared && !a->file_dir)
         return;
     jw_key(w, "Env");
-    if (jcur_present(&env))
-        jw_value(w, env.val);
+    if (cleared || jcur_present(&env))
+        create_write_given_env(w, a, &env);
     else
         create_write_env(w, a);
 }
@@ -244,7 +246,12 @@ static enum err_code write_host_config(struct jw *w, const struct task_create_ar
     top = jcur_root(top_doc, &top_err);
     jw_key(w, "HostConfig");
     jw_object(w);
-    task_merge(w, &base, &top, host_fields, COUNT_OF(host_fields));
+    if (a->file_dir) {
+        create_write_file_binds(w, a, &base, &top);
+        task_merge(w, &base, &top, host_fields + 1, COUNT_OF(host_fields) - 1);
+    } else {
+        task_merge(w, &base, &top, host_fields, COUNT_OF(host_fields));
+    }
     if (create_write_host_rules(w, a, &top, e))
         return e->code;
     create_write_log_config(w, a, &top);

@@ -6,8 +6,17 @@
 #define HOST_ERROR       "HostConfigError"
 #define CREDENTIALS_PATH "/v2/credentials/"
 
-/* The array of Env. */
+/* The array of Env: the task's own, or what the control plane gives instead (absent: nothing). */
 void create_write_env(struct jw *w, const struct task_create_args *a);
+void create_write_given_env(struct jw *w, const struct task_create_args *a,
+                            const struct jcur *given);
+
+/* create_file.c: of a container with a metadata file. Its variable, which nothing overwrites,
+ * and the list of Binds with that of its folder at the end. */
+#define FILE_VARIABLE "ECS_CONTAINER_METADATA_FILE"
+char *create_file_place(const struct task_create_args *a); /* free() it; NULL: none */
+void create_write_file_binds(struct jw *w, const struct task_create_args *a,
+                             const struct jcur *base, const struct jcur *top);
 
 void create_write_exposed_ports(struct jw *w, const struct task_container *c);
 

@@ -11,7 +11,7 @@
 #define METADATA_BASE "http://169.254.170.2"
 
 /* The higher one wins; among files the earlier pair, among secrets the later. */
-enum env_rank { ENV_FILE, ENV_TASK, ENV_AGENT, ENV_SECRET };
+enum env_rank { ENV_FILE, ENV_TASK, ENV_AGENT, ENV_SECRET, ENV_LAST };
 
 struct env_item {
     const char *name, *before, *value; /* NAME=<before><value> */
@@ -86,12 +86,32 @@ static void write_item(struct jw *w, const struct env_item *item)
     free(text);
 }
 
+void create_write_given_env(struct jw *w, const struct task_create_args *a,
+                            const struct jcur *given)
+{
+    static const char ours[] = FILE_VARIABLE "=";
+    AUTO(str) char *place = create_file_place(a);
+
+    jw_array(w);
+    JCUR_EACH (item, given) {
+        bool replaced =
+            place && jcur_type(&item) == JSON_STR && str_starts(jcur_as_str(&item), ours);
+
+        if (!replaced)
+            jw_value(w, item.val);
+    }
+    if (place)
+        write_item(w, &(struct env_item){ .name = FILE_VARIABLE, .before = "", .value = place });
+    jw_end(w);
+}
+
 void create_write_env(struct jw *w, const struct task_create_args *a)
 {
     const struct task_container *c = &a->task->containers[a->container];
+    AUTO(str) char *place = create_file_place(a);
     struct env_list l = { 0 };
 
-    l.items = mem_array(c->n_env + a->n_secret_env + a->n_file_env + 6, sizeof *l.items);
+    l.items = mem_array(c->n_env + a->n_secret_env + a->n_file_env + 7, sizeof *l.items);
     if (!c->internal) {
         add_pairs(&l, ENV_TASK, c->env, c->n_env);
         add(&l, ENV_AGENT, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", CREDENTIALS_PATH,
@@ -101,6 +121,7 @@ void create_write_env(struct jw *w, const struct task_create_args *a)
         add(&l, ENV_AGENT, "ECS_AGENT_URI", METADATA_BASE "/api/", a->metadata_id);
         add_pairs(&l, ENV_SECRET, a->secret_env, a->n_secret_env);
         add_pairs(&l, ENV_FILE, a->file_env, a->n_file_env);
+        add(&l, ENV_LAST, FILE_VARIABLE, "", place);
         settle(&l);
         /* Both or neither: a container told half of it could meet two regions. */
         if (!names(&l, a->image_env, "AWS_REGION") &&

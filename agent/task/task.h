@@ -280,8 +280,23 @@ struct task_create_args {
     size_t n_pause_labels;
     int docker_api;          /* minor version in use; 0: any will do */
     const char *metadata_id; /* UUID for the metadata endpoints; NULL: no such variables */
+    /* The folder of this host that has the container's metadata file (NULL: none), and the
+     * UUID that names its place in the container (task_file_mount). */
+    const char *file_dir, *file_mount;
+    bool selinux; /* that folder is to be labeled for the container alone */
     const char *log_max_size, *log_max_file; /* json-file rotation for awslogs containers */
 };
+
+#define TASK_FILE_NAME "ecs-container-metadata.json"
+#define TASK_FILE_BASE "/opt/ecs/metadata/"
+#define TASK_UUID_SIZE 37
+/* The place of the metadata file in a container: another one for each creation, and the same one
+ * when a creation is repeated after a crash, for the Docker name is chosen for each creation and
+ * is stored before it. */
+void task_file_mount(const char *docker_name, char out[TASK_UUID_SIZE]);
+/* Below the folder of all metadata files: "CLUSTER/TASKID" of the ARN; with `container`, its
+ * folder there. free() it; NULL: a name cannot be one of a folder, or of a bind. */
+char *task_file_path(const char *task_arn, const char *container);
 
 /* Writes the body. awslogs becomes json-file: Berth ships the lines itself.
  * ERR_INVALID carries the reference's error name in front, e.g.

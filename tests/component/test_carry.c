@@ -870,6 +870,49 @@ static void keeps_what_is_fetched_until_the_task_is_gone(void **state)
     assert_null(w->en.values.sets);
 }
 
+static uint64_t filing;
+
+static void on_file(void *user, uint64_t id, const struct task *t, size_t container)
+{
+    (void)user;
+    assert_string_equal(t->containers[container].name, "b");
+    filing = id;
+}
+
+/* The container waits for its file; without one it is made all the same. */
+static void makes_the_metadata_file_first(void **state)
+{
+    struct world *w = *state;
+    const struct wish what = { .arn = ARN, .ref = "c-1", .container = 1 };
+    char mount[TASK_UUID_SIZE];
+    uint64_t id;
+
+    give_task(w, THREE);
+    w->en.peers.file = on_file;
+    id = wish(w, CORE_OP_CREATE, &what);
+    assert_int_not_equal(filing, id); /* the setting is off */
+    run_until_told(w, 1);
+    w->config.container_metadata = true;
+    id = wish(w, CORE_OP_CREATE, &(struct wish){ .arn = ARN, .ref = "c-2", .container = 1 });
+    assert_int_equal(filing, id);
+    engine_filed(&w->en, id + 1, "/nobody/asked"); /* that is no operation */
+    engine_filed(&w->en, id, "/data/metadata/demo/t1/b");
+    run_until_told(w, 2);
+    assert_ok(w, id);
+    task_file_mount("c-2", mount);
+    assert_non_null(strstr(w->fake.containers[1].body, "/data/metadata/demo/t1/b:"));
+    assert_non_null(strstr(w->fake.containers[1].body, mount));
+
+    id = wish(w, CORE_OP_CREATE, &(struct wish){ .arn = ARN, .ref = "c-3", .container = 1 });
+    engine_filed(&w->en, id, NULL);
+    run_until_told(w, 3);
+    assert_ok(w, id);
+    assert_null(strstr(w->fake.containers[2].body, "ECS_CONTAINER_METADATA_FILE"));
+    id = wish(w, CORE_OP_CREATE, &(struct wish){ .arn = ARN, .ref = "c-4", .container = 1 });
+    cancel(w, id);
+    engine_filed(&w->en, id, "/late"); /* nobody waits any more */
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -894,6 +937,7 @@ int main(void)
         CASE(tells_that_a_fetch_is_canceled),
         CASE(says_what_it_cannot_fetch),
         CASE(keeps_what_is_fetched_until_the_task_is_gone),
+        CASE(makes_the_metadata_file_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

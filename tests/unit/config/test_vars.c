@@ -24,7 +24,7 @@ static const struct {
     { "ECS_PULL_DEPENDENT_CONTAINERS_UPFRONT", "DependentContainersPullUpfront", N },
     { "ECS_DISABLE_IMAGE_CLEANUP", "ImageCleanupDisabled", N },
     { "ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP", "DeleteNonECSImagesEnabled", N },
-    { "ECS_ENABLE_CONTAINER_METADATA", "ContainerMetadataEnabled", L },
+    { "ECS_ENABLE_CONTAINER_METADATA", "ContainerMetadataEnabled", N },
     { "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE", "OverrideAWSLogsExecutionRole", N },
     { "ECS_SHARED_VOLUME_MATCH_FULL_CONFIG", "SharedVolumeMatchFullConfig", N },
     { "ECS_ENABLE_SPOT_INSTANCE_DRAINING", "SpotInstanceDrainingEnabled", N },
