@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/agent.h"
+#include "cli/agent_top.h"
 #include "io/unix_server.h"
 
 #define ANSWER_MAX (64 << 20)
@@ -210,6 +211,8 @@ static void write_why(struct agent *a, const char *task, struct buf *b)
     core_write_task(core, arn, &w);
     jw_key(&w, "waits");
     core_write_why(core, arn, now, &w);
+    jw_key(&w, "stages");
+    core_write_stages(core, arn, now, &w);
     jw_end(&w);
     buf_putc(b, '\n');
 }
@@ -235,15 +238,16 @@ static void answer(struct admin *ad, struct answer *an, const struct jcur *rq)
     } else if (streq(command, "tasks")) {
         write_tasks(a, &an->out);
         write_end(&an->out);
+    } else if (streq(command, "top")) {
+        top_write(a, &an->out);
     } else if (streq(command, "why")) {
         write_why(a, task, &an->out);
     } else if (streq(command, "events")) {
         engine_each_event(a->engine, add_event, &an->out);
         an->follow = jcur_bool_or(rq, "follow", false);
+        write_end(&an->out); /* of what was; what follows happens now */
         if (an->follow)
             engine_observe(a->engine, on_event, ad);
-        else
-            write_end(&an->out);
     } else {
         write_error(&an->out, "this agent does not know that command; is it of another version?");
     }

@@ -21,6 +21,7 @@ int cli_status(int argc, char **argv);
 int cli_tasks(int argc, char **argv);
 int cli_why(int argc, char **argv);
 int cli_events(int argc, char **argv);
+int cli_top(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_check_config(int argc, char **argv);
@@ -55,6 +56,10 @@ const char *cli_nearest(const char *text, const char *const *candidates, size_t 
 struct cli_client {
     const char *socket; /* --socket, BERTH_SOCKET or the default */
     bool json;          /* print lines as they come */
+    bool quiet;         /* say nothing of what goes wrong: it is tried again */
+    /* Which answer lines count, printed or given; NULL: all. With the user of cli_ask. */
+    bool (*wanted)(void *user, const struct jcur *answer);
+    bool *listed; /* set once a list has come to its end; NULL is fine */
 };
 
 /* Decides where to ask and how to print. */

@@ -11,8 +11,10 @@ void cli_client_init(struct cli_client *c, const char *socket, bool json)
 {
     const char *env = getenv("BERTH_SOCKET");
 
-    c->socket = socket ? socket : (!str_empty(env) ? env : DEFAULT_SOCKET);
-    c->json = json || !isatty(STDOUT_FILENO);
+    *c = (struct cli_client){ .socket = socket            ? socket
+                                        : !str_empty(env) ? env
+                                                          : DEFAULT_SOCKET,
+                              .json = json || !isatty(STDOUT_FILENO) };
 }
 
 struct asking {
@@ -32,19 +34,26 @@ static void on_line(void *user, struct str text)
     const char *error;
 
     if (json_parse(text.p, text.n, &doc, &e)) {
-        fprintf(stderr, "berth: the agent's answer cannot be read: %s\n", e.msg);
+        if (!a->client->quiet)
+            fprintf(stderr, "berth: the agent's answer cannot be read: %s\n", e.msg);
         a->code = CLI_ERROR;
         return;
     }
     c = jcur_root(doc, &e);
     error = jcur_type(&c) == JSON_OBJ ? jcur_str_or(&c, "error", NULL) : NULL;
     if (error) {
-        fputs("berth: ", stderr);
-        cli_put(stderr, error);
-        fputc('\n', stderr);
+        if (!a->client->quiet) {
+            fputs("berth: ", stderr);
+            cli_put(stderr, error);
+            fputc('\n', stderr);
+        }
         a->code = CLI_ERROR;
     } else if (jcur_type(&c) == JSON_OBJ && jcur_bool_or(&c, "end", false)) {
         a->ended = true;
+        if (a->client->listed)
+            *a->client->listed = true;
+    } else if (a->client->wanted && !a->client->wanted(a->user, &c)) {
+        ;
     } else if (a->client->json) {
         fwrite(text.p, 1, text.n, stdout);
         fputc('\n', stdout);
@@ -88,7 +97,7 @@ int cli_ask(const struct cli_client *c, const char *command, const char *task, b
         fputs("berth: the request is too long\n", stderr);
         a.code = CLI_USAGE;
     } else if (unix_ask(c->socket, buf_str(&request), on_line, &a, &e)) {
-        a.code = explain(c->socket, &e);
+        a.code = c->quiet ? CLI_ERROR : explain(c->socket, &e);
     } else if (list && !a.ended && a.code == CLI_OK) {
         fputs("berth: the agent's answer is not whole; ask again\n", stderr);
         a.code = CLI_ERROR;

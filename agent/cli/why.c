@@ -1,19 +1,20 @@
 #include "cli/cli.h"
+#include "cli/why_stages.h"
 
 static const char help[] =
     "usage: berth why [--json] [--socket PATH] TASK\n\n"
-    "Says what a task waits for, and since when. TASK is its ARN, its id, or the first\n"
-    "characters of the id. JSON when standard output is not a terminal.\n\n"
+    "Says what a task waits for, and since when; then where its time went: of the last of\n"
+    "its containers to run the way there, and what the task and each container was in, from\n"
+    "when, for how long. TASK is its ARN, its id, or the first characters of the id.\n"
+    "JSON when standard output is not a terminal.\n\n"
     "  --socket PATH  where the agent listens; default BERTH_SOCKET, else\n"
     "                 /run/berth/berth.sock\n";
 
-static void print_why(void *user, const struct jcur *c)
+static void print_task(const struct jcur *c)
 {
-    struct jcur task = jcur_obj(c, "task"), waits = jcur_arr(c, "waits");
+    struct jcur task = jcur_obj(c, "task");
     const char *reason = jcur_str_or(&task, "reason", NULL);
-    char age[CLI_AGE_SIZE];
 
-    (void)user;
     fputs("Task ", stdout);
     cli_put(stdout, jcur_str_or(&task, "id", "?"));
     printf(" (%s:%s) is %s and should be %s.\n", jcur_str_or(&task, "family", "?"),
@@ -24,6 +25,13 @@ static void print_why(void *user, const struct jcur *c)
         cli_put(stdout, reason);
         putchar('\n');
     }
+}
+
+static void print_waits(const struct jcur *c)
+{
+    struct jcur waits = jcur_arr(c, "waits");
+    char age[CLI_AGE_SIZE];
+
     if (jcur_len(&waits) == 0)
         puts("It waits for nothing.");
     JCUR_EACH (w, &waits) {
@@ -35,6 +43,16 @@ static void print_why(void *user, const struct jcur *c)
         cli_put(stdout, jcur_str_or(&w, "waits_for", "?"));
         printf(" (for %s)\n", age);
     }
+}
+
+static void print_why(void *user, const struct jcur *c)
+{
+    struct jcur stages = jcur_arr(c, "stages");
+
+    (void)user;
+    print_task(c);
+    print_waits(c);
+    why_print_stages(&stages);
 }
 
 int cli_why(int argc, char **argv)

@@ -371,6 +371,12 @@ void core_write_status(const struct core *c, struct jw *w);
 /* An array of sentences about what the task waits for: [{"container": name or
  * absent, "waits_for": text, "for_ms": n}]; empty when it waits for nothing. */
 void core_write_why(const struct core *c, const char *arn, struct core_time now, struct jw *w);
+/* An array of the stages of the task, then of each container: [{"stage": name, "container":
+ * name or absent for the task's own, "from": when it was first entered, "for_ms": how long in
+ * all, "done": false while it is in it}]. A container is in one stage at a time from its
+ * task's arrival to its end, so its stages add up. The names are those of enum core_stage in
+ * core/state.h. Lengths never go back, whatever the wall clock does. */
+void core_write_stages(const struct core *c, const char *arn, struct core_time now, struct jw *w);
 
 /* ---- flight records ---- */
 

@@ -98,6 +98,7 @@ static void write_ctr(const struct core_ctr *k, struct jw *w, bool full)
     if (k->again)
         jw_kint(w, "again", k->again);
     write_chosen(k, w);
+    stages_write(&k->stages, w, full);
     bindings_write(w, k->bindings, k->n_bindings);
     if (full)
         write_ctr_volatile(k, w);
@@ -141,6 +142,7 @@ void task_write_state(const struct core_task *t, struct jw *w, bool full)
     jw_kint(w, "cleanup_delay", t->cleanup_delay);
     if (full)
         write_task_volatile(t, w);
+    stages_write(&t->stages, w, full);
     resources_write(t, w, full);
     jw_key(w, "containers");
     jw_array(w);
@@ -259,7 +261,10 @@ static void read_ctr(struct core *c, struct core_ctr *k, const struct jcur *j, b
     k->restart_due = jcur_bool_or(j, "restart_due", false);
     k->again = (enum remake)jcur_int_or(j, "again", REMAKE_NO, REMAKE_CREATE, REMAKE_NO);
     read_chosen(k, j);
+    stages_read(c, &k->stages, j, full);
     bindings_read(j, &k->bindings, &k->n_bindings);
+    if (!full && k->known == CTR_RUNNING)
+        stages_runs_since(c, &k->stages, k->started_wall);
     if (full)
         read_ctr_volatile(c, k, j);
     else if (k->started_wall)
@@ -331,6 +336,7 @@ enum err_code task_read_state(struct core *c, struct core_task *t, const struct 
         ago = ago < 0 ? 0 : ago > t->cleanup_delay ? t->cleanup_delay : ago;
         t->stopped_at = c->now.mono_ms - ago;
     }
+    stages_read(c, &t->stages, saved, full);
     resources_read(c, t, saved, full);
     JCUR_EACH (item, &all) {
         if (item_i < t->n_ctrs && jcur_ok(saved))

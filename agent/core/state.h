@@ -22,6 +22,7 @@
  *   persist.c    state to JSON and back
  *   record.c     events and actions to JSON; record_read.c: events back
  *   see.c        what is known, for the local endpoints
+ *   stages.c     where the time of a task goes
  *   describe.c   answers for people */
 #include <uthash.h>
 
@@ -67,6 +68,38 @@ struct core_res {
     char *waits_for; /* why it is tried again; NULL */
 };
 
+/* What a task, or one of its containers, is in; one at a time. In the order of a life. */
+enum core_stage {
+    STAGE_NONE,         /* not known yet, or a container that has ended */
+    STAGE_ROOM,         /* waits for room on this host */
+    STAGE_PREPARE,      /* the task: its containers are on their way */
+    STAGE_DEPENDENCIES, /* from here on of a container, but for RUN and STOP: of both */
+    STAGE_RESOURCES,    /* cgroup, volumes, secrets */
+    STAGE_PULL_TURN,    /* others pull */
+    STAGE_PULL,         /* the manifest, the layers, the look at the image */
+    STAGE_TURN,         /* others are created or started */
+    STAGE_CREATE,
+    STAGE_START,
+    STAGE_HEALTH, /* runs, and its health check has not passed yet */
+    STAGE_RUN,
+    STAGE_RESTART, /* has ended and is started again later */
+    STAGE_STOP,    /* is to stop */
+    STAGE_REPORT,  /* the task: its end is not accepted yet */
+    STAGE_KEPT,    /* the task: until its containers are removed */
+    STAGE__COUNT
+};
+
+struct core_stage_time {
+    int64_t from_wall; /* when it was first entered; 0: never */
+    int64_t ms;        /* how long, of all the times it was left */
+};
+
+struct core_stages {
+    enum core_stage now;
+    int64_t since, since_wall; /* `now` was entered: on mono, on the wall */
+    struct core_stage_time each[STAGE__COUNT];
+};
+
 /* A container whose chosen ports were taken before it started is made once more. */
 enum remake { REMAKE_NO, REMAKE_REMOVE, REMAKE_CREATE };
 
@@ -103,6 +136,7 @@ struct core_ctr {
     int64_t restarted_wall; /* the last one; 0: never */
     bool restart_due;       /* it has ended and is to be started again */
     enum remake again;
+    struct core_stages stages; /* but for `since` */
 
     /* Volatile. */
     enum ctr_health health;
@@ -152,6 +186,7 @@ struct core_task {
     char *reason;
     char *local_name, *local_digest; /* NULL: the control plane's */
     int64_t pull_started, pull_stopped, execution_stopped, stopped_wall, arrived_wall;
+    struct core_stages stages; /* but for `since` */
 
     /* Volatile. */
     bool holds; /* its need is taken from the capacity */
@@ -360,6 +395,13 @@ void report_done(struct core *c, const struct core_event *ev);
 void report_wake_all(struct core *c);
 void reports_grant(struct core *c);
 bool report_settled(const struct core_task *t); /* its end was accepted */
+
+/* stages.c */
+void stages_update(const struct core *c, struct core_task *t); /* whenever it was looked at */
+void stages_write(const struct core_stages *s, struct jw *w, bool full); /* member "stages" */
+void stages_read(const struct core *c, struct core_stages *s, const struct jcur *j, bool full);
+/* Of a container that was stored by a release without stages; 0: nothing is known. */
+void stages_runs_since(const struct core *c, struct core_stages *s, int64_t wall_ms);
 
 /* record.c: by their enums */
 /* ---- see.c ---- */

@@ -158,8 +158,10 @@ void task_advance(struct core *c, struct core_task *t)
 {
     bool due;
 
-    if (t->def && !t->admitted && t->desired != TASK_STOPPED)
+    if (t->def && !t->admitted && t->desired != TASK_STOPPED) {
+        stages_update(c, t);
         return; /* it waits for room; admit_scan goes on from there */
+    }
     if (t->desired == TASK_STOPPED && !list_empty(&t->wait_node))
         admit_leave(c, t);
     if (t->def) {
@@ -179,5 +181,6 @@ void task_advance(struct core *c, struct core_task *t)
         task_forget(c, t);
         return;
     }
+    stages_update(c, t);
     task_wake_at(c, t, next_wake(c, t));
 }

@@ -54,5 +54,8 @@ typedef void logs_drained_fn(void *user, bool complete);
 void logs_drain(struct logs *l, const char *docker_id, int64_t timeout_ms, logs_drained_fn *done,
                 void *user);
 
+/* What was read of a container's log and is not confirmed yet; false: it is not followed. */
+bool logs_waiting(const struct logs *l, const char *docker_id, size_t *bytes);
+
 /* Numbers for `berth status`: streams, events sent, waiting, dropped by cause. */
 void logs_write_status(const struct logs *l, struct jw *w);

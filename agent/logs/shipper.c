@@ -233,6 +233,16 @@ void logs_finish(struct logs *l, struct log_stream *s)
 
 /* ---- status ---- */
 
+bool logs_waiting(const struct logs *l, const char *docker_id, size_t *bytes)
+{
+    const struct log_stream *s;
+
+    HASH_FIND_STR(l->streams, docker_id, s);
+    if (s)
+        *bytes = s->waiting_bytes;
+    return s != NULL;
+}
+
 void logs_write_status(const struct logs *l, struct jw *w)
 {
     int64_t waiting = 0, bytes = 0, paused = 0, replaced = l->n_replaced, split = l->n_split;

@@ -238,6 +238,15 @@ const struct metrics_sample *metrics_latest(struct metrics *m, const char *id)
     return c && c->readings ? c->now : NULL;
 }
 
+const struct metrics_sample *metrics_fresh(struct metrics *m, const char *id)
+{
+    struct watched *c = find(m, id);
+
+    if (c)
+        freshen(m, c);
+    return metrics_latest(m, id);
+}
+
 bool metrics_take_sets(struct metrics *m, const char *id, struct metrics_sets *out)
 {
     struct watched *c = find(m, id);

@@ -48,6 +48,8 @@ bool metrics_write_stats(struct metrics *m, const char *id, bool v4, struct jw *
 
 /* The newest reading; NULL when there is none. Borrowed until the loop runs on. */
 const struct metrics_sample *metrics_latest(struct metrics *m, const char *id);
+/* The same, read anew first when it is older than METRICS_FRESH_MS. */
+const struct metrics_sample *metrics_fresh(struct metrics *m, const char *id);
 
 /* What TCS is told of a container (acs-tcs 5.5): the sets over the readings that were not
  * taken yet, which count as taken then. False: not enough readings. */

@@ -643,6 +643,7 @@ static void cursor_waits_for_the_sink(void **state)
 {
     static const struct step steps[] = { { "PutLogEvents", 200, "{}", HOLD, NULL }, STORED, { 0 } };
     struct fixture f;
+    size_t waiting;
 
     (void)state;
     set_up(&f, engine_stays_open, steps);
@@ -654,6 +655,9 @@ static void cursor_waits_for_the_sink(void **state)
     peer_go(f.engine);
     run_until(&f, read_three);
     assert_int_equal(f.n_saves, 0);
+    assert_true(logs_waiting(f.logs, ID, &waiting));
+    assert_int_equal((int64_t)waiting, status_of(&f, NULL, "waiting_bytes"));
+    assert_false(logs_waiting(f.logs, "another", &waiting));
     peer_go(f.sink);
     run_until(&f, saved);
     /* Not of the line that was read meanwhile. */

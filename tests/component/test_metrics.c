@@ -428,6 +428,7 @@ static void test_watch_and_forget(void **state)
     assert_true(stats_contain(true, "\"tx_dropped\":4}}}")); /* no rate yet */
     metrics_forget(w.m, ID);
     assert_null(metrics_latest(w.m, ID));
+    assert_null(metrics_fresh(w.m, ID));
     assert_false(metrics_write_stats(w.m, ID, true, &j));
 }
 
@@ -461,6 +462,20 @@ static void test_two_readings(void **state)
     assert_int_equal(sets.rx_bytes.max, 3000);
     assert_int_equal(sets.rx_rate.count, 1);
     assert_false(metrics_take_sets(w.m, ID, &sets));
+}
+
+static void test_fresh(void **state)
+{
+    (void)state;
+    begin();
+    watch(77, false);
+    turn(0);
+    put_v2(V2, "501000");
+    assert_int_equal(metrics_fresh(w.m, ID)->cpu_ns, 1000000); /* not a second old */
+    turn(METRICS_FRESH_MS);
+    assert_int_equal(metrics_latest(w.m, ID)->cpu_ns, 1000000);
+    assert_int_equal(metrics_fresh(w.m, ID)->cpu_ns, 501000000);
+    assert_int_equal(metrics_latest(w.m, ID)->cpu_ns, 501000000);
 }
 
 /* With a restart policy what earlier lives used is added, and told while the next one has not
@@ -554,7 +569,7 @@ int main(void)
         TEST(test_gone),     TEST(test_few_descriptors),
         TEST(test_many),     TEST(test_watch_and_forget),
         TEST(test_restarts), TEST(test_two_readings),
-        TEST(test_interval),
+        TEST(test_fresh),    TEST(test_interval),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
