@@ -67,3 +67,6 @@ void roles_put(struct roles *r, const struct role_credentials *c);
 /* Borrowed until the next put or drop; false when unknown. */
 bool roles_get(const struct roles *r, const char *id, struct role_credentials *out);
 void roles_drop_task(struct roles *r, const char *task_arn);
+/* Takes the keys of the task's roles out of a text (base/redact.h). */
+struct buf;
+void roles_redact(const struct roles *r, const char *task_arn, struct buf *text);

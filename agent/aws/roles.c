@@ -4,6 +4,7 @@
 #include "aws/credentials.h"
 #include "aws/creds_sources.h"
 #include "base/mem.h"
+#include "base/redact.h"
 
 /* More tasks than one host ever has; the oldest goes when an outsider sends more. */
 #define ROLES_MAX 50000
@@ -101,5 +102,16 @@ void roles_drop_task(struct roles *r, const char *task_arn)
     HASH_ITER (hh, r->table, role, next) {
         if (role->task_arn && streq(role->task_arn, task_arn))
             drop(r, role);
+    }
+}
+
+void roles_redact(const struct roles *r, const char *task_arn, struct buf *text)
+{
+    for (const struct role *role = r->table; role; role = role->hh.next) {
+        if (!role->task_arn || !streq(role->task_arn, task_arn))
+            continue;
+        redact(text, role->access_key);
+        redact(text, role->secret_key);
+        redact(text, role->session_token);
     }
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/agent.h"
+#include "cli/agent_postmortem.h"
 #include "cli/agent_top.h"
 #include "io/unix_server.h"
 
@@ -197,6 +198,8 @@ static void write_why(struct agent *a, const char *task, struct buf *b)
     const char *arn = task ? core_find_arn(core, task) : NULL;
     struct jw w;
 
+    if (!arn && task && casebook_answer(a->casebook, task, b))
+        return;
     if (!arn) {
         AUTO(str)
         char *say = mem_printf("no task, or more than one, is called '%.200s'; \"berth tasks\" "
@@ -213,6 +216,7 @@ static void write_why(struct agent *a, const char *task, struct buf *b)
     core_write_why(core, arn, now, &w);
     jw_key(&w, "stages");
     core_write_stages(core, arn, now, &w);
+    casebook_write(a->casebook, arn, &w);
     jw_end(&w);
     buf_putc(b, '\n');
 }

@@ -23,6 +23,7 @@
 #include "store/store.h"
 
 struct admin;
+struct casebook;
 
 struct cursor { /* what the store holds, or will, of one container's log */
     char *container_id;
@@ -82,6 +83,7 @@ struct agent {
     struct endpoints *endpoints;
     struct metadata_files *files_of_tasks; /* NULL: not wished */
     struct engine *engine;                 /* NULL until the container engine has answered */
+    struct casebook *casebook;             /* of tasks that failed; there when the engine is */
     struct admin *admin;
     struct local_dir *local_dir; /* NULL until the container engine has answered */
     struct loop_timer *trim;

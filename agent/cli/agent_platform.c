@@ -209,6 +209,7 @@ struct core_config platform_core_config(const struct agent *a)
         .exclude_ipv6_binding = c->exclude_ipv6_binding && !platform_ipv6_only(a),
         .exclude_ipv4_binding = platform_ipv6_only(a),
         .task_cgroups = a->cgroups != NULL,
+        .stop_digest = c->stop_digest,
     };
 
     choose_ports(c, &out);

@@ -3,6 +3,7 @@
 #include "cli/agent.h"
 #include "cli/agent_endpoints.h"
 #include "cli/agent_metadata_file.h"
+#include "cli/agent_postmortem.h"
 #include "cli/agent_telemetry.h"
 
 /* ---- control -> engine ---- */
@@ -195,15 +196,26 @@ static void on_fetched(void *user, uint64_t id, const struct secrets_value *valu
 
 static void do_seen(void *user, const struct task *t, size_t container, const struct ctr_facts *f)
 {
-    telemetry_seen(user, t, container, f);
-    metadata_file_seen(user, t, container, f);
-    endpoints_seen(user);
+    struct agent *a = user;
+
+    casebook_seen(a->casebook, t, container, f);
+    telemetry_seen(a, t, container, f);
+    metadata_file_seen(a, t, container, f);
+    endpoints_seen(a);
+}
+
+static void do_failed(void *user, const char *task_arn, size_t container, const char *line)
+{
+    struct agent *a = user;
+
+    casebook_failed(a->casebook, task_arn, container, line);
 }
 
 static void do_gone(void *user, const char *task_arn)
 {
     struct agent *a = user;
 
+    casebook_gone(a->casebook, task_arn);
     roles_drop_task(a->roles, task_arn);
     metadata_file_drop(a, task_arn);
 }
@@ -402,6 +414,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
         .file = metadata_file_make,
         .fetch = do_fetch,
         .fetch_cancel = do_fetch_cancel,
+        .failed = do_failed,
         .gone = do_gone,
         .fatal = do_fatal,
     };
@@ -428,6 +441,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
     start_logs(a);
     start_secrets(a);
     start_metrics(a);
+    a->casebook = casebook_create(a);
     code = engine_create(&args, &peers, a, &a->engine, e);
     if (a->engine)
         metadata_files_begin(a);
@@ -452,6 +466,8 @@ void wiring_stop(struct agent *a)
         list_remove(it);
         free(LIST_ENTRY(it, struct drain, node));
     }
+    casebook_destroy(a->casebook); /* its records look at the engine */
+    a->casebook = NULL;
     local_dir_destroy(a->local_dir);
     a->local_dir = NULL;
     engine_destroy(a->engine);

@@ -258,6 +258,10 @@ static void print_action(const struct core_action *a)
         printf(a->warning ? "warn: " : "note: ");
         cli_put(stdout, a->value ? a->value : "");
         break;
+    case CORE_ACT_FAILED:
+        fputs("failed: ", stdout);
+        cli_put(stdout, a->value ? a->value : "");
+        break;
     }
     putchar('\n');
 }

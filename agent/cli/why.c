@@ -1,12 +1,16 @@
+#include "cli/agent_postmortem.h"
 #include "cli/cli.h"
+#include "cli/why_record.h"
 #include "cli/why_stages.h"
 
 static const char help[] =
-    "usage: berth why [--json] [--socket PATH] TASK\n\n"
+    "usage: berth why [--json] [--socket PATH] TASK | --last\n\n"
     "Says what a task waits for, and since when; then where its time went: of the last of\n"
     "its containers to run the way there, and what the task and each container was in, from\n"
-    "when, for how long. TASK is its ARN, its id, or the first characters of the id.\n"
+    "when, for how long; of one that failed, what is known of its end, also when it is gone\n"
+    "already. TASK is its ARN, its id, or the first characters of the id.\n"
     "JSON when standard output is not a terminal.\n\n"
+    "  --last         the newest task that failed\n"
     "  --socket PATH  where the agent listens; default BERTH_SOCKET, else\n"
     "                 /run/berth/berth.sock\n";
 
@@ -53,22 +57,25 @@ static void print_why(void *user, const struct jcur *c)
     print_task(c);
     print_waits(c);
     why_print_stages(&stages);
+    why_print_record(c);
 }
 
 int cli_why(int argc, char **argv)
 {
     struct cli_client client;
     const char *socket = NULL;
-    bool json = false;
-    const struct cli_option options[] = { { "json", &json, NULL }, { "socket", NULL, &socket } };
+    bool json = false, last = false;
+    const struct cli_option options[] = { { "json", &json, NULL },
+                                          { "last", &last, NULL },
+                                          { "socket", NULL, &socket } };
     int code = cli_options(options, COUNT_OF(options), help, CLI_USAGE, 1, &argc, argv);
 
     if (code >= 0)
         return code;
-    if (argc < 2) {
+    if (argc < 2 && !last) {
         fputs("berth why: which task? \"berth tasks\" lists them\n", stderr);
         return CLI_USAGE;
     }
     cli_client_init(&client, socket, json);
-    return cli_ask(&client, "why", argv[1], false, print_why, NULL);
+    return cli_ask(&client, "why", last ? CASEBOOK_LAST : argv[1], false, print_why, NULL);
 }

@@ -86,6 +86,7 @@ struct config {
     int64_t introspection_port; /* BERTH_INTROSPECTION_PORT; 51678; 0: not served */
     enum network_rules network_rules;
     bool bind_credentials; /* BERTH_BIND_CREDENTIALS; true */
+    bool stop_digest;      /* BERTH_STOP_DIGEST; true */
 
     /* Images, and what is left behind by others. */
     bool image_cleanup_disabled;

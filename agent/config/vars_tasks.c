@@ -148,6 +148,11 @@ static const struct var vars[] = {
       .help = "Refuse a task the credentials of another one's role, where it can be told who "
               "asks.",
       .reload = true },
+    { "BERTH_STOP_DIGEST", NULL, &type_bool, FIELD(stop_digest), "true",
+      .help = "Tell the control plane how the container ended that took its task down, as its "
+              "reason, where the reference agent gives none. Such tasks leave a record on this "
+              "host in any case; see berth why.",
+      .reload = true },
     { "ECS_TASK_METADATA_RPS_LIMIT", "TaskMetadataSteadyStateRate", &type_rates,
       FIELD(metadata_rate), "40,60",
       .help = "How many requests a second a task may make for its metadata: steadily, and at "

@@ -62,7 +62,7 @@ static void never_fits(struct core *c, struct core_task *t, unsigned lacks)
                  p ? p->port : 0);
     list_remove(&t->wait_node);
     core_note(c, true, t, NULL, "%s", text);
-    task_stop(c, t, text);
+    task_fail(c, t, NULL, text);
 }
 
 void admit_scan(struct core *c)

@@ -49,6 +49,9 @@ struct core_config {
     bool exclude_ipv6_binding, exclude_ipv4_binding; /* of all addresses; are not told */
     uint16_t port_first, port_last;                  /* host ports to choose from */
     bool task_cgroups;                               /* each task gets a cgroup of its own */
+    /* The control plane is told how the container ended that took its task down, where there
+     * is no reason to tell otherwise. */
+    bool stop_digest;
     /* Images. Both kinds of cleanup leave alone what is in use, excluded or being
      * pulled. */
     bool image_cleanup;     /* the reference's, by age */
@@ -270,19 +273,23 @@ enum core_action_type {
     CORE_ACT_REPORT,
     CORE_ACT_TIMER, /* give CORE_EV_TIMER at this time; replaces the earlier one */
     CORE_ACT_NOTE,  /* for a human */
+    /* The task is STOPPED, and that was not asked for, or only because it was unhealthy. Said
+     * again after a restart, as long as the task is known. */
+    CORE_ACT_FAILED,
 };
 
 struct core_action {
     enum core_action_type type;
     enum core_kind kind; /* PUT, DELETE */
     char *key;           /* PUT, DELETE: key; ACK, STOP_VERIFY: message id */
-    char *value;         /* PUT: value; STOP_VERIFY: cluster ARN; REPORT: body; NOTE: text */
+    char *value;         /* PUT: value; STOP_VERIFY: cluster ARN; REPORT: body; NOTE: text;
+                            FAILED: one line, at most 255 bytes */
     char **arns;         /* STOP_VERIFY: candidates */
     size_t n_arns;
     uint64_t id;             /* OP, CANCEL, REPORT: never 0 */
     enum core_op op;         /* OP */
-    char *task_arn;          /* OP, REPORT, NOTE (NULL: of the agent) */
-    size_t container;        /* OP: index; NOTE: index or SIZE_MAX */
+    char *task_arn;          /* OP, REPORT, FAILED, NOTE (NULL: of the agent) */
+    size_t container;        /* OP: index; NOTE, FAILED: index or SIZE_MAX */
     size_t volume;           /* OP CREATE_VOLUME, REMOVE_VOLUME: index */
     char *digest;            /* OP PULL: NULL: by name */
     char *ref;               /* OP: id or name of the container; image for image operations;
@@ -339,6 +346,8 @@ struct core_seen_task {
     const struct task *def;
     enum task_status desired, known;
     int64_t pull_started_ms, pull_stopped_ms, execution_stopped_ms; /* wall; 0: not yet */
+    int64_t arrived_ms, stopped_ms;                                 /* likewise */
+    const char *reason;                                             /* NULL: none */
     bool local;
 };
 struct core_seen_container {
@@ -350,6 +359,7 @@ struct core_seen_container {
     int64_t created_ms, started_ms, finished_ms; /* wall; 0: not yet */
     enum ctr_health health;
     int restarts;
+    const char *error_name, *error_text; /* NULL: none */
     const struct port_binding *bindings;
     size_t n_bindings;
 };
@@ -401,3 +411,5 @@ void core_event_arena_destroy(struct core_event_arena *a); /* NULL is fine */
 void core_action_write(struct jw *w, const struct core_action *a);
 
 const char *core_op_name(enum core_op op); /* "create" */
+/* "SIGSEGV" for 139, as shells and Docker count; NULL when it says no known signal. */
+const char *core_signal_name(int exit_code);

@@ -201,8 +201,10 @@ static bool accept(struct core *c, struct core_payload_task *p)
         /* Of a known task only the wish counts, and only forward. */
         if (t->def && p->task->desired > t->desired) {
             t->desired = p->task->desired;
-            if (t->desired == TASK_STOPPED)
+            if (t->desired == TASK_STOPPED) {
                 core_note(c, false, t, NULL, "the control plane wants it stopped");
+                failure_asked(t);
+            }
             task_changed(c, t);
         }
         return true;
@@ -311,6 +313,7 @@ void intake_stop_ack(struct core *c, const struct core_event *ev)
         if (!t || t->desired == TASK_STOPPED)
             continue;
         core_note(c, false, t, NULL, "the control plane confirms that it is to stop");
+        failure_asked(t);
         t->desired = TASK_STOPPED;
         task_changed(c, t);
     }
@@ -346,7 +349,7 @@ void intake_restored(struct core *c, struct core_event *ev)
         core_note(c, true, t, NULL, "its stored state is lost or unreadable (%s); stopping it",
                   e.code ? e.msg : "missing");
         choose_names(c, t);
-        task_stop(c, t, "TaskStateError: the agent lost what it had stored of this task");
+        task_fail(c, t, NULL, "TaskStateError: the agent lost what it had stored of this task");
     }
     json_free(doc);
     if (t->local_name)
@@ -391,6 +394,7 @@ void intake_started(struct core *c, const struct core_event *ev)
     c->started = true;
     HASH_ITER (hh, c->tasks, t, next) {
         resume(c, t);
+        failure_tell(c, t);
         task_touch(c, t);
     }
     janitor_started(c);

@@ -121,7 +121,7 @@ static void manifest_failed(struct core *c, struct core_ctr *k, const struct err
                  "Could not transition to MANIFEST_PULLED; timed out after waiting %s", after);
     else
         fail_with(c, k, "CannotPullImageManifestError", e->msg);
-    task_stop(c, k->task, NULL); /* also for a container that is not essential */
+    task_fail(c, k->task, k, NULL); /* also for a container that is not essential */
 }
 
 static void on_manifest(struct core *c, struct core_ctr *k, const struct core_event *ev)
@@ -150,7 +150,7 @@ static void give_up_pulling(struct core *c, struct core_ctr *k)
 
     fail_with(c, k, "CannotPullContainerError", k->pull_error);
     if (b == PULL_ALWAYS || b == PULL_ONCE)
-        task_stop(c, k->task, NULL); /* also for a container that is not essential */
+        task_fail(c, k->task, k, NULL); /* also for a container that is not essential */
 }
 
 /* Who waits for its turn to pull the same image would be told the same: with a registry

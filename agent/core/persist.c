@@ -132,6 +132,10 @@ void task_write_state(const struct core_task *t, struct jw *w, bool full)
     jw_kint(w, "sent", t->sent);
     jw_kbool(w, "admitted", t->admitted);
     jw_kstr_if(w, "reason", t->reason);
+    if (t->failure) {
+        jw_kint(w, "failure", t->failure);
+        jw_kint(w, "culprit", t->culprit < t->n_ctrs ? (int64_t)t->culprit : -1);
+    }
     jw_kstr_if(w, "local", t->local_name);
     jw_kstr_if(w, "local_digest", t->local_digest);
     jw_kint(w, "pull_started", t->pull_started);
@@ -319,6 +323,9 @@ enum err_code task_read_state(struct core *c, struct core_task *t, const struct 
     t->sent = (enum task_status)jcur_int(saved, "sent", TASK_NONE, TASK_STOPPED);
     t->admitted = jcur_bool_or(saved, "admitted", false);
     t->reason = jcur_strdup_or(saved, "reason", NULL);
+    t->failure = (enum task_failure)jcur_int_or(saved, "failure", FAILURE_NONE, FAILURE_UNHEALTHY,
+                                                FAILURE_NONE);
+    t->culprit = (size_t)jcur_int_or(saved, "culprit", -1, TASK_MAX_CONTAINERS, -1);
     t->local_name = jcur_strdup_or(saved, "local", NULL);
     t->local_digest = jcur_strdup_or(saved, "local_digest", NULL);
     t->pull_started = jcur_int(saved, "pull_started", SANE_INT);

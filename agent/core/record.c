@@ -32,7 +32,7 @@ static const char *const action_names[] = {
     [CORE_ACT_ACK] = "ack",       [CORE_ACT_STOP_VERIFY] = "stop-verify",
     [CORE_ACT_OP] = "op",         [CORE_ACT_CANCEL] = "cancel",
     [CORE_ACT_REPORT] = "report", [CORE_ACT_TIMER] = "timer",
-    [CORE_ACT_NOTE] = "note",
+    [CORE_ACT_NOTE] = "note",     [CORE_ACT_FAILED] = "failed",
 };
 
 static const char *const kind_names[] = {
@@ -338,6 +338,12 @@ void core_action_write(struct jw *w, const struct core_action *a)
             jw_kint(w, "container", (int64_t)a->container);
         jw_kstr(w, "text", a->value);
         jw_kbool(w, "warning", a->warning);
+        break;
+    case CORE_ACT_FAILED:
+        jw_kstr(w, "task", a->task_arn);
+        if (a->container != SIZE_MAX)
+            jw_kint(w, "container", (int64_t)a->container);
+        jw_kstr(w, "text", a->value);
         break;
     }
     jw_end(w);

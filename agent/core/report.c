@@ -152,7 +152,7 @@ static void write_bindings(struct jw *w, const struct core_ctr *k)
     jw_end(w);
 }
 
-static void write_container(struct jw *w, const struct core_ctr *k)
+static void write_container(struct jw *w, const struct core *c, const struct core_ctr *k)
 {
     struct buf reason = BUF_INIT(16384);
 
@@ -167,6 +167,10 @@ static void write_container(struct jw *w, const struct core_ctr *k)
     if (k->error_name) {
         buf_printf(&reason, "%s: %s", k->error_name, k->error_text);
         write_cut(w, "reason", buf_text(&reason), REASON_MAX);
+    } else if (failure_is_told(c, k)) {
+        AUTO(str) char *digest = failure_digest(k->task, k);
+
+        jw_kstr(w, "reason", digest);
     }
     if (k->docker_id)
         write_cut(w, "runtimeId", k->docker_id, ID_MAX);
@@ -183,7 +187,7 @@ static void write_time(struct jw *w, const char *key, int64_t wall_ms)
     jw_millis(w, wall_ms);
 }
 
-static char *build_body(const struct core_task *t)
+static char *build_body(const struct core *c, const struct core_task *t)
 {
     struct buf b = BUF_INIT(1 << 20);
     struct jw w;
@@ -195,7 +199,7 @@ static char *build_body(const struct core_task *t)
         jw_array(&w);
         for (size_t i = 0; i < t->n_ctrs; i++)
             if (ctr_unsent(&t->ctrs[i]))
-                write_container(&w, &t->ctrs[i]);
+                write_container(&w, c, &t->ctrs[i]);
         jw_end(&w);
     }
     write_time(&w, "executionStoppedAt", t->execution_stopped);
@@ -221,7 +225,7 @@ static void emit(struct core *c, struct core_task *t, struct core_task **slot)
         t->ctrs[i].claimed = to_send(&t->ctrs[i]);
     a->id = t->report_id;
     a->task_arn = mem_strdup(t->arn);
-    a->value = build_body(t);
+    a->value = build_body(c, t);
 }
 
 void reports_grant(struct core *c)

@@ -212,7 +212,7 @@ static void make_failed(struct core *c, struct core_res *r, const struct err *e)
         reason = mem_strdup("VolumeError: Agent could not create task's volume resources");
     else
         reason = as_reason(e->msg);
-    task_stop(c, r->task, reason);
+    task_fail(c, r->task, NULL, reason);
     free(reason);
 }
 

@@ -46,6 +46,9 @@ bool core_see_task(const struct core *c, const char *arn, struct core_seen_task 
                                     .pull_started_ms = t->pull_started,
                                     .pull_stopped_ms = t->pull_stopped,
                                     .execution_stopped_ms = t->execution_stopped,
+                                    .arrived_ms = t->arrived_wall,
+                                    .stopped_ms = t->stopped_wall,
+                                    .reason = t->reason,
                                     .local = t->local_name != NULL };
     return true;
 }
@@ -79,6 +82,8 @@ bool core_see_container(const struct core *c, const char *arn, size_t container,
                                          .finished_ms = k->finished_wall,
                                          .health = k->health,
                                          .restarts = k->restarts,
+                                         .error_name = k->error_name,
+                                         .error_text = k->error_text,
                                          .bindings = k->bindings,
                                          .n_bindings = k->n_bindings };
     return true;

@@ -30,6 +30,7 @@ void settings_write(struct jw *w, const struct core_config *f)
     jw_kint(w, "port_first", f->port_first);
     jw_kint(w, "port_last", f->port_last);
     jw_kbool(w, "task_cgroups", f->task_cgroups);
+    jw_kbool(w, "stop_digest", f->stop_digest);
     jw_kbool(w, "image_cleanup", f->image_cleanup);
     jw_kbool(w, "disk_cleanup", f->disk_cleanup);
     jw_kbool(w, "untracked_cleanup", f->untracked_cleanup);
@@ -83,6 +84,7 @@ struct core_config settings_read(const struct jcur *j, const char ***excluded)
         .port_first = (uint16_t)jcur_int(j, "port_first", 0, UINT16_MAX),
         .port_last = (uint16_t)jcur_int(j, "port_last", 0, UINT16_MAX),
         .task_cgroups = jcur_bool_or(j, "task_cgroups", false),
+        .stop_digest = jcur_bool_or(j, "stop_digest", false), /* older records have none */
         .image_cleanup = jcur_bool_or(j, "image_cleanup", false),
         .disk_cleanup = jcur_bool_or(j, "disk_cleanup", false),
         .untracked_cleanup = jcur_bool_or(j, "untracked_cleanup", false),

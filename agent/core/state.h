@@ -7,6 +7,7 @@
  *   container.c  one container: what next, what came of it
  *   outcome.c    what an operation's end means
  *   restart.c    restart policies
+ *   failure.c    which ends are failures, and one line about each
  *   ports.c      host ports that the agent chooses
  *   resource.c   volumes, cgroups, fetched values of a task
  *   images.c     which images there are, who uses them, which may go
@@ -168,6 +169,13 @@ struct core_ctr {
     struct list lane_node;
 };
 
+/* How a task came to its end, if not as it should. */
+enum task_failure {
+    FAILURE_NONE,      /* it was asked to stop, or its work is done */
+    FAILURE_ENDED,     /* of itself, or it could not be started */
+    FAILURE_UNHEALTHY, /* it was asked to stop while an essential container was unhealthy */
+};
+
 struct core_task {
     UT_hash_handle hh;
     char *arn;
@@ -184,6 +192,8 @@ struct core_task {
     enum task_status desired, known, sent;
     bool admitted;
     char *reason;
+    enum task_failure failure;
+    size_t culprit;                  /* the container that failed; SIZE_MAX: the task itself */
     char *local_name, *local_digest; /* NULL: the control plane's */
     int64_t pull_started, pull_stopped, execution_stopped, stopped_wall, arrived_wall;
     struct core_stages stages; /* but for `since` */
@@ -388,6 +398,18 @@ int op_lane(enum core_op op); /* -1: not paced */
 /* task.c */
 void task_advance(struct core *c, struct core_task *t);
 void task_stop(struct core *c, struct core_task *t, const char *reason); /* NULL: no reason */
+
+/* failure.c */
+bool failure_of(const struct core_ctr *k); /* it failed, or ended with another code than 0 */
+/* As task_stop, because of this container, or with NULL of the task itself. */
+void task_fail(struct core *c, struct core_task *t, const struct core_ctr *k, const char *reason);
+void failure_asked(struct core_task *t); /* it is asked to stop now, and was not before */
+/* At most 255 bytes. free() it. */
+char *failure_digest(const struct core_task *t, const struct core_ctr *k);
+/* CORE_ACT_FAILED, if it stopped with a failure. */
+void failure_tell(struct core *c, const struct core_task *t);
+/* Does the control plane get the line as the container's reason? */
+bool failure_is_told(const struct core *c, const struct core_ctr *k);
 
 /* report.c */
 void report_consider(struct core *c, struct core_task *t);

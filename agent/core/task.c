@@ -34,7 +34,10 @@ static void advance_containers(struct core *c, struct core_task *t)
             if (!k->def->essential || (k->known != CTR_STOPPED && !k->stop_wanted))
                 continue;
             core_note(c, false, t, k, "essential container ended; the task stops");
-            task_stop(c, t, NULL);
+            if (failure_of(k))
+                task_fail(c, t, k, NULL);
+            else
+                task_stop(c, t, NULL);
             again = true;
         }
     } while (again);
@@ -67,6 +70,7 @@ static void ended(struct core *c, struct core_task *t)
     admit_leave(c, t);
     core_note(c, false, t, NULL, "task stopped%s%s", t->reason ? ": " : "",
               t->reason ? t->reason : "");
+    failure_tell(c, t);
 }
 
 static void update_known(struct core *c, struct core_task *t)

@@ -289,4 +289,8 @@ struct docker_log_sink {
  * a newline): read once more, from the last time seen. */
 struct docker_op *docker_logs(struct docker *d, const char *ref, int64_t since_ns, bool follow,
                               const struct docker_log_sink *sink, docker_done_fn *done, void *user);
+/* Reads the last `lines` lines of the log as it is now, and ends. Otherwise as docker_logs. */
+struct docker_op *docker_log_tail(struct docker *d, const char *ref, int lines,
+                                  const struct docker_log_sink *sink, docker_done_fn *done,
+                                  void *user);
 void docker_logs_pause(struct docker_op *op, bool paused);

@@ -15,6 +15,7 @@ struct logs {
     struct docker_op op;
     char *ref;
     int64_t since_ns;
+    int tail; /* 0: all */
     bool follow;
     bool paused;
     bool reading;
@@ -52,7 +53,7 @@ static void on_data(void *user, struct str piece)
 static void read_log(struct logs *l, bool tty)
 {
     struct docker_call c;
-    char since[40];
+    char since[40], tail[12];
 
     l->reading = true;
     docker_stream_init(&l->stream, tty, on_frame, l);
@@ -64,6 +65,10 @@ static void read_log(struct logs *l, bool tty)
         snprintf(since, sizeof since, "%" PRId64 ".%09d", l->since_ns / 1000000000,
                  (int)(l->since_ns % 1000000000));
         docker_call_param(&c, "since", since);
+    }
+    if (l->tail > 0) {
+        snprintf(tail, sizeof tail, "%d", l->tail);
+        docker_call_param(&c, "tail", tail);
     }
     c.on_data = on_data;
     docker_op_send(&l->op, &c);
@@ -89,15 +94,12 @@ static bool answer_logs(struct docker_op *op, struct str body, const struct err 
     return true;
 }
 
-struct docker_op *docker_logs(struct docker *d, const char *ref, int64_t since_ns, bool follow,
-                              const struct docker_log_sink *sink, docker_done_fn *done, void *user)
+static struct docker_op *begin(struct docker *d, struct logs *l, const char *ref,
+                               const struct docker_log_sink *sink, docker_done_fn *done, void *user)
 {
-    struct logs *l = NEW(struct logs);
     struct docker_call c;
 
     l->ref = mem_strdup(ref);
-    l->since_ns = since_ns;
-    l->follow = follow;
     l->sink = *sink;
     l->op.fini = logs_fini;
     docker_call_init(&c, "GET", INSPECT_MS);
@@ -105,6 +107,26 @@ struct docker_op *docker_logs(struct docker *d, const char *ref, int64_t since_n
     docker_op_init(&l->op, d, answer_logs, (void (*)(void))done, user);
     docker_op_send(&l->op, &c);
     return &l->op;
+}
+
+struct docker_op *docker_logs(struct docker *d, const char *ref, int64_t since_ns, bool follow,
+                              const struct docker_log_sink *sink, docker_done_fn *done, void *user)
+{
+    struct logs *l = NEW(struct logs);
+
+    l->since_ns = since_ns;
+    l->follow = follow;
+    return begin(d, l, ref, sink, done, user);
+}
+
+struct docker_op *docker_log_tail(struct docker *d, const char *ref, int lines,
+                                  const struct docker_log_sink *sink, docker_done_fn *done,
+                                  void *user)
+{
+    struct logs *l = NEW(struct logs);
+
+    l->tail = lines;
+    return begin(d, l, ref, sink, done, user);
 }
 
 void docker_logs_pause(struct docker_op *op, bool paused)

@@ -197,6 +197,10 @@ void carry_action(struct engine *en, const struct core_action *a)
     case CORE_ACT_NOTE:
         notes_add(&en->notes, en->core, a, clock_wall_ms());
         break;
+    case CORE_ACT_FAILED:
+        if (en->peers.failed)
+            en->peers.failed(en->user, a->task_arn, a->container, a->value);
+        break;
     }
 }
 

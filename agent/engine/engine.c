@@ -415,6 +415,30 @@ bool engine_unseen(const struct engine *en)
     return s.found;
 }
 
+/* What a container has of the cloud's values is fetched before it is created. */
+static bool has_values(const struct core *core, const struct task *t, bool files)
+{
+    for (size_t i = 0; i < t->n_containers; i++)
+        if (core_docker_id(core, t->arn, i) &&
+            (files ? t->containers[i].n_env_files : t->containers[i].n_secrets))
+            return true;
+    return false;
+}
+
+bool engine_redact(const struct engine *en, const char *task_arn, struct buf *text)
+{
+    const struct task *t = core_task(en->core, task_arn);
+
+    if (!t ||
+        (has_values(en->core, t, false) &&
+         !values_known(&en->values, task_arn, CORE_OP_FETCH_SECRETS)) ||
+        (has_values(en->core, t, true) &&
+         !values_known(&en->values, task_arn, CORE_OP_FETCH_ENV_FILES)))
+        return false;
+    values_redact(&en->values, task_arn, text);
+    return true;
+}
+
 const char *engine_task_at(const struct engine *en, const char *address)
 {
     return details_at(&en->details, address);

@@ -41,6 +41,9 @@ struct engine_peers {
      * that needs them fails with a reason. */
     void (*fetch)(void *user, uint64_t id, enum core_op op, const struct task *t);
     void (*fetch_cancel)(void *user, uint64_t id);
+    /* The task stopped with a failure (CORE_ACT_FAILED): `container` is the one that failed,
+     * SIZE_MAX: none. Once for each life of the agent in which the task is known. */
+    void (*failed)(void *user, const char *task_arn, size_t container, const char *line);
     /* The task is removed, durably: nothing of it needs to be kept. */
     void (*gone)(void *user, const char *task_arn);
     /* The store refuses what it is given (a full or failing disk is waited for
@@ -130,6 +133,11 @@ struct engine_detail {
 };
 const struct engine_detail *engine_detail(const struct engine *en, const char *task_arn,
                                           size_t container);
+
+/* Takes the values that were fetched for the task out of a text (base/redact.h). False, and the
+ * text is as it was: the task has such values, and they are not known any more (the agent was
+ * restarted, or the task is gone), so that the text may not be shown. */
+bool engine_redact(const struct engine *en, const char *task_arn, struct buf *text);
 
 /* The task of the container that has this address ("172.17.0.4"); NULL: none of ours. Borrowed
  * likewise. */

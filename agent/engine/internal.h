@@ -85,6 +85,10 @@ struct task_kv *values_pairs(const struct values *v, const char *task_arn, size_
 /* The value of a kind that a container has one of, ENGINE_VALUE_AUTH or NO_AUTH; NULL when
  * there is none. Borrowed as above. */
 const char *values_one(const struct values *v, const char *task_arn, size_t container, int kind);
+/* Takes every value of the task out of a text. */
+void values_redact(const struct values *v, const char *task_arn, struct buf *text);
+/* Was anything fetched for the task with this operation, in this life of the agent? */
+bool values_known(const struct values *v, const char *task_arn, enum core_op op);
 void values_drop(struct values *v, const char *task_arn);
 void values_fini(struct values *v);
 

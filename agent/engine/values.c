@@ -1,6 +1,8 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/redact.h"
 #include "engine/internal.h"
 
 struct kept {
@@ -150,6 +152,41 @@ const char *values_one(const struct values *v, const char *task_arn, size_t cont
             return s->items[i].value;
     }
     return NULL;
+}
+
+/* One value may be a part of another: what is left of the longer one would be shown. */
+static int longest_first(const void *a, const void *b)
+{
+    size_t x = strlen(*(const char *const *)a), y = strlen(*(const char *const *)b);
+
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+void values_redact(const struct values *v, const char *task_arn, struct buf *text)
+{
+    const struct value_set *s = find(v, task_arn);
+    const char **all;
+
+    if (!s)
+        return;
+    all = mem_array(s->n, sizeof *all);
+    for (size_t i = 0; i < s->n; i++)
+        all[i] = s->items[i].value;
+    if (s->n)
+        qsort(all, s->n, sizeof *all, longest_first);
+    for (size_t i = 0; i < s->n; i++)
+        redact(text, all[i]);
+    free(all);
+}
+
+bool values_known(const struct values *v, const char *task_arn, enum core_op op)
+{
+    const struct value_set *s = find(v, task_arn);
+
+    for (size_t i = 0; s && i < s->n; i++)
+        if (fetched_by(op, s->items[i].kind))
+            return true;
+    return false;
 }
 
 void values_drop(struct values *v, const char *task_arn)

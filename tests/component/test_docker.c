@@ -497,6 +497,29 @@ static void a_log_is_followed_to_its_end(void **state)
     assert_int_equal(fx.frames, 0);
 }
 
+static void the_last_lines_of_a_log(void **state)
+{
+    const char *name;
+
+    (void)state;
+    NEED_ENGINE();
+    subscribe();
+    name = create("tail", "for i in 1 2 3 4 5 6 7 8 9; do echo line $i; done; printf end", "");
+    start(name);
+    wait_event("die");
+    setup(NULL);
+    docker_log_tail(w.d, name, 3, &log_sink, on_done, NULL);
+    wait_ok();
+    assert_string_equal(buf_text(&fx.text[1]), "line 8\nline 9\nend");
+    setup(NULL);
+    docker_log_tail(w.d, name, 50, &log_sink, on_done, NULL);
+    wait_ok();
+    assert_int_equal(fx.text[1].len, 9 * 7 + 3);
+    docker_log_tail(w.d, w.unique, 3, &log_sink, on_done, NULL);
+    wait_call();
+    assert_int_equal(w.e.code, ERR_NOT_FOUND);
+}
+
 static void a_terminal_has_no_times_inside_lines(void **state)
 {
     const char *name;
@@ -563,6 +586,7 @@ int main(void)
         CASE(what_is_missing_and_what_is_taken),
         CASE(images),
         CASE(a_log_is_followed_to_its_end),
+        CASE(the_last_lines_of_a_log),
         CASE(a_terminal_has_no_times_inside_lines),
         CASE(a_log_can_be_paused_and_cancelled),
         CASE(a_log_of_nothing),

@@ -135,6 +135,7 @@ static void carry_out(struct sim *s, const struct core_action *a)
             at(s, a->at_ms > s->now ? a->at_ms - s->now : 0, on_timer, (void *)(intptr_t)a->at_ms);
         break;
     case CORE_ACT_NOTE:
+    case CORE_ACT_FAILED:
         break;
     }
 }
@@ -305,6 +306,7 @@ static struct core_config settings(struct sim *s)
         .port_first = PORT_FIRST,
         .port_last = PORT_FIRST + PORT_COUNT - 1,
         .task_cgroups = s->cgroups,
+        .stop_digest = s->seed / 16 % 2,
         .image_cleanup = s->seed / 32 % 2,
         .disk_cleanup = s->disk_cleanup,
         .untracked_cleanup = s->untracked,

@@ -244,6 +244,18 @@ static void check_op(struct sim *s, struct sim_task *t, const struct core_action
     }
 }
 
+/* A record is asked of what has ended, and that can be said in one line. */
+static void check_failed(struct sim *s, const struct core_action *a)
+{
+    struct core_seen_task seen;
+
+    /* It may be gone already, when several events were stepped together. */
+    if (core_see_task(s->core, a->task_arn, &seen) && seen.known != TASK_STOPPED)
+        broken(s, 2, "%s is said to have failed, and has not stopped", a->task_arn);
+    if (str_empty(a->value) || strlen(a->value) > 255)
+        broken(s, 10, "the line about %s is of the wrong length", a->task_arn);
+}
+
 void law_action(struct sim *s, const struct core_action *a)
 {
     struct sim_task *t = a->task_arn ? task_called(s, a->task_arn) : NULL;
@@ -256,6 +268,8 @@ void law_action(struct sim *s, const struct core_action *a)
         broken(s, 5, "%s for %s, which is not stored", core_op_name(a->op), a->task_arn);
     else if (a->type == CORE_ACT_OP)
         check_op(s, t, a);
+    else if (a->type == CORE_ACT_FAILED)
+        check_failed(s, a);
     for (size_t i = 0; a->type == CORE_ACT_STOP_VERIFY && i < a->n_arns; i++)
         if (core_is_local(s->core, a->arns[i]))
             broken(s, 1, "the control plane is asked about the local task %s", a->arns[i]);

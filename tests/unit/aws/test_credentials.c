@@ -147,6 +147,7 @@ static void test_roles_of_tasks(void **state)
 {
     struct roles *r = roles_create();
     struct role_credentials c;
+    struct buf text = BUF_INIT(256);
 
     (void)state;
     put(r, "c-1", "task-1", "one");
@@ -156,6 +157,17 @@ static void test_roles_of_tasks(void **state)
     assert_true(roles_get(r, "c-1", &c));
     assert_string_equal(c.secret_key, "renewed");
     assert_string_equal(c.task_arn, "task-1");
+    buf_puts(&text, "one two-secret token-secret");
+    roles_put(r, &(struct role_credentials){ .id = "c-2",
+                                             .task_arn = "task-1",
+                                             .access_key = "AKID-secret",
+                                             .secret_key = "two-secret",
+                                             .session_token = "token-secret" });
+    roles_redact(r, "task-2", &text);
+    assert_string_equal(buf_text(&text), "one two-secret token-secret");
+    roles_redact(r, "task-1", &text);
+    assert_string_equal(buf_text(&text), "one [secret] [secret]");
+    buf_fini(&text);
     roles_drop_task(r, "task-1");
     assert_false(roles_get(r, "c-1", &c));
     assert_false(roles_get(r, "c-2", &c));

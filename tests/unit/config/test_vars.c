@@ -184,6 +184,7 @@ static const struct {
     { "BERTH_NETWORK_RULES", "", N },
     { "BERTH_INTROSPECTION_PORT", "", N },
     { "BERTH_BIND_CREDENTIALS", "", N },
+    { "BERTH_STOP_DIGEST", "", N },
     { "BERTH_DRAIN_ON", "", N },
     { "BERTH_INSTANCE_CONFIG", "", N },
 #undef N

@@ -167,10 +167,43 @@ static void keeps_a_bounded_number(void **state)
     free(many);
 }
 
+/* Values of every kind, of this task only; short ones are in too many texts. */
+static void takes_them_out_of_texts(void **state)
+{
+    static const char text[] = "hunter2 log-token k-123 second eyJ1c2VyIjoieCJ9 x";
+    static const struct engine_value nested[] = { { 0, ENGINE_VALUE_ENV, "A", "hunter2" },
+                                                  { 0, ENGINE_VALUE_ENV, "B", "hunter2-long" } };
+    struct err e = { 0 };
+    struct buf b = BUF_INIT(1024);
+    struct values v = { 0 };
+
+    (void)state;
+    buf_puts(&b, text);
+    values_redact(&v, "task/1", &b);
+    put_all(&v, "task/2");
+    values_redact(&v, "task/1", &b);
+    assert_string_equal(buf_text(&b), text);
+    assert_false(values_known(&v, "task/1", CORE_OP_FETCH_SECRETS));
+    values_redact(&v, "task/2", &b);
+    assert_string_equal(buf_text(&b), "[secret] [secret] k-123 [secret] [secret] x");
+    assert_true(values_known(&v, "task/2", CORE_OP_FETCH_SECRETS));
+    assert_true(values_known(&v, "task/2", CORE_OP_FETCH_ENV_FILES));
+    assert_int_equal(values_put(&v, "task/2", CORE_OP_FETCH_SECRETS, nested, 2, &e), 0);
+    buf_reset(&b);
+    buf_puts(&b, "hunter2-long");
+    values_redact(&v, "task/2", &b);
+    assert_string_equal(buf_text(&b), "[secret]"); /* nothing is left of the longer one */
+    values_drop(&v, "task/2");
+    assert_false(values_known(&v, "task/2", CORE_OP_FETCH_SECRETS));
+    values_fini(&v);
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_them_by_container_and_kind),
+        cmocka_unit_test(takes_them_out_of_texts),
         cmocka_unit_test(fetching_again_replaces),
         cmocka_unit_test(wipes_what_it_drops),
         cmocka_unit_test(keeps_a_bounded_number),
