@@ -70,3 +70,22 @@ void roles_drop_task(struct roles *r, const char *task_arn);
 /* Takes the keys of the task's roles out of a text (base/redact.h). */
 struct buf;
 void roles_redact(const struct roles *r, const char *task_arn, struct buf *text);
+/* Drops those whose task is none that `keep` knows (NULL: they have no task). */
+typedef bool roles_keep_fn(void *user, const char *task_arn);
+void roles_sweep(struct roles *r, roles_keep_fn *keep, void *user);
+size_t roles_count(const struct roles *r);
+/* Called inside each put, drop and sweep that changes something; it may only take a note of it.
+ * A put of what is there already changes nothing. */
+typedef void roles_changed_fn(void *user);
+void roles_on_change(struct roles *r, roles_changed_fn *fn, void *user);
+
+/* The table as bytes, which the next process reads again (its own machine and boot: they are in
+ * this machine's byte order). They hold keys: never write them to a file, and wipe every copy. */
+#define ROLES_IMAGE_MAX ((size_t)256 << 20)
+size_t roles_image_size(const struct roles *r);
+/* Fills exactly roles_image_size bytes. */
+void roles_image_write(const struct roles *r, void *to);
+/* Puts all of them into the table, or changes nothing. ERR_INVALID: another version wrote it, or
+ * it is cut short or damaged. */
+MUST_CHECK enum err_code roles_image_read(struct roles *r, const void *data, size_t n,
+                                          struct err *e);

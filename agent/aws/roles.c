@@ -2,7 +2,7 @@
 #include <uthash.h>
 
 #include "aws/credentials.h"
-#include "aws/creds_sources.h"
+#include "aws/roles.h"
 #include "base/mem.h"
 #include "base/redact.h"
 
@@ -16,7 +16,9 @@ struct role {
 };
 
 struct roles {
-    struct role *table;
+    struct role *table; /* in the order in which they came */
+    roles_changed_fn *changed;
+    void *changed_user;
 };
 
 static void role_destroy(struct role *r)
@@ -61,10 +63,44 @@ void roles_destroy(struct roles *r)
     free(r);
 }
 
+static void tell(const struct roles *r)
+{
+    if (r->changed)
+        r->changed(r->changed_user);
+}
+
+static struct role_credentials lend(const struct role *role)
+{
+    return (struct role_credentials){ .id = role->id,
+                                      .role_arn = role->role_arn,
+                                      .access_key = role->access_key,
+                                      .secret_key = role->secret_key,
+                                      .session_token = role->session_token,
+                                      .expiration = role->expiration,
+                                      .task_arn = role->task_arn };
+}
+
+static bool same(const struct role *old, const struct role_credentials *c)
+{
+    const struct role_credentials had = lend(old);
+    const char *a[ROLE_TEXTS], *b[ROLE_TEXTS];
+
+    role_texts(&had, a);
+    role_texts(c, b);
+    for (size_t i = 0; i < ROLE_TEXTS; i++) {
+        if (!a[i] != !b[i] || (a[i] && !streq(a[i], b[i])))
+            return false;
+    }
+    return true;
+}
+
 void roles_put(struct roles *r, const struct role_credentials *c)
 {
-    struct role *role = NEW(struct role), *old = find(r, c->id);
+    struct role *role, *old = find(r, c->id);
 
+    if (old && same(old, c))
+        return;
+    role = NEW(struct role);
     role->id = mem_strdup(c->id);
     role->role_arn = mem_strdup(c->role_arn);
     role->access_key = mem_strdup(c->access_key);
@@ -77,6 +113,7 @@ void roles_put(struct roles *r, const struct role_credentials *c)
     else if (HASH_COUNT(r->table) >= ROLES_MAX)
         drop(r, r->table);
     HASH_ADD_KEYPTR(hh, r->table, role->id, strlen(role->id), role);
+    tell(r);
 }
 
 bool roles_get(const struct roles *r, const char *id, struct role_credentials *out)
@@ -85,24 +122,60 @@ bool roles_get(const struct roles *r, const char *id, struct role_credentials *o
 
     if (!role)
         return false;
-    *out = (struct role_credentials){ .id = role->id,
-                                      .role_arn = role->role_arn,
-                                      .access_key = role->access_key,
-                                      .secret_key = role->secret_key,
-                                      .session_token = role->session_token,
-                                      .expiration = role->expiration,
-                                      .task_arn = role->task_arn };
+    *out = lend(role);
     return true;
+}
+
+void roles_each(const struct roles *r, roles_each_fn *fn, void *user)
+{
+    const struct role *role, *next;
+
+    HASH_ITER (hh, r->table, role, next) {
+        const struct role_credentials c = lend(role);
+
+        fn(user, &c);
+    }
 }
 
 void roles_drop_task(struct roles *r, const char *task_arn)
 {
     struct role *role, *next;
+    bool any = false;
 
     HASH_ITER (hh, r->table, role, next) {
-        if (role->task_arn && streq(role->task_arn, task_arn))
-            drop(r, role);
+        if (!role->task_arn || !streq(role->task_arn, task_arn))
+            continue;
+        drop(r, role);
+        any = true;
     }
+    if (any)
+        tell(r);
+}
+
+void roles_sweep(struct roles *r, roles_keep_fn *keep, void *user)
+{
+    struct role *role, *next;
+    bool any = false;
+
+    HASH_ITER (hh, r->table, role, next) {
+        if (role->task_arn && keep(user, role->task_arn))
+            continue;
+        drop(r, role);
+        any = true;
+    }
+    if (any)
+        tell(r);
+}
+
+size_t roles_count(const struct roles *r)
+{
+    return HASH_COUNT(r->table);
+}
+
+void roles_on_change(struct roles *r, roles_changed_fn *fn, void *user)
+{
+    r->changed = fn;
+    r->changed_user = user;
 }
 
 void roles_redact(const struct roles *r, const char *task_arn, struct buf *text)

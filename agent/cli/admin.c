@@ -5,6 +5,7 @@
 #include "cli/agent.h"
 #include "cli/agent_postmortem.h"
 #include "cli/agent_top.h"
+#include "io/service_manager.h"
 #include "io/unix_server.h"
 
 #define ANSWER_MAX (64 << 20)
@@ -125,6 +126,7 @@ static void write_status(struct agent *a, struct buf *b)
     jw_kstr(&w, "started", started);
     jw_kint(&w, "uptime_ms", clock_wall_ms() - a->started_ms);
     jw_kstr(&w, "state", a->engine ? "running" : "waiting for the container engine");
+    jw_kint(&w, "kept_descriptors", (int64_t)service_manager_kept(a->manager));
     jw_end(&w);
     jw_kstr(&w, "cluster", a->config->cluster);
     jw_kstr_if(&w, "instance_arn", a->instance_arn);

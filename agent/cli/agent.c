@@ -9,6 +9,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/agent.h"
+#include "cli/agent_endpoints.h"
+#include "cli/agent_kept.h"
+#include "io/service_manager.h"
 
 #define STOP_LIMIT_S 7
 
@@ -65,15 +68,37 @@ void agent_stop(struct agent *a, int exit_code)
     loop_stop(a->loop);
 }
 
+static void on_drained(void *user)
+{
+    agent_stop(user, CLI_OK);
+}
+
+/* The second signal waits for nobody. */
 static void on_terminate(void *user)
 {
+    struct agent *a = user;
+
+    if (a->stopping) {
+        agent_stop(a, CLI_OK);
+        return;
+    }
+    a->stopping = true;
     log_info("stopping; containers keep running");
-    agent_stop(user, CLI_OK);
+    kept_tell(a, "STOPPING=1\nSTATUS=stopping; containers keep running");
+    endpoints_drain(a, on_drained);
 }
 
 static void on_hangup(void *user)
 {
-    settings_reload(user);
+    struct agent *a = user;
+    struct err e = { 0 };
+
+    /* Before the agent is ready, READY=1 at the end of a reload would say so. */
+    if (a->engine && service_manager_tell_reloading(a->manager, &e))
+        log_warn("the service manager does not hear the agent", kv_err(&e));
+    settings_reload(a);
+    if (a->engine)
+        kept_tell(a, "READY=1");
 }
 
 void agent_listen(struct agent *a)
@@ -108,6 +133,7 @@ static void tear_down(struct agent *a)
     instance_read_cancel(a->reading);
     leftovers_cancel(a->leftovers);
     wiring_stop(a);
+    kept_end(a);
     docker_destroy(a->docker);
     credentials_destroy(a->credentials);
     roles_destroy(a->roles);
@@ -115,11 +141,13 @@ static void tear_down(struct agent *a)
     imds_destroy(a->imds);
     loop_timer_destroy(a->negotiate_retry);
     loop_timer_destroy(a->trim);
+    loop_timer_destroy(a->proceed);
     http_client_destroy(a->http);
     loop_destroy(a->loop);
     platform_fini(a);
     state_close(a);
     settings_fini(a);
+    service_manager_destroy(a->manager);
 }
 
 int cli_agent(int argc, char **argv)
@@ -151,6 +179,7 @@ int cli_agent(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* the settings are about to be read */
     list_init(&a.draining);
+    a.manager = service_manager_create();
     a.seed = rng_entropy();
     rng_seed(&a.rng, a.seed);
     code = settings_load(&a);

@@ -24,6 +24,8 @@
 
 struct admin;
 struct casebook;
+struct kept;
+struct service_manager;
 
 struct cursor { /* what the store holds, or will, of one container's log */
     char *container_id;
@@ -49,6 +51,10 @@ struct agent {
     uint64_t seed;
     struct rng rng;
     int exit_code;
+
+    struct service_manager *manager; /* of the service that the agent is */
+    struct kept *kept;               /* NULL until there is a loop */
+    bool stopping;
 
     struct loop *loop;
     struct http_client *http;
@@ -87,6 +93,7 @@ struct agent {
     struct admin *admin;
     struct local_dir *local_dir; /* NULL until the container engine has answered */
     struct loop_timer *trim;
+    struct loop_timer *proceed; /* with the start, after those who wait already */
 
     char *instance_arn; /* stored, or from this registration; NULL: none */
     struct cursor *cursors;

@@ -393,7 +393,8 @@ void callers_serve(struct callers *cs, struct http_call *c, const struct route_m
     const struct http_call_head *head = http_call_head(c);
     struct asking *k;
 
-    if (!cs->agent->config->bind_credentials || callers_who(cs, head) ||
+    /* While the engine is not there, nobody can be told from others. */
+    if (!cs->agent->engine || !cs->agent->config->bind_credentials || callers_who(cs, head) ||
         find_known(cs, head->connection)) {
         serve(user, c, m);
         return;

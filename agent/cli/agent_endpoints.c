@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/agent_callers.h"
+#include "cli/agent_kept.h"
+#include "cli/agent_listen.h"
 #include "cli/agent_view.h"
 #include "endpoints/credentials.h"
 #include "endpoints/introspect.h"
@@ -15,8 +17,6 @@
 
 #define ROUTES_MAX     64
 #define DEFAULT_BRIDGE "docker0"
-
-static const struct backoff_rule bind_rule = { 1000, 200, 60000, 20 };
 
 struct endpoints {
     struct agent *agent;
@@ -32,9 +32,8 @@ struct endpoints {
     struct protection_endpoint protection;
     struct tags *tags;
     char *version, *user_agent;
-    struct http_server *tasks, *introspection;
-    struct loop_timer *retry;
-    struct backoff backoff;
+    struct listening *listening;
+    bool begun; /* the engine is there */
     struct host_rules_config rules;
     struct err rules_err;
     struct work *putting;
@@ -191,7 +190,22 @@ static const char *who(void *user, const struct http_call_head *head)
 {
     struct endpoints *ep = user;
 
-    return callers_who(ep->callers, head);
+    /* Before the engine is there nobody's address is known. */
+    return ep->agent->engine ? callers_who(ep->callers, head) : NULL;
+}
+
+static enum credentials_may may(void *user, const struct http_call_head *head, const char *id)
+{
+    struct endpoints *ep = user;
+
+    return ep->agent->engine ? callers_may(ep->callers, head, id) : CREDENTIALS_CALLER_UNKNOWN;
+}
+
+static enum credentials_kind known(void *user, const char *id)
+{
+    struct endpoints *ep = user;
+
+    return ep->agent->engine ? callers_known(ep->callers, id) : CREDENTIALS_UNKNOWN;
 }
 
 static void on_limited(void *user, struct http_call *c, struct str path)
@@ -201,18 +215,47 @@ static void on_limited(void *user, struct http_call *c, struct str path)
     credentials_audit_limited(&ep->credentials, c, path);
 }
 
+/* Whether credentials are asked for that an earlier process left. */
+static bool asks_for_kept(const struct endpoints *ep, const char *target)
+{
+    static const char v2[] = "/v2/credentials/";
+    AUTO(buf) struct buf id = BUF_INIT(HTTP_SERVER_HEAD_MAX);
+    struct role_credentials role;
+    struct path p;
+    bool kept = false;
+
+    path_init(&p);
+    if (path_read(&p, str_of(target)) == PATH_CLEAN) {
+        const char *path = buf_text(&p.text);
+
+        if (str_starts(path, v2))
+            kept = roles_get(ep->agent->roles, path + sizeof v2 - 1, &role);
+        else if (streq(path, "/v1/credentials") && query_get(p.query, "id", &id))
+            kept = roles_get(ep->agent->roles, buf_text(&id), &role);
+    }
+    path_fini(&p);
+    return kept;
+}
+
+/* Until the engine is there, nothing but these can be answered. */
 static void on_task_call(void *user, struct http_call *c)
 {
     struct endpoints *ep = user;
 
-    endpoint_serve(&ep->tasks_listener, c);
+    if (ep->agent->engine || asks_for_kept(ep, http_call_head(c)->target))
+        endpoint_serve(&ep->tasks_listener, c);
+    else
+        listening_hold(ep->listening, c, on_task_call);
 }
 
 static void on_introspect_call(void *user, struct http_call *c)
 {
     struct endpoints *ep = user;
 
-    endpoint_serve(&ep->introspect_listener, c);
+    if (ep->agent->engine)
+        endpoint_serve(&ep->introspect_listener, c);
+    else
+        listening_hold(ep->listening, c, on_introspect_call);
 }
 
 static void on_gone(void *user, struct http_call *c)
@@ -237,42 +280,6 @@ static void add_task_routes(struct endpoints *ep)
         add_route(ep, metadata_patterns[i], NULL, on_metadata, ep);
     add_route(ep, PROTECTION_PATTERN, "GET", on_protection, ep);
     add_route(ep, PROTECTION_PATTERN, "PUT", on_protection, ep);
-}
-
-/* ---- listening ---- */
-
-static bool listen_on(struct endpoints *ep, const char *address, uint16_t port,
-                      http_handler_fn *handle, struct http_server **out)
-{
-    const struct http_server_args args = { .loop = ep->agent->loop,
-                                           .fd = -1,
-                                           .address = address,
-                                           .port = port,
-                                           .handle = handle,
-                                           .gone = on_gone,
-                                           .user = ep };
-    struct err e = { 0 };
-
-    if (!port || *out || !http_server_create(&args, out, &e))
-        return true;
-    log_warn("a local endpoint cannot listen; trying again", kv_s("address", address),
-             kv_i("port", port), kv_err(&e));
-    return false;
-}
-
-static void listen_all(void *user)
-{
-    struct endpoints *ep = user;
-    struct agent *a = ep->agent;
-    /* A kernel without IPv6 has no "::" to listen on. */
-    const char *any = access("/proc/net/if_inet6", F_OK) ? "0.0.0.0" : "::";
-    bool tasks =
-        listen_on(ep, "127.0.0.1", (uint16_t)a->config->tasks_port, on_task_call, &ep->tasks);
-    bool others = listen_on(ep, any, (uint16_t)a->config->introspection_port, on_introspect_call,
-                            &ep->introspection);
-
-    if (!tasks || !others)
-        loop_timer_arm(ep->retry, backoff_next(&ep->backoff, &bind_rule, &a->rng));
 }
 
 /* ---- the way there ---- */
@@ -312,8 +319,8 @@ static void begin_rules(struct endpoints *ep)
 {
     const struct config *c = ep->agent->config;
 
-    if (c->network_rules == RULES_NONE || !c->tasks_port)
-        return;
+    if (c->network_rules == RULES_NONE || !c->tasks_port || ep->rules.endpoints_port)
+        return; /* or they are being put already */
     ep->rules = rules_of(ep->agent);
     ep->putting = loop_work(ep->agent->loop, put_rules, on_rules, ep);
 }
@@ -352,7 +359,7 @@ static void open_audit(struct endpoints *ep)
     audit_set_instance(ep->audit, c->cluster, ep->agent->instance_arn);
 }
 
-/* What is answered after a call to ECS. */
+/* What is answered after a call to ECS, of which nothing is known at first. */
 static void set_up_calls(struct endpoints *ep)
 {
     const struct agent *a = ep->agent;
@@ -374,49 +381,96 @@ static void set_up_calls(struct endpoints *ep)
                                                    .ecs = control_ecs(a->control) };
 }
 
-void endpoints_begin(struct agent *a)
+/* They may become known only with the last of the settings. */
+static void set_limits(struct endpoints *ep)
 {
-    const struct config *c = a->config;
-    struct endpoints *ep;
+    struct agent *a = ep->agent;
 
-    if (a->endpoints) {
-        endpoints_changed(a);
-        return;
-    }
-    ep = NEW(struct endpoints);
-    a->endpoints = ep;
+    limits_destroy(ep->limits);
+    ep->limits = limits_create(&(struct limits_args){ .rate = a->config->metadata_rate.steady,
+                                                      .burst = a->config->metadata_rate.burst,
+                                                      .seed = rng_next(&a->rng) });
+    ep->tasks_listener.limits = ep->limits;
+}
+
+static struct endpoints *create(struct agent *a)
+{
+    struct endpoints *ep = NEW(struct endpoints);
+    const struct listening_args listening = { .agent = a,
+                                              .tasks = on_task_call,
+                                              .introspection = on_introspect_call,
+                                              .gone = on_gone,
+                                              .user = ep };
+
     ep->agent = a;
     ep->callers = callers_create(a);
-    ep->limits = limits_create(&(struct limits_args){ .rate = c->metadata_rate.steady,
-                                                      .burst = c->metadata_rate.burst,
-                                                      .seed = rng_next(&a->rng) });
     open_audit(ep);
     ep->tasks_listener = (struct endpoint_listener){
-        .routes = ep->routes, .limits = ep->limits, .who = who, .limited = on_limited, .user = ep
+        .routes = ep->routes, .who = who, .limited = on_limited, .user = ep
     };
+    set_limits(ep);
     add_task_routes(ep);
     ep->everything = (struct route){ "/**", NULL, on_introspection, ep };
     ep->introspect_listener =
         (struct endpoint_listener){ .routes = &ep->everything, .n_routes = 1 };
     ep->credentials = (struct credentials_endpoint){ .roles = a->roles,
-                                                     .known = callers_known,
-                                                     .may = callers_may,
-                                                     .user = ep->callers,
+                                                     .known = known,
+                                                     .may = may,
+                                                     .user = ep,
                                                      .listener = &ep->tasks_listener,
                                                      .audit = ep->audit };
     ep->metadata.source = (struct metadata_source){ find, view, stats, ep };
     ep->metadata.listener = &ep->tasks_listener;
-    set_up_calls(ep);
     ep->version = mem_printf("Amazon ECS Agent - v%s (%s)", CLI_REFERENCE_VERSION, CLI_AGENT_HASH);
-    ep->introspect.source = (struct introspect_source){ .cluster = c->cluster,
+    ep->introspect.source = (struct introspect_source){ .cluster = a->config->cluster,
                                                         .version = ep->version,
                                                         .instance_arn = instance_arn,
                                                         .each = each,
                                                         .user = ep };
     ep->introspect.listener = &ep->introspect_listener;
-    ep->retry = loop_timer_create(a->loop, listen_all, ep);
-    listen_all(ep);
+    ep->listening = listening_create(&listening);
+    return ep;
+}
+
+void endpoints_go_on(struct agent *a)
+{
+    if (!listening_was_kept(a))
+        return;
+    a->endpoints = create(a);
+    listening_go_on(a->endpoints->listening);
+}
+
+static bool has_task(void *user, const char *task_arn)
+{
+    return core_task(engine_core(user), task_arn) != NULL;
+}
+
+void endpoints_restored(struct agent *a)
+{
+    roles_sweep(a->roles, has_task, a->engine);
+    if (a->endpoints || a->instance_arn)
+        endpoints_begin(a);
+}
+
+void endpoints_begin(struct agent *a)
+{
+    struct endpoints *ep = a->endpoints;
+
+    if (ep && ep->begun) {
+        endpoints_changed(a);
+        return;
+    }
+    if (!ep)
+        ep = a->endpoints = create(a);
+    ep->begun = true;
+    set_limits(ep);
+    set_up_calls(ep);
+    endpoints_changed(a);
+    listening_begin(ep->listening);
+    if (!a->stopping)
+        kept_drop_rest(a);
     begin_rules(ep);
+    listening_release(ep->listening);
 }
 
 void endpoints_seen(struct agent *a)
@@ -436,6 +490,14 @@ void endpoints_changed(struct agent *a)
         audit_set_instance(ep->audit, a->config->cluster, a->instance_arn);
 }
 
+void endpoints_drain(struct agent *a, void (*done)(void *agent))
+{
+    if (a->endpoints)
+        listening_drain(a->endpoints->listening, done, a);
+    else
+        done(a);
+}
+
 void endpoints_end(struct agent *a)
 {
     struct endpoints *ep = a->endpoints;
@@ -443,9 +505,7 @@ void endpoints_end(struct agent *a)
     if (!ep)
         return;
     end_rules(ep);
-    http_server_destroy(ep->tasks);
-    http_server_destroy(ep->introspection);
-    loop_timer_destroy(ep->retry);
+    listening_destroy(ep->listening);
     limits_destroy(ep->limits);
     audit_close(ep->audit);
     callers_destroy(ep->callers);

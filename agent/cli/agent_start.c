@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/agent.h"
+#include "cli/agent_endpoints.h"
+#include "cli/agent_kept.h"
 
 #define TRIM_MS     3000
 #define METADATA_MS 6000
@@ -41,6 +43,7 @@ static void ready(struct agent *a)
         agent_stop(a, CLI_ERROR);
     } else {
         settings_started(a);
+        kept_tell(a, "STATUS=running");
     }
 }
 
@@ -173,7 +176,6 @@ static void create_cloud(struct agent *a)
     a->aws = aws_create(&aws);
     credentials.aws = a->aws;
     a->credentials = credentials_create(&credentials);
-    a->roles = roles_create();
 }
 
 /* What is made here is taken down by the agent's end, whatever comes of it. */
@@ -195,6 +197,8 @@ static int go_on(struct agent *a)
     create_cloud(a);
     if (!a->options.attributes)
         open_admin(a);
+    /* The container engine may be away for longer than a start may take. */
+    kept_tell(a, "READY=1\nSTATUS=waiting for the container engine");
     negotiate(a);
     loop_timer_arm(a->trim, TRIM_MS);
     return -1;
@@ -266,14 +270,24 @@ static void create_http(struct agent *a)
     a->http = http_client_create(a->loop, &http);
 }
 
+static void on_proceed(void *user)
+{
+    struct agent *a = user;
+    int code = settings_finish(a, NULL);
+
+    end(a, code < 0 ? go_on(a) : code);
+}
+
 int start_begin(struct agent *a)
 {
     const struct config *c = a->config;
     unsigned wanted = INSTANCE_WANT(INSTANCE_ID) | INSTANCE_WANT(INSTANCE_USER_DATA);
-    int code;
 
     a->loop = loop_create();
     agent_listen(a);
+    a->roles = roles_create();
+    kept_begin(a);
+    endpoints_go_on(a);
     create_http(a);
     a->negotiate_retry = loop_timer_create(a->loop, negotiate, a);
     a->trim = loop_timer_create(a->loop, on_trim, a);
@@ -292,6 +306,7 @@ int start_begin(struct agent *a)
         a->reading = instance_read(a->imds, a->loop, wanted, METADATA_MS, on_facts, a);
         return -1;
     }
-    code = settings_finish(a, NULL);
-    return code < 0 ? go_on(a) : code;
+    a->proceed = loop_timer_create(a->loop, on_proceed, a);
+    loop_timer_arm(a->proceed, 0);
+    return -1;
 }

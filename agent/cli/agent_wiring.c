@@ -443,10 +443,11 @@ enum err_code wiring_start(struct agent *a, struct err *e)
     start_metrics(a);
     a->casebook = casebook_create(a);
     code = engine_create(&args, &peers, a, &a->engine, e);
-    if (a->engine)
+    if (a->engine) {
         metadata_files_begin(a);
-    if (a->engine)
         local_dir_attach(a->local_dir, a->engine); /* they wait for no network */
+        endpoints_restored(a);
+    }
     if (code != ERR_INVALID || !a->engine)
         return code;
     log_warn("some stored tasks are lost, going on without them", kv_err(e));

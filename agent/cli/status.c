@@ -23,12 +23,15 @@ static void print_agent(const struct jcur *c)
 {
     struct jcur agent = jcur_obj(c, "agent"), docker = jcur_obj(c, "docker");
     const char *version = jcur_str_or(&docker, "version", NULL);
+    int64_t kept = jcur_int_or(&agent, "kept_descriptors", 0, INT64_MAX, 0);
     char age[CLI_AGE_SIZE];
 
     cli_age(jcur_int_or(&agent, "uptime_ms", 0, INT64_MAX, 0), age);
     printf("%-15s berth %s (%s), process %" PRId64 ", up %s, %s\n", "Agent",
            jcur_str_or(&agent, "version", "?"), jcur_str_or(&agent, "commit", "?"),
            jcur_int_or(&agent, "pid", 0, INT32_MAX, 0), age, jcur_str_or(&agent, "state", "?"));
+    if (kept)
+        printf("%-15s %" PRId64 " descriptors, by the service manager\n", "Kept", kept);
     row("Cluster", jcur_str_or(c, "cluster", "?"));
     row("Instance", jcur_str_or(c, "instance_arn", "not registered yet"));
     if (version)

@@ -132,3 +132,21 @@ enum err_code http_address_listen(const char *address, uint16_t port, int *out, 
         return err_set(e, ERR_CONFLICT, "another process listens on %s port %d", address, port);
     return err_errno(e, error, "cannot listen on %s port %d", address, port);
 }
+
+bool http_server_is_socket_of(int fd, const char *address, uint16_t port)
+{
+    union address bound = { 0 };
+    socklen_t n = sizeof bound, size = sizeof(int);
+    struct http_peer where = { 0 };
+    int listens = 0;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens ||
+        getsockname(fd, &bound.any, &n))
+        return false;
+    http_address_text(&bound.any, &where);
+    if (where.port != port)
+        return false;
+    /* As http_address_listen does on a host where IPv6 is turned off. */
+    return streq(where.address, address) ||
+           (streq(address, "::") && streq(where.address, "0.0.0.0"));
+}

@@ -1,12 +1,14 @@
 #include "io/http_server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uthash.h>
@@ -65,9 +67,17 @@ struct http_call {
     void *gone_user;
 };
 
+enum drain {
+    DRAIN_NO,
+    DRAIN_WANE, /* all still come in, and are asked not to stay */
+    DRAIN_SHUT, /* nobody comes in */
+    DRAIN_DONE,
+};
+
 struct http_server {
     struct loop *loop;
     struct MHD_Daemon *mhd;
+    int socket;      /* the library's; -1: nobody is accepted any more */
     uv_poll_t *poll; /* the library's epoll descriptor */
     int hup_fd;      /* an epoll descriptor of our own, for the parked ones */
     uv_poll_t *hup_poll;
@@ -80,6 +90,10 @@ struct http_server {
     uint16_t port;
     int busy;   /* we are inside one of our own entry points */
     bool ended; /* destroyed; what is left goes when we are out */
+    enum drain drain;
+    struct loop_timer *drain_step;
+    http_drained_fn *drained;
+    void *drained_user;
     http_handler_fn *handle;
     http_gone_fn *gone;
     void *user;
@@ -305,6 +319,8 @@ void http_reply(struct http_call *c, int status, const char *content_type,
         MHD_add_response_header(c->response, "Content-Type", content_type);
     for (size_t i = 0; i < n_headers; i++)
         MHD_add_response_header(c->response, headers[i].name, headers[i].value);
+    if (c->server->drain)
+        MHD_add_response_header(c->response, "Connection", "close");
     if (c->parked)
         unpark(c);
 }
@@ -420,6 +436,82 @@ static void on_connection(void *user, struct MHD_Connection *mhd, void **context
         disconnected(user, *context);
 }
 
+/* ---- the way out ---- */
+
+static bool is_kept(const struct http_call *c)
+{
+    return c->phase == PHASE_REST && c->served && !c->dying;
+}
+
+static bool any_kept(const struct http_server *s)
+{
+    LIST_FOREACH (it, following, &s->by_time) {
+        if (is_kept(LIST_ENTRY(it, struct http_call, by_time)))
+            return true;
+    }
+    return false;
+}
+
+/* The step that is next needs not wait any longer. */
+static void drain_look(struct http_server *s)
+{
+    if ((s->drain == DRAIN_WANE && !any_kept(s)) || (s->drain == DRAIN_SHUT && !s->n))
+        loop_timer_arm(s->drain_step, 0);
+}
+
+/* A request that is there already was asked in time. */
+static bool is_silent(const struct http_call *c)
+{
+    int n = 0;
+
+    return ioctl(c->fd, FIONREAD, &n) == 0 && n == 0;
+}
+
+static void shut(struct http_server *s)
+{
+    MHD_quiesce_daemon(s->mhd);
+    close(s->socket);
+    s->socket = -1;
+    LIST_FOREACH (it, following, &s->by_time) {
+        struct http_call *c = LIST_ENTRY(it, struct http_call, by_time);
+
+        if (is_kept(c) && is_silent(c))
+            doom(c);
+    }
+}
+
+static void on_drain_step(void *user)
+{
+    struct http_server *s = user;
+
+    switch (s->drain) {
+    case DRAIN_WANE:
+        s->drain = DRAIN_SHUT;
+        shut(s);
+        loop_timer_arm(s->drain_step, HTTP_SERVER_DRAIN_MS);
+        loop_timer_arm(s->again, 0);
+        break;
+    case DRAIN_SHUT:
+        s->drain = DRAIN_DONE;
+        s->drained(s->drained_user);
+        break;
+    case DRAIN_NO:
+    case DRAIN_DONE:
+        break;
+    }
+}
+
+void http_server_drain(struct http_server *s, http_drained_fn *done, void *user)
+{
+    if (s->drain || s->ended)
+        return;
+    s->drain = DRAIN_WANE;
+    s->drained = done;
+    s->drained_user = user;
+    loop_timer_arm(s->drain_step, HTTP_SERVER_WANE_MS);
+    drain_look(s);
+}
+
 /* ---- running ---- */
 
 static void finish(struct http_server *s)
@@ -447,6 +539,8 @@ static void run(struct http_server *s)
     }
     if (more && !s->ended)
         loop_timer_arm(s->again, 0);
+    if (!s->ended)
+        drain_look(s);
     leave(s);
 }
 
@@ -576,6 +670,8 @@ enum err_code http_server_create(const struct http_server_args *args, struct htt
         close(fd);
         return err_errno(e, error, "the listening socket");
     }
+    /* Of one that was passed on this may not be so. */
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     s = NEW(struct http_server);
     s->loop = args->loop;
     s->handle = args->handle;
@@ -594,7 +690,9 @@ enum err_code http_server_create(const struct http_server_args *args, struct htt
         free(s);
         return err_set(e, ERR_IO, "cannot serve HTTP on port %d", where.port);
     }
+    s->socket = fd;
     s->again = loop_timer_create(s->loop, on_again, s);
+    s->drain_step = loop_timer_create(s->loop, on_drain_step, s);
     s->clock = loop_timer_create(s->loop, on_clock, s);
     s->poll = watch_fd(s, MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, on_poll);
     s->hup_poll = watch_fd(s, s->hup_fd, on_hup);
@@ -612,6 +710,7 @@ void http_server_destroy(struct http_server *s)
     s->busy++;
     loop_timer_destroy(s->again);
     loop_timer_destroy(s->clock);
+    loop_timer_destroy(s->drain_step);
     uv_close((uv_handle_t *)s->poll, on_poll_closed);
     uv_close((uv_handle_t *)s->hup_poll, on_poll_closed);
     while (!list_empty(&s->by_time)) {
@@ -626,6 +725,11 @@ void http_server_destroy(struct http_server *s)
 uint16_t http_server_port(const struct http_server *s)
 {
     return s->port;
+}
+
+int http_server_socket(const struct http_server *s)
+{
+    return s->socket;
 }
 
 size_t http_server_connections(const struct http_server *s)

@@ -85,7 +85,22 @@ struct http_server_args {
 /* ERR_CONFLICT: the address is in use. */
 MUST_CHECK enum err_code http_server_create(const struct http_server_args *args,
                                             struct http_server **out, struct err *e);
+/* The way out without an error for anybody, for a socket that another process also holds: it goes
+ * on where this one ends. From now on answers say "Connection: close". Who asks again and again on
+ * a kept connection so comes to a new one before its next request, and does not meet one that is
+ * being closed. When no connection is kept any more, or after HTTP_SERVER_WANE_MS, nobody is
+ * accepted any more (who connects waits in the socket's queue), the kept connections that are
+ * silent are closed, and who was accepted gets an answer, within HTTP_SERVER_DRAIN_MS. Then
+ * `done` is called, once, on a later turn; it may destroy the server. */
+#define HTTP_SERVER_WANE_MS  500
+#define HTTP_SERVER_DRAIN_MS 1000
+typedef void http_drained_fn(void *user);
+void http_server_drain(struct http_server *s, http_drained_fn *done, void *user);
 /* NULL is fine; may be called from the server's own callbacks. */
 void http_server_destroy(struct http_server *s);
 uint16_t http_server_port(const struct http_server *s);
+/* The listening socket, to have it kept; borrowed. -1: nobody is accepted any more. */
+int http_server_socket(const struct http_server *s);
+/* Is that a listening socket of the address and the port that http_server_create would bind? */
+bool http_server_is_socket_of(int fd, const char *address, uint16_t port);
 size_t http_server_connections(const struct http_server *s);
