@@ -70,18 +70,32 @@ bool buf_puts(struct buf *b, const char *s)
 
 bool buf_putc(struct buf *b, char c)
 {
-    return buf_append(b, &c, 1);
+    char *at = buf_reserve(b, 1);
+
+    if (!at)
+        return false;
+    *at = c;
+    buf_grew(b, 1);
+    return true;
 }
 
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;
-    char *at;
+    /* Most texts fit where there is room already. */
+    size_t room = b->data && !b->overflowed ? b->cap - b->len : 0;
+    char *at = room ? b->data + b->len : NULL;
     int n;
 
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, again);
+    n = vsnprintf(at, room, fmt, again);
     va_end(again);
+    if (n >= 0 && (size_t)n < room) {
+        b->len += (size_t)n;
+        return true;
+    }
+    if (room)
+        *at = '\0'; /* of what did not fit nothing stays */
     if (n < 0 || !(at = buf_reserve(b, (size_t)n)))
         return false;
     vsnprintf(at, (size_t)n + 1, fmt, ap);

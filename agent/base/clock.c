@@ -48,13 +48,33 @@ static struct tm utc(int64_t wall_ms, int *ms)
     return tm;
 }
 
+/* `n` digits of a number that has no more. */
+static void put_digits(char *at, int n, int v)
+{
+    for (; n > 0; v /= 10)
+        at[--n] = (char)('0' + v % 10);
+}
+
 void clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
 {
+    static const char shape[] = "0000-00-00T00:00:00.000Z";
     int ms;
     struct tm tm = utc(wall_ms, &ms);
-    size_t n = strftime(out, CLOCK_ISO_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
 
-    snprintf(out + n, CLOCK_ISO_SIZE - n, ".%03dZ", ms);
+    if (tm.tm_year < -1900 || tm.tm_year > 8099) { /* no time of ours, but it has a text */
+        size_t n = strftime(out, CLOCK_ISO_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
+
+        snprintf(out + n, CLOCK_ISO_SIZE - n, ".%03dZ", ms);
+        return;
+    }
+    memcpy(out, shape, sizeof shape);
+    put_digits(out, 4, tm.tm_year + 1900);
+    put_digits(out + 5, 2, tm.tm_mon + 1);
+    put_digits(out + 8, 2, tm.tm_mday);
+    put_digits(out + 11, 2, tm.tm_hour);
+    put_digits(out + 14, 2, tm.tm_min);
+    put_digits(out + 17, 2, tm.tm_sec);
+    put_digits(out + 20, 3, ms);
 }
 
 void clock_amz(int64_t wall_ms, char out[CLOCK_ISO_SIZE])

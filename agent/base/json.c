@@ -437,8 +437,17 @@ void jw_str(struct jw *w, const char *s)
 
 void jw_int(struct jw *w, int64_t v)
 {
-    before_value(w);
-    buf_printf(w->out, "%" PRId64, v);
+    char text[20]; /* INT64_MIN has that many */
+    size_t at = sizeof text;
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+
+    do {
+        text[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (v < 0)
+        text[--at] = '-';
+    jw_raw(w, (struct str){ text + at, sizeof text - at });
 }
 
 void jw_bool(struct jw *w, bool v)
@@ -522,29 +531,47 @@ static size_t utf8_len(const unsigned char *u, size_t n)
     return 0;
 }
 
+/* Bytes that stand for themselves, whatever is beside them. */
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+static void quote_escaped(struct buf *b, unsigned char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[] = { '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] };
+
+    if (c == '"' || c == '\\')
+        text[1] = (char)c;
+    else if (c == '\n')
+        text[1] = 'n';
+    else if (c == '\t')
+        text[1] = 't';
+    buf_append(b, text, text[1] == 'u' ? sizeof text : 2);
+}
+
 void json_quote(struct buf *b, struct str s)
 {
     const unsigned char *u = (const unsigned char *)s.p;
     size_t i = 0, clean = 0, len;
 
     buf_putc(b, '"');
-    while (i < s.n) {
+    for (;;) {
+        while (i < s.n && is_plain(u[i]))
+            i++;
+        if (i == s.n)
+            break;
         len = utf8_len(u + i, s.n - i);
-        if (len && u[i] >= 0x20 && u[i] != '"' && u[i] != '\\' && u[i] != 0x7F) {
+        if (len > 1) {
             i += len;
             continue;
         }
         buf_append(b, u + clean, i - clean);
-        if (!len)
-            buf_puts(b, "\xEF\xBF\xBD");
-        else if (u[i] == '"' || u[i] == '\\')
-            buf_printf(b, "\\%c", u[i]);
-        else if (u[i] == '\n')
-            buf_puts(b, "\\n");
-        else if (u[i] == '\t')
-            buf_puts(b, "\\t");
+        if (len)
+            quote_escaped(b, u[i]);
         else
-            buf_printf(b, "\\u%04x", u[i]);
+            buf_puts(b, "\xEF\xBF\xBD");
         clean = ++i;
     }
     buf_append(b, u + clean, i - clean);

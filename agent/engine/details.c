@@ -6,35 +6,55 @@
 #include "base/mem.h"
 #include "engine/internal.h"
 
+/* Those of one task. Asked for with every request for metadata, so a look-up makes no key. */
 struct detail {
-    char *key; /* the task's ARN, and the container's index */
     char *task_arn;
-    struct engine_detail d;
+    struct engine_detail **containers; /* NULL: not inspected yet */
+    size_t n;
     UT_hash_handle hh;
 };
 
-static char *key_of(const char *task_arn, size_t container)
+static struct detail *find(const struct details *ds, const char *task_arn)
 {
-    return mem_printf("%s %zu", task_arn, container);
-}
-
-static struct detail *find(const struct details *ds, const char *task_arn, size_t container)
-{
-    AUTO(str) char *key = key_of(task_arn, container);
     struct detail *found;
 
-    HASH_FIND_STR(ds->all, key, found);
+    HASH_FIND_STR(ds->all, task_arn, found);
     return found;
 }
 
 static void drop(struct details *ds, struct detail *it)
 {
     HASH_DEL(ds->all, it);
-    docker_details_fini(&it->d.docker);
-    free(it->d.health_output);
+    for (size_t i = 0; i < it->n; i++) {
+        if (!it->containers[i])
+            continue;
+        docker_details_fini(&it->containers[i]->docker);
+        free(it->containers[i]->health_output);
+        free(it->containers[i]);
+    }
+    free(it->containers);
     free(it->task_arn);
-    free(it->key);
     free(it);
+}
+
+/* The one of a container, made where it is not there yet. */
+static struct engine_detail *have(struct details *ds, const char *task_arn, size_t container)
+{
+    struct detail *it = find(ds, task_arn);
+
+    if (!it) {
+        it = NEW(struct detail);
+        it->task_arn = mem_strdup(task_arn);
+        HASH_ADD_KEYPTR(hh, ds->all, it->task_arn, strlen(it->task_arn), it);
+    }
+    if (container >= it->n) {
+        it->containers = mem_resize(it->containers, container + 1, sizeof(struct engine_detail *));
+        while (it->n <= container)
+            it->containers[it->n++] = NULL;
+    }
+    if (!it->containers[container])
+        it->containers[container] = NEW(struct engine_detail);
+    return it->containers[container];
 }
 
 /* Of the probe that changed the state, when the engine tells it; else from now. */
@@ -54,27 +74,21 @@ static void health_changed(struct engine_detail *d, enum ctr_health to)
 void details_put(struct details *ds, const char *task_arn, size_t container,
                  const struct ctr_facts *facts, struct docker_details *d)
 {
-    struct detail *it = find(ds, task_arn, container);
+    struct engine_detail *it = have(ds, task_arn, container);
 
-    if (!it) {
-        it = NEW(struct detail);
-        it->key = key_of(task_arn, container);
-        it->task_arn = mem_strdup(task_arn);
-        HASH_ADD_KEYPTR(hh, ds->all, it->key, strlen(it->key), it);
-    }
-    docker_details_fini(&it->d.docker);
-    it->d.docker = *d;
+    docker_details_fini(&it->docker);
+    it->docker = *d;
     *d = (struct docker_details){ 0 };
-    if (facts->health != it->d.health)
-        health_changed(&it->d, facts->health);
+    if (facts->health != it->health)
+        health_changed(it, facts->health);
 }
 
 const struct engine_detail *details_get(const struct details *ds, const char *task_arn,
                                         size_t container)
 {
-    const struct detail *it = find(ds, task_arn, container);
+    const struct detail *it = find(ds, task_arn);
 
-    return it ? &it->d : NULL;
+    return it && container < it->n ? it->containers[container] : NULL;
 }
 
 static bool has_address(const struct docker_details *d, const char *address)
@@ -85,23 +99,32 @@ static bool has_address(const struct docker_details *d, const char *address)
     return false;
 }
 
-const char *details_at(const struct details *ds, const char *address)
+static bool task_has_address(const struct detail *it, const char *address)
 {
     /* An address that was given up may be another's by now. */
+    for (size_t i = 0; i < it->n; i++) {
+        const struct engine_detail *d = it->containers[i];
+
+        if (d && d->docker.pid && has_address(&d->docker, address))
+            return true;
+    }
+    return false;
+}
+
+const char *details_at(const struct details *ds, const char *address)
+{
     for (const struct detail *it = ds->all; it && !str_empty(address); it = it->hh.next)
-        if (it->d.docker.pid && has_address(&it->d.docker, address))
+        if (task_has_address(it, address))
             return it->task_arn;
     return NULL;
 }
 
 void details_drop(struct details *ds, const char *task_arn)
 {
-    for (size_t i = 0; i <= TASK_MAX_CONTAINERS; i++) { /* one may be the pause container */
-        struct detail *it = find(ds, task_arn, i);
+    struct detail *it = find(ds, task_arn);
 
-        if (it)
-            drop(ds, it);
-    }
+    if (it)
+        drop(ds, it);
 }
 
 void details_fini(struct details *ds)

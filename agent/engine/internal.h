@@ -97,7 +97,7 @@ void values_fini(struct values *v);
 struct detail;
 
 struct details {
-    struct detail *all; /* by task and container */
+    struct detail *all; /* by task */
 };
 
 /* Takes what is in `d`. */

@@ -143,6 +143,10 @@ class PrivateDocker:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
 
+    def pids(self):
+        """Itself, its containerd and the shims of its containers."""
+        return [self.process.pid, *self._pids("containerd")]
+
     # ---- what it leaves ----
 
     def _pids(self, program, word=""):

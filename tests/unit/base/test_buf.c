@@ -58,6 +58,27 @@ static void test_maximum(void **state)
     buf_fini(&b);
 }
 
+/* In the room that is there, over it, and over the maximum: of what does not fit as a whole
+ * nothing is left. */
+static void test_printf_at_the_edges(void **state)
+{
+    struct buf b = BUF_INIT(100);
+
+    (void)state;
+    assert_true(buf_printf(&b, "%063d", 7)); /* all of the first 64 bytes */
+    assert_int_equal(b.len, 63);
+    assert_true(buf_printf(&b, "%s", ""));
+    assert_true(buf_printf(&b, "%d", 5));
+    assert_int_equal(b.len, 64);
+    assert_string_equal(b.data + 62, "75");
+    assert_false(buf_printf(&b, "%037d", 1));
+    assert_int_equal(b.len, 64);
+    assert_string_equal(b.data + 62, "75");
+    assert_false(buf_printf(&b, "%d", 5)); /* it overflowed before */
+    assert_int_equal(b.len, 64);
+    buf_fini(&b);
+}
+
 static void test_reserve(void **state)
 {
     struct buf b = BUF_INIT(100);
@@ -97,11 +118,9 @@ static void test_consume_and_take(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_appends),
-        cmocka_unit_test(test_maximum),
-        cmocka_unit_test(test_reserve),
-        cmocka_unit_test(test_consume_and_take),
+        cmocka_unit_test(test_empty),   cmocka_unit_test(test_appends),
+        cmocka_unit_test(test_maximum), cmocka_unit_test(test_printf_at_the_edges),
+        cmocka_unit_test(test_reserve), cmocka_unit_test(test_consume_and_take),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

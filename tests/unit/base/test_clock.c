@@ -15,6 +15,12 @@ static void test_text_forms(void **state)
     assert_string_equal(out, "1970-01-01T00:00:00.000Z");
     clock_iso(-1, out);
     assert_string_equal(out, "1969-12-31T23:59:59.999Z");
+    clock_iso(253402300799999, out);
+    assert_string_equal(out, "9999-12-31T23:59:59.999Z");
+    clock_iso(253402300800000, out);
+    assert_string_equal(out, "10000-01-01T00:00:00.000Z");
+    clock_iso(-62167219200000, out);
+    assert_string_equal(out, "0000-01-01T00:00:00.000Z");
 }
 
 static void test_parse(void **state)

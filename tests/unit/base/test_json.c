@@ -308,6 +308,32 @@ static void test_millis(void **state)
     }
 }
 
+static void test_whole_numbers(void **state)
+{
+    static const struct {
+        int64_t v;
+        const char *want;
+    } rows[] = {
+        { 0, "0" },
+        { 9, "9" },
+        { -1, "-1" },
+        { 10, "10" },
+        { 4102444800, "4102444800" },
+        { INT64_MAX, "9223372036854775807" },
+        { INT64_MIN, "-9223372036854775808" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(buf) struct buf b = BUF_INIT(100);
+        struct jw w;
+
+        jw_init(&w, &b);
+        jw_int(&w, rows[i].v);
+        assert_string_equal(buf_text(&b), rows[i].want);
+    }
+}
+
 static void test_quote(void **state)
 {
     static const struct {
@@ -364,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_each),
         cmocka_unit_test(test_writer),
         cmocka_unit_test(test_millis),
+        cmocka_unit_test(test_whole_numbers),
         cmocka_unit_test(test_quote),
         cmocka_unit_test(test_quote_always_parses),
     };

@@ -74,11 +74,37 @@ static void test_who_has_an_address(void **state)
     details_fini(&ds);
 }
 
+/* In any order, with gaps; those that were never inspected are not there. */
+static void test_containers_of_a_task(void **state)
+{
+    struct details ds = { 0 };
+    const struct engine_detail *third;
+
+    (void)state;
+    put(&ds, "arn:1", 3, HEALTH_UNKNOWN, NULL, 0, "172.17.0.4");
+    third = details_get(&ds, "arn:1", 3);
+    put(&ds, "arn:1", 119, HEALTH_OK, "ok", 0, "172.17.0.5");
+    put(&ds, "arn:1", 0, HEALTH_BAD, "bad", 1, "172.17.0.6");
+    assert_ptr_equal(details_get(&ds, "arn:1", 3), third);
+    assert_int_equal(details_get(&ds, "arn:1", 0)->health, HEALTH_BAD);
+    assert_int_equal(details_get(&ds, "arn:1", 119)->health, HEALTH_OK);
+    assert_null(details_get(&ds, "arn:1", 1));
+    assert_null(details_get(&ds, "arn:1", 120));
+    assert_null(details_get(&ds, "arn:1 3", 0));
+    assert_string_equal(details_at(&ds, "172.17.0.5"), "arn:1");
+    details_drop(&ds, "arn:2");
+    details_drop(&ds, "arn:1");
+    assert_null(details_get(&ds, "arn:1", 0));
+    assert_null(details_at(&ds, "172.17.0.6"));
+    details_fini(&ds);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_health_keeps_what_changed_it),
         cmocka_unit_test(test_who_has_an_address),
+        cmocka_unit_test(test_containers_of_a_task),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
