@@ -115,6 +115,7 @@ enum credentials_may callers_may(void *user, const struct http_call_head *head, 
 }
 
 struct role_search {
+    const struct core *core;
     const char *id;
     enum credentials_kind kind;
 };
@@ -122,9 +123,12 @@ struct role_search {
 static void look_for_role(void *user, const struct task *t)
 {
     struct role_search *s = user;
+    struct core_seen_task seen;
 
     if (t->role_credentials_id && streq(t->role_credentials_id, s->id))
-        s->kind = CREDENTIALS_TASK;
+        s->kind = core_see_task(s->core, t->arn, &seen) && seen.known == TASK_STOPPED
+                      ? CREDENTIALS_ENDED
+                      : CREDENTIALS_TASK;
     else if (t->execution_credentials_id && streq(t->execution_credentials_id, s->id))
         s->kind = CREDENTIALS_EXECUTION;
 }
@@ -132,9 +136,11 @@ static void look_for_role(void *user, const struct task *t)
 enum credentials_kind callers_known(void *user, const char *id)
 {
     struct callers *cs = user;
-    struct role_search s = { .id = id, .kind = CREDENTIALS_UNKNOWN };
+    struct role_search s = { .core = engine_core(cs->agent->engine),
+                             .id = id,
+                             .kind = CREDENTIALS_UNKNOWN };
 
-    core_each_task(engine_core(cs->agent->engine), look_for_role, &s);
+    core_each_task(s.core, look_for_role, &s);
     return s.kind;
 }
 

@@ -22,6 +22,7 @@ void telemetry_seen(struct agent *a, const struct task *t, size_t container,
 {
     const struct engine_detail *d = engine_detail(a->engine, t->arn, container);
     const char *name = core_docker_name(engine_core(a->engine), t->arn, container);
+    struct core_seen_container seen = { 0 };
     AUTO(str) char *with_slash = NULL;
 
     if (!a->metrics)
@@ -31,6 +32,7 @@ void telemetry_seen(struct agent *a, const struct task *t, size_t container,
             metrics_forget(a->metrics, f->id);
         return;
     }
+    (void)core_see_container(engine_core(a->engine), t->arn, container, &seen);
     with_slash = mem_printf("/%s", name ? name : "");
     metrics_watch(a->metrics,
                   &(struct metrics_container){ .id = f->id,
@@ -38,6 +40,7 @@ void telemetry_seen(struct agent *a, const struct task *t, size_t container,
                                                .pid = d->docker.pid,
                                                .network = has_network(t),
                                                .restarts = t->containers[container].restart.enabled,
+                                               .restart_count = seen.restarts,
                                                .started_ms = f->started_ms });
 }
 
@@ -107,19 +110,17 @@ static void tell_metrics(void *user, const struct task *t)
     all = mem_array(t->n_containers, sizeof *all);
     for (size_t i = 0; i < t->n_containers; i++) {
         const char *id = core_docker_id(core, t->arn, i);
-        struct core_seen_container seen;
         struct metrics_sets sets;
 
-        if (!id || !metrics_latest(s->agent->metrics, id))
+        if (!id || !metrics_is_watched(s->agent->metrics, id))
             continue;
         s->watched = true;
-        if (!metrics_take_sets(s->agent->metrics, id, &sets) ||
-            !core_see_container(core, t->arn, i, &seen))
+        if (!metrics_take_sets(s->agent->metrics, id, &sets))
             continue;
         copy_sets(&all[n], &sets);
         all[n].name = t->containers[i].name;
         all[n].has_restarts = t->containers[i].restart.enabled;
-        all[n++].restarts = seen.restarts;
+        all[n++].restarts = sets.restarts;
     }
     if (tcs_json_metrics(&text, &task, all, n))
         s->add(s->tcs, buf_str(&text));

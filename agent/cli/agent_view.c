@@ -137,6 +137,7 @@ bool agent_view_make(struct agent_view *v, const struct engine *en, const char *
                                   .pull_started_ms = t.pull_started_ms,
                                   .pull_stopped_ms = t.pull_stopped_ms,
                                   .execution_stopped_ms = t.execution_stopped_ms,
+                                  .fault_injection = t.def->fault_injection,
                                   .containers = v->containers,
                                   .n_containers = t.def->n_containers };
     return true;

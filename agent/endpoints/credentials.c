@@ -83,7 +83,7 @@ void credentials_answer_init(struct credentials_answer *a, const struct credenti
     }
     have = roles_get(e->roles, id, &keys);
     kind = e->known(e->user, id);
-    if (!have && kind == CREDENTIALS_UNKNOWN) {
+    if (kind == CREDENTIALS_ENDED || (!have && kind == CREDENTIALS_UNKNOWN)) {
         write_error(a, 400, "InvalidIdInRequest", version, "Credentials not found");
         return;
     }

@@ -15,6 +15,7 @@ enum credentials_kind {
     CREDENTIALS_UNKNOWN, /* no task has that id */
     CREDENTIALS_TASK,
     CREDENTIALS_EXECUTION,
+    CREDENTIALS_ENDED, /* the role of a task that has stopped: for its containers no more */
 };
 /* Which role of a task has that id, its keys delivered or not. */
 typedef enum credentials_kind credentials_known_fn(void *user, const char *id);

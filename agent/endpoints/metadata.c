@@ -1,6 +1,7 @@
 #include "endpoints/metadata.h"
 
 #include "base/mem.h"
+#include "endpoints/parts.h"
 
 #define ANSWER_MAX ((size_t)4 << 20)
 
@@ -261,11 +262,17 @@ static void answer_task_stats(void *arg, const struct view_task *t)
     const struct asked *a = arg;
     const struct metadata_source *s = &a->e->source;
     AUTO(buf) struct buf b = BUF_INIT(ANSWER_MAX);
+    bool unnamed = false;
     struct jw w;
 
     jw_init(&w, &b);
     jw_object(&w);
     for (size_t i = 0; i < t->n_containers; i++) {
+        /* Those that are being created have no id yet: one member is for all of them. */
+        if (!part_has_container(&t->containers[i]) ||
+            (str_empty(t->containers[i].docker_id) && unnamed))
+            continue;
+        unnamed = unnamed || str_empty(t->containers[i].docker_id);
         jw_key(&w, t->containers[i].docker_id);
         if (s->stats(s->user, t->containers[i].docker_id, a->version == 4, &w))
             continue;

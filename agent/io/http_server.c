@@ -317,8 +317,10 @@ void http_reply(struct http_call *c, int status, const char *content_type,
     c->status = (unsigned)status;
     if (content_type)
         MHD_add_response_header(c->response, "Content-Type", content_type);
+    /* The library refuses an empty value; a blank is none on the wire. */
     for (size_t i = 0; i < n_headers; i++)
-        MHD_add_response_header(c->response, headers[i].name, headers[i].value);
+        MHD_add_response_header(c->response, headers[i].name,
+                                *headers[i].value ? headers[i].value : " ");
     if (c->server->drain)
         MHD_add_response_header(c->response, "Connection", "close");
     if (c->parked)

@@ -21,6 +21,7 @@ struct watched {
     struct metrics_sample *now, *before, *spare;
     size_t readings; /* 0: `now` is not filled; 1: `before` is not */
     int64_t read_ms;
+    int64_t restart_count, restarts_told;
     bool lived;                    /* `earlier` is what earlier lives used */
     struct metrics_sample earlier; /* owned */
     struct metrics_ring ring;
@@ -164,8 +165,11 @@ void metrics_watch(struct metrics *m, const struct metrics_container *container)
     struct watched *c = find(m, container->id);
     int64_t now_ms = clock_mono_ms();
 
-    if (!c)
+    if (!c) {
         c = create(container->id);
+        c->restarts_told = container->restart_count;
+    }
+    c->restart_count = container->restart_count;
     mem_replace(&c->name, container->name);
     if (c->files && c->pid == container->pid && c->network == container->network)
         return;
@@ -231,6 +235,11 @@ bool metrics_write_stats(struct metrics *m, const char *id, bool v4, struct jw *
     return true;
 }
 
+bool metrics_is_watched(struct metrics *m, const char *id)
+{
+    return find(m, id);
+}
+
 const struct metrics_sample *metrics_latest(struct metrics *m, const char *id)
 {
     const struct watched *c = find(m, id);
@@ -254,5 +263,9 @@ bool metrics_take_sets(struct metrics *m, const char *id, struct metrics_sets *o
     if (!c)
         return false;
     freshen(m, c);
-    return metrics_ring_take(&c->ring, out);
+    if (!metrics_ring_take(&c->ring, out))
+        return false;
+    out->restarts = c->restart_count - c->restarts_told;
+    c->restarts_told = c->restart_count;
+    return true;
 }

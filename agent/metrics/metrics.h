@@ -31,13 +31,14 @@ struct metrics_container { /* copied */
     const char *id;        /* of the engine */
     const char *name;      /* with the engine's leading slash, as in the statistics */
     int pid;
-    bool network;  /* a network namespace of its own (bridge): counters are read */
-    bool restarts; /* a restart policy: earlier lives are added */
+    bool network;          /* a network namespace of its own (bridge): counters are read */
+    bool restarts;         /* a restart policy: earlier lives are added */
+    int64_t restart_count; /* by its policy, so far */
     int64_t started_ms;
 };
 /* Watched from now on, and read for the first time on a coming turn. Again with another pid: it
  * runs anew; with `restarts` what it used so far is added to what it uses then. Call again
- * whenever it runs: with the same pid nothing changes. */
+ * whenever it runs: with the same pid nothing but the count of restarts changes. */
 void metrics_watch(struct metrics *m, const struct metrics_container *c);
 void metrics_forget(struct metrics *m, const char *id);
 
@@ -46,6 +47,8 @@ void metrics_forget(struct metrics *m, const char *id);
  * there is no reading. */
 bool metrics_write_stats(struct metrics *m, const char *id, bool v4, struct jw *w);
 
+/* Whether it is watched, also when there is no reading yet. */
+bool metrics_is_watched(struct metrics *m, const char *id);
 /* The newest reading; NULL when there is none. Borrowed until the loop runs on. */
 const struct metrics_sample *metrics_latest(struct metrics *m, const char *id);
 /* The same, read anew first when it is older than METRICS_FRESH_MS. */

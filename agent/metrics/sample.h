@@ -75,4 +75,5 @@ struct metrics_sets {
     struct metrics_int_set rx_bytes, rx_dropped, rx_errors, rx_packets;
     struct metrics_int_set tx_bytes, tx_dropped, tx_errors, tx_packets;
     struct metrics_float_set rx_rate, tx_rate;
+    int64_t restarts; /* since the sets before, or since it is watched */
 };

@@ -126,6 +126,7 @@ static void decode_identity(const struct jcur *root, struct task *t)
     t->group = task_text_or_null(root, "group");
     t->service_name = task_text_or_null(root, "serviceName");
     t->launch_type = task_text_or_null(root, "launchType");
+    t->fault_injection = jcur_bool_or(root, "enableFaultInjection", false);
 }
 
 static void decode_desired(const struct jcur *root, struct task *t)

@@ -296,6 +296,8 @@ char *task_redacted_json(const struct task *t)
     jw_kstr_if(&w, "group", t->group);
     jw_kstr_if(&w, "serviceName", t->service_name);
     jw_kstr_if(&w, "launchType", t->launch_type);
+    if (t->fault_injection)
+        jw_kbool(&w, "enableFaultInjection", true);
     jw_kstr(&w, "desiredStatus", task_status_name(t->desired));
     /* The empty mode stands for an unknown one; absent would mean bridge. */
     jw_kstr(&w, "networkMode", *t->network_mode ? t->network_mode : "unknown");

@@ -164,6 +164,7 @@ struct task {
     char *network_mode;                                   /* "bridge" when absent */
     char *pid_mode, *ipc_mode;                            /* NULL when absent */
     enum task_status desired;                             /* as sent */
+    bool fault_injection;                                 /* it may ask for faults */
     double cpu_vcpus;                                     /* 0: no task limit */
     int64_t memory_mib;                                   /* 0: no task limit */
     char *role_credentials_id, *execution_credentials_id; /* NULL when absent */

@@ -41,9 +41,10 @@ static UNUSED void on_watchdog(void *user)
 
 static UNUSED void reply(struct http_call *c, const char *text)
 {
-    struct http_reply_header header = { "X-One", "two words" };
+    static const struct http_reply_header headers[] = { { "X-One", "two words" },
+                                                        { "X-None", "" } };
 
-    http_reply(c, 200, "text/plain", &header, 1, str_of(text));
+    http_reply(c, 200, "text/plain", headers, COUNT_OF(headers), str_of(text));
 }
 
 static UNUSED void destroy(struct world *w)

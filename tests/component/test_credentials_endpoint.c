@@ -52,6 +52,8 @@ static void on_watchdog(void *user)
 static enum credentials_kind on_known(void *user, const char *id)
 {
     (void)user;
+    if (streq(id, "ended"))
+        return CREDENTIALS_ENDED;
     if (streq(id, "execution"))
         return CREDENTIALS_EXECUTION;
     return streq(id, "task") || streq(id, "restored") ? CREDENTIALS_TASK : CREDENTIALS_UNKNOWN;
@@ -130,6 +132,7 @@ static int setup(void **state)
     put(roles, "task");
     put(roles, "execution");
     put(roles, "a/b");
+    put(roles, "ended");
     if (audit_open(w->path, &rule, -1, &audit, &e))
         return -1;
     audit_set_instance(audit, "shop", INSTANCE);
@@ -286,6 +289,8 @@ static void test_each_case(void **state)
           V1("NoIdInRequest", "No Credential ID in the request", 400),
           "\"/v1/credentials\" \"curl/8.5.0\" - " },
         { "GET", "/v1/credentials?id=", "127.0.0.3", 400, NULL, NO_ROLE1 },
+        { "GET", "/v2/credentials/ended", NULL, 400,
+          V2("InvalidIdInRequest", "Credentials not found", 400), NO_ROLE2 },
         { "GET", "/v2/credentials/nobody", NULL, 400,
           V2("InvalidIdInRequest", "Credentials not found", 400), NO_ROLE2 },
         { "GET", "/v2/credentials/task/", NULL, 400, NULL, NO_ROLE2 },

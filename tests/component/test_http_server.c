@@ -22,6 +22,7 @@ static void test_a_request_arrives_as_it_was_sent(void **state)
     assert_string_equal(buf_text(&w->reply.body),
                         "POST /a%2fb/../%zz?x=%41&&+%00 1, 2 127.0.0.1 b\nd!");
     assert_non_null(strstr(buf_text(&w->reply.head), "\r\nX-One: two words\r\n"));
+    assert_non_null(strstr(buf_text(&w->reply.head), "\r\nX-None: "));
     assert_non_null(strstr(buf_text(&w->reply.head), "\r\nContent-Type: text/plain\r\n"));
     assert_string_equal(w->local.address, "127.0.0.1");
     assert_int_equal(w->local.port, w->port);

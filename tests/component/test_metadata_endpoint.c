@@ -26,7 +26,7 @@ struct world {
     struct endpoint_listener listener;
     struct metadata_endpoint metadata;
     struct introspect_endpoint introspect;
-    struct view_container containers[2];
+    struct view_container containers[4];
     struct view_task task;
     bool task_gone;
     uint16_t port;
@@ -262,11 +262,22 @@ static void test_metadata(void **state)
         { "/v3/known/task", 500, "\"Unable to generate metadata for task: '" TASK "'\"" },
         { "/v4/known/task/stats", 500, "\"Unable to get task stats for: " TASK "\"" },
     };
+    /* Two that are being created have no id yet, a third one is not there at all. */
+    static const struct ask early[] = {
+        { "/v4/known/task/stats", 200, "{\"" ID "\":{\"v4\":true},\"\":{}}" },
+        { "/v3/known/task/stats", 200, "{\"" ID "\":{\"v4\":false},\"\":null}" },
+    };
     struct world w;
 
     (void)state;
     set_up(&w, false);
     check(&w, asks, COUNT_OF(asks));
+    for (size_t i = 1; i < COUNT_OF(w.containers); i++)
+        w.containers[i].docker_id = "";
+    w.containers[2].docker_name = "ecs-c";
+    w.containers[3].docker_name = "";
+    w.task.n_containers = COUNT_OF(w.containers);
+    check(&w, early, COUNT_OF(early));
     w.task_gone = true;
     check(&w, gone, COUNT_OF(gone));
     tear_down(&w);

@@ -512,6 +512,41 @@ static void test_restarts(void **state)
     assert_int_equal(metrics_latest(w.m, ID)->cpu_ns, 10000);
 }
 
+static void watch_counted(int pid, int64_t restart_count)
+{
+    metrics_watch(w.m, &(struct metrics_container){ .id = ID,
+                                                    .name = "/web",
+                                                    .pid = pid,
+                                                    .restarts = true,
+                                                    .restart_count = restart_count });
+}
+
+/* What is told of restarts is how many there were since the sets before; those from before it
+ * was watched are nobody's news. */
+static void test_restarts_told(void **state)
+{
+    struct metrics_sets sets;
+
+    (void)state;
+    begin();
+    assert_false(metrics_is_watched(w.m, ID));
+    watch_counted(77, 5);
+    assert_true(metrics_is_watched(w.m, ID));
+    turn(0);
+    watch_counted(77, 7);
+    turn(METRICS_FRESH_MS);
+    assert_true(metrics_take_sets(w.m, ID, &sets));
+    assert_int_equal(sets.restarts, 2);
+    watch_counted(77, 8);
+    assert_false(metrics_take_sets(w.m, ID, &sets)); /* nothing new to go with it */
+    turn(METRICS_FRESH_MS);
+    assert_true(metrics_take_sets(w.m, ID, &sets));
+    assert_int_equal(sets.restarts, 1);
+    turn(METRICS_FRESH_MS);
+    assert_true(metrics_take_sets(w.m, ID, &sets));
+    assert_int_equal(sets.restarts, 0);
+}
+
 /* All are read, a few on each turn of the loop. */
 static void test_many(void **state)
 {
@@ -565,11 +600,12 @@ static void test_interval(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_v2),       TEST(test_v1),
-        TEST(test_gone),     TEST(test_few_descriptors),
-        TEST(test_many),     TEST(test_watch_and_forget),
-        TEST(test_restarts), TEST(test_two_readings),
-        TEST(test_fresh),    TEST(test_interval),
+        TEST(test_v2),           TEST(test_v1),
+        TEST(test_gone),         TEST(test_few_descriptors),
+        TEST(test_many),         TEST(test_watch_and_forget),
+        TEST(test_restarts),     TEST(test_restarts_told),
+        TEST(test_two_readings), TEST(test_interval),
+        TEST(test_fresh),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

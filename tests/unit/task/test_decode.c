@@ -31,6 +31,7 @@ static void test_everything(void **state)
     struct task *t = decode("{\"Arn\":" Q(
         ARN) ",\"family\":\"shop\",\"version\":\"7\",\"group\":\"g\","
              "\"serviceName\":\"s\",\"launchType\":\"EC2\",\"desiredStatus\":\"RUNNING\","
+             "\"enableFaultInjection\":true,"
              "\"networkMode\":\"host\",\"pidMode\":\"host\",\"ipcMode\":\"none\",\"cpu\":0.5,"
              "\"memory\":512,\"future\":{\"x\":[1]},"
              "\"roleCredentials\":{\"credentialsId\":\"r\"},"
@@ -67,6 +68,7 @@ static void test_everything(void **state)
     assert_string_equal(t->group, "g");
     assert_string_equal(t->service_name, "s");
     assert_string_equal(t->launch_type, "EC2");
+    assert_true(t->fault_injection);
     assert_int_equal(t->desired, TASK_RUNNING);
     assert_string_equal(t->network_mode, "host");
     assert_string_equal(t->pid_mode, "host");

@@ -165,6 +165,7 @@ static void test_nulls(void **state)
         "group",
         "serviceName",
         "launchType",
+        "enableFaultInjection",
         "networkMode",
         "pidMode",
         "ipcMode",

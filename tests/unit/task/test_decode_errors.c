@@ -19,6 +19,7 @@ static const struct {
     { TASK(",\"version\":7"), "version: expected string, got integer" },
     { TASK(",\"group\":[]"), "group: expected string, got array" },
     { TASK(",\"serviceName\":true"), "serviceName: expected string, got boolean" },
+    { TASK(",\"enableFaultInjection\":1"), "enableFaultInjection: expected boolean, got integer" },
     { TASK(",\"launchType\":1"), "launchType: expected string, got integer" },
     { TASK(",\"networkMode\":1"), "networkMode: expected string, got integer" },
     { TASK(",\"pidMode\":1"), "pidMode: expected string, got integer" },

@@ -4,7 +4,8 @@
 static const char full[] =
     "{\"arn\":\"" ARN "\",\"family\":\"f\",\"version\":\"1\",\"group\":\"g\","
     "\"desiredStatus\":\"RUNNING\",\"cpu\":0.1,\"memory\":99,\"networkMode\":\"odd\","
-    "\"launchType\":\"EC2\",\"serviceName\":\"s\",\"pidMode\":\"task\",\"ipcMode\":\"none\","
+    "\"launchType\":\"EC2\",\"enableFaultInjection\":true,"
+    "\"serviceName\":\"s\",\"pidMode\":\"task\",\"ipcMode\":\"none\","
     "\"roleCredentials\":{\"credentialsId\":\"r\",\"secretAccessKey\":\"hush\"},"
     "\"later\":{\"token\":\"hush\"},\"containers\":["
     "{\"name\":\"a\",\"image\":\"i\",\"essential\":true,\"cpu\":5,\"memory\":6,"
