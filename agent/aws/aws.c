@@ -37,6 +37,7 @@ void aws_destroy(struct aws *a)
 {
     if (!a)
         return;
+    aws_counts_fini(a);
     free(a->region);
     free(a);
 }

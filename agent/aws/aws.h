@@ -49,6 +49,28 @@ int64_t aws_clock_offset_ms(const struct aws *a);
  * minutes, and so a repetition makes sense. NULL and nonsense: false. */
 bool aws_learn_time(struct aws *a, const char *date_header);
 
+/* ---- for those who watch ---- */
+
+#define AWS_COUNTS_MAX 40 /* kinds of calls; further ones are counted as "other" together */
+
+enum aws_outcome {
+    AWS_OK,
+    AWS_DENIED,  /* credentials, access */
+    AWS_REFUSED, /* other faults of ours, what is not there, or is already */
+    AWS_FAILED,  /* faults of the service, throttling, no answer */
+    AWS_TIMEOUT,
+    AWS_OUTCOME__COUNT
+};
+struct aws_counts {
+    const char *service, *operation;       /* "ecs", "SubmitTaskStateChange" */
+    uint64_t outcomes[AWS_OUTCOME__COUNT]; /* of whole calls, canceled ones left out */
+    uint64_t retries;                      /* attempts after the first, of whatever reason */
+};
+/* What was called since the start, in the order of the first calls; borrowed until the loop
+ * runs on. */
+const struct aws_counts *aws_get_counts(const struct aws *a, size_t *n);
+const char *aws_outcome_name(enum aws_outcome outcome); /* "denied" */
+
 /* ---- where services are (endpoint.c; pure but for the first) ---- */
 
 enum aws_place {

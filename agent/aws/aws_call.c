@@ -91,6 +91,7 @@ static void finish(struct aws_call *c, const struct http_response *r, const char
 
     if (e->code)
         err_wrap(e, "%s", c->operation);
+    aws_counts_of(c->a, c->service, c->operation)->outcomes[aws_outcome_of(e->code)]++;
     aws_call_cancel(c);
     done(user, &result);
 }
@@ -228,6 +229,7 @@ static bool mend(struct aws_call *c, const struct http_response *r, const struct
     } else {
         return false;
     }
+    aws_counts_of(c->a, c->service, c->operation)->retries++;
     loop_timer_arm(c->next, 0);
     return true;
 }
@@ -245,6 +247,7 @@ static bool try_again(struct aws_call *c, const struct http_response *r, const c
     delay = aws_retry_delay_ms(c->a, c->failed);
     if (c->retry_max_ms)
         delay %= c->retry_max_ms; /* jitter still */
+    aws_counts_of(c->a, c->service, c->operation)->retries++;
     loop_timer_arm(c->next, delay > wish ? delay : wish);
     return true;
 }

@@ -17,7 +17,16 @@ struct aws {
     struct rng rng;
     int tokens; /* how much retrying is affordable */
     int64_t backoff_ms;
+    struct aws_counts counts[AWS_COUNTS_MAX + 1]; /* their texts are owned, but of the last */
+    size_t n_counts;
 };
+
+/* ---- counts.c ---- */
+
+/* The row of such calls: of what they are for, or of all others. */
+struct aws_counts *aws_counts_of(struct aws *a, const char *service, const char *operation);
+enum aws_outcome aws_outcome_of(enum err_code code);
+void aws_counts_fini(struct aws *a);
 
 /* May a failed attempt be followed by another? Takes what that costs: more after a
  * timeout, which has cost the service more, too. */

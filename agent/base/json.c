@@ -510,27 +510,6 @@ void jw_kbool(struct jw *w, const char *key, bool v)
     jw_bool(w, v);
 }
 
-/* Length of the valid UTF-8 sequence at `u`, 0 when it is not one. */
-static size_t utf8_len(const unsigned char *u, size_t n)
-{
-    uint32_t c = u[0];
-
-    if (c < 0x80)
-        return 1;
-    if (c >= 0xC2 && c < 0xE0 && n >= 2 && (u[1] & 0xC0) == 0x80)
-        return 2;
-    if (c >= 0xE0 && c < 0xF0 && n >= 3 && (u[1] & 0xC0) == 0x80 && (u[2] & 0xC0) == 0x80) {
-        c = (c & 15) << 12 | (u[1] & 63u) << 6 | (u[2] & 63u);
-        return c >= 0x800 && (c < 0xD800 || c > 0xDFFF) ? 3 : 0;
-    }
-    if (c >= 0xF0 && c < 0xF5 && n >= 4 && (u[1] & 0xC0) == 0x80 && (u[2] & 0xC0) == 0x80 &&
-        (u[3] & 0xC0) == 0x80) {
-        c = (c & 7) << 18 | (u[1] & 63u) << 12 | (u[2] & 63u) << 6 | (u[3] & 63u);
-        return c >= 0x10000 && c <= 0x10FFFF ? 4 : 0;
-    }
-    return 0;
-}
-
 /* Bytes that stand for themselves, whatever is beside them. */
 static bool is_plain(unsigned char c)
 {
@@ -562,7 +541,7 @@ void json_quote(struct buf *b, struct str s)
             i++;
         if (i == s.n)
             break;
-        len = utf8_len(u + i, s.n - i);
+        len = str_utf8_char((struct str){ s.p + i, s.n - i });
         if (len > 1) {
             i += len;
             continue;

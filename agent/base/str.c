@@ -39,6 +39,31 @@ size_t str_utf8_prefix(const char *s, size_t n, size_t max)
     return end;
 }
 
+size_t str_utf8_char(struct str s)
+{
+    const unsigned char *u = (const unsigned char *)s.p;
+    size_t n = s.n;
+    uint32_t c;
+
+    if (n == 0)
+        return 0;
+    c = u[0];
+    if (c < 0x80)
+        return 1;
+    if (c >= 0xC2 && c < 0xE0 && n >= 2 && (u[1] & 0xC0) == 0x80)
+        return 2;
+    if (c >= 0xE0 && c < 0xF0 && n >= 3 && (u[1] & 0xC0) == 0x80 && (u[2] & 0xC0) == 0x80) {
+        c = (c & 15) << 12 | (u[1] & 63u) << 6 | (u[2] & 63u);
+        return c >= 0x800 && (c < 0xD800 || c > 0xDFFF) ? 3 : 0;
+    }
+    if (c >= 0xF0 && c < 0xF5 && n >= 4 && (u[1] & 0xC0) == 0x80 && (u[2] & 0xC0) == 0x80 &&
+        (u[3] & 0xC0) == 0x80) {
+        c = (c & 7) << 18 | (u[1] & 63u) << 12 | (u[2] & 63u) << 6 | (u[3] & 63u);
+        return c >= 0x10000 && c <= 0x10FFFF ? 4 : 0;
+    }
+    return 0;
+}
+
 const char *str_after_last(const char *s, char sep)
 {
     const char *p = strrchr(s, sep);

@@ -41,6 +41,9 @@ bool str_ends(const char *s, const char *suffix);
  * character; invalid bytes count as one character each. */
 size_t str_utf8_prefix(const char *s, size_t n, size_t max);
 
+/* The length of the UTF-8 character at the front; 0: there is none, or it is not one. */
+size_t str_utf8_char(struct str s);
+
 /* The text after the last `sep`, or the whole string. Borrowed. */
 const char *str_after_last(const char *s, char sep);
 

@@ -10,7 +10,9 @@
 #include "base/mem.h"
 #include "cli/agent.h"
 #include "cli/agent_endpoints.h"
+#include "cli/agent_healthcheck.h"
 #include "cli/agent_kept.h"
+#include "endpoints/introspect.h"
 #include "io/service_manager.h"
 
 #define STOP_LIMIT_S 7
@@ -26,6 +28,8 @@ static const char help[] =
     "                            likewise, of ECS_LOGFILE\n"
     "  --blackhole-ec2-metadata  ask no instance metadata\n"
     "  --ecs-attributes          print what would be registered, and end\n"
+    "  --healthcheck             ask whether an agent answers here: 0, or 1 when none does\n"
+    "  --license                 print the license, and end\n"
     "  --version                 print the version, and end\n"
     "  --no-sandbox              no effect yet\n\n"
     "SIGHUP reads the settings again; the log says what changed, and what counts only from\n"
@@ -156,7 +160,7 @@ int cli_agent(int argc, char **argv)
                        .exit_code = -1,
                        .started_ms = clock_wall_ms() };
     struct agent_options *o = &a.options;
-    bool version = false;
+    bool version = false, license = false, healthcheck = false;
     const struct cli_option options[] = {
         { "config", NULL, &o->config },
         { "k", &o->insecure, NULL },
@@ -166,6 +170,8 @@ int cli_agent(int argc, char **argv)
         { "blackhole-ec2-metadata", &o->no_metadata, NULL },
         { "no-sandbox", &o->no_sandbox, NULL },
         { "ecs-attributes", &o->attributes, NULL },
+        { "healthcheck", &healthcheck, NULL },
+        { "license", &license, NULL },
         { "version", &version, NULL },
     };
     int code = cli_options(options, COUNT_OF(options), help, CLI_TERMINAL, 0, &argc, argv);
@@ -174,6 +180,12 @@ int cli_agent(int argc, char **argv)
         return code;
     if (version)
         return cli_version(1, argv);
+    if (license) {
+        fputs(introspect_license, stdout);
+        return CLI_OK;
+    }
+    if (healthcheck)
+        return agent_healthcheck(o->config);
     be_frugal();
     umask(077);
     signal(SIGPIPE, SIG_IGN);

@@ -8,10 +8,12 @@
 #include "cli/agent_callers.h"
 #include "cli/agent_kept.h"
 #include "cli/agent_listen.h"
+#include "cli/agent_prometheus.h"
 #include "cli/agent_view.h"
 #include "endpoints/credentials.h"
 #include "endpoints/introspect.h"
 #include "endpoints/metadata.h"
+#include "endpoints/prometheus.h"
 #include "endpoints/protection.h"
 #include "endpoints/tags.h"
 
@@ -22,13 +24,15 @@ struct endpoints {
     struct agent *agent;
     struct callers *callers;
     struct route routes[ROUTES_MAX];
-    struct route everything; /* of introspection */
+    struct route introspect_routes[2];
     struct endpoint_listener tasks_listener, introspect_listener;
     struct limits *limits;
     struct audit *audit;
     struct credentials_endpoint credentials;
     struct metadata_endpoint metadata;
     struct introspect_endpoint introspect;
+    struct prometheus_endpoint prometheus;
+    struct endpoint_counts tasks_counts, introspect_counts;
     struct protection_endpoint protection;
     struct tags *tags;
     char *version, *user_agent;
@@ -184,6 +188,29 @@ static void on_introspection(void *user, struct http_call *c, const struct route
     struct endpoints *ep = user;
 
     introspect_serve(&ep->introspect, c, m);
+}
+
+static void write_metrics(void *user, struct prom *p, bool containers)
+{
+    struct endpoints *ep = user;
+    struct agent_listener_numbers listeners[] = {
+        { "tasks", &ep->tasks_counts, 0 },
+        { "introspection", &ep->introspect_counts, 0 },
+    };
+
+    listening_count(ep->listening, &listeners[0].connections, &listeners[1].connections);
+    agent_prometheus_write(ep->agent, listeners, COUNT_OF(listeners), p, containers);
+}
+
+/* Turned off, its path is like any other: that lists what there is. */
+static void on_metrics(void *user, struct http_call *c, const struct route_match *m)
+{
+    struct endpoints *ep = user;
+
+    if (ep->agent->config->metrics_endpoint)
+        prometheus_serve(&ep->prometheus, c);
+    else
+        introspect_serve(&ep->introspect, c, m);
 }
 
 static const char *who(void *user, const struct http_call_head *head)
@@ -410,9 +437,14 @@ static struct endpoints *create(struct agent *a)
     };
     set_limits(ep);
     add_task_routes(ep);
-    ep->everything = (struct route){ "/**", NULL, on_introspection, ep };
+    ep->introspect_routes[0] = (struct route){ "/metrics", NULL, on_metrics, ep };
+    ep->introspect_routes[1] = (struct route){ "/**", NULL, on_introspection, ep };
     ep->introspect_listener =
-        (struct endpoint_listener){ .routes = &ep->everything, .n_routes = 1 };
+        (struct endpoint_listener){ .routes = ep->introspect_routes,
+                                    .n_routes = COUNT_OF(ep->introspect_routes) };
+    ep->tasks_listener.counts = &ep->tasks_counts;
+    ep->introspect_listener.counts = &ep->introspect_counts;
+    ep->prometheus = (struct prometheus_endpoint){ &ep->introspect_listener, write_metrics, ep };
     ep->credentials = (struct credentials_endpoint){ .roles = a->roles,
                                                      .known = known,
                                                      .may = may,

@@ -289,3 +289,11 @@ void listening_destroy(struct listening *l)
     loop_timer_destroy(l->patience);
     free(l);
 }
+
+void listening_count(const struct listening *l, size_t *tasks, size_t *introspection)
+{
+    const struct http_server *t = l->places[0].server, *i = l->places[1].server;
+
+    *tasks = t ? http_server_connections(t) : 0;
+    *introspection = i ? http_server_connections(i) : 0;
+}

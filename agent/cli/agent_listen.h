@@ -25,6 +25,9 @@ void listening_go_on(struct listening *l);
 /* Serves what the settings say; what cannot be bound now is tried again. May be repeated. */
 void listening_begin(struct listening *l);
 
+/* Connections that are open now. */
+void listening_count(const struct listening *l, size_t *tasks, size_t *introspection);
+
 /* From inside a handler: the call comes to `handle` again when listening_release is called, and
  * is answered with 503 if that takes longer than a client waits, or if the agent ends before. */
 void listening_hold(struct listening *l, struct http_call *c, http_handler_fn *handle);

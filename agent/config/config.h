@@ -84,6 +84,7 @@ struct config {
     char *local_tasks_dir;      /* BERTH_LOCAL_TASKS; /etc/ecs/tasks.d */
     int64_t tasks_port;         /* BERTH_TASKS_PORT; 51679; 0: not served */
     int64_t introspection_port; /* BERTH_INTROSPECTION_PORT; 51678; 0: not served */
+    bool metrics_endpoint;      /* BERTH_METRICS; true */
     enum network_rules network_rules;
     bool bind_credentials; /* BERTH_BIND_CREDENTIALS; true */
     bool stop_digest;      /* BERTH_STOP_DIGEST; true */

@@ -17,8 +17,6 @@ static const struct var vars[] = {
       .support = LATER, .below = BELOW_DEFAULT },
     { "ECS_ENABLE_PROMETHEUS_METRICS", NULL, &type_bool, FIELD(prometheus), "false",
       .help = "Serve metrics of the agent on port 51680.", .support = LATER, .plain = true },
-    { "ECS_AGENT_HEALTHCHECK_HOST", NULL, &type_text, FIELD(healthcheck_host), "localhost",
-      .help = "Where the health check finds the agent's introspection server.", .support = LATER },
     { NULL, "IMDSIAMRolesEnabled", &type_bool, FIELD(imds_iam_roles), "false",
       .help = "Take the credentials of task roles from the instance metadata service.",
       .support = LATER, .plain = true },

@@ -130,6 +130,13 @@ static const struct var vars[] = {
       .help = "The port where people and other agents on this host find what runs here. 0: it is "
               "not served.",
       .max = UINT16_MAX },
+    { "ECS_AGENT_HEALTHCHECK_HOST", NULL, &type_text, FIELD(healthcheck_host), "localhost",
+      .help = "Where \"berth agent -healthcheck\" finds the agent's introspection server." },
+    { "BERTH_METRICS", NULL, &type_bool, FIELD(metrics_endpoint), "true",
+      .help = "Serve /metrics, in the text format of Prometheus, at BERTH_INTROSPECTION_PORT. "
+              "Containers of the default bridge reach that port too: false where they are not to "
+              "see what else runs here.",
+      .reload = true },
     { "BERTH_NETWORK_RULES", NULL, &type_choice, FIELD(network_rules), "keep",
       .help = "The rules that lead 169.254.170.2 to BERTH_TASKS_PORT and keep others from what is "
               "meant for this host: keep (put, and left in place when the agent ends, so that "

@@ -136,6 +136,13 @@ bool acs_send(struct acs *a, const struct buf *message)
     return true;
 }
 
+void acs_get_totals(const struct acs *a, struct control_totals *out)
+{
+    out->acs_connected = session_is_open(a->session);
+    out->acs_opened = session_opened_count(a->session);
+    out->acs_failed = session_failed_count(a->session);
+}
+
 void acs_write_status(const struct acs *a, struct jw *w)
 {
     jw_object(w);

@@ -32,6 +32,11 @@ void acs_messages_destroy(struct acs_messages *m)
 
 /* ---- answers ---- */
 
+static void send_ack(struct acs_messages *m, struct acs *a, const struct buf *out)
+{
+    m->c->totals.acks += acs_send(a, out);
+}
+
 void acs_messages_ack(struct acs_messages *m, struct acs *a, const char *message_id)
 {
     AUTO(buf) struct buf out = BUF_INIT(ANSWER_MAX);
@@ -42,10 +47,10 @@ void acs_messages_ack(struct acs_messages *m, struct acs *a, const char *message
         log_debug("acknowledging a message that is not remembered", kv_s("message_id", message_id));
     if (acs_put_ack(&out, to.cluster ? to.cluster : m->c->config->cluster,
                     to.instance ? to.instance : m->c->instance_arn, message_id))
-        acs_send(a, &out);
+        send_ack(m, a, &out);
     for (size_t i = 0; i < to.n_refs; i++) {
         if (acs_put_credentials_ack(&out, message_id, to.refs[i].id, to.refs[i].expiration))
-            acs_send(a, &out);
+            send_ack(m, a, &out);
     }
     acs_remembered_fini(&to);
 }
@@ -54,8 +59,9 @@ static void heartbeat(struct acs_messages *m, struct acs *a, const struct acs_me
 {
     AUTO(buf) struct buf out = BUF_INIT(ANSWER_MAX);
 
+    m->c->heartbeat_ms = loop_now_ms(m->c->loop);
     if (acs_put_heartbeat_ack(&out, in->message_id))
-        acs_send(a, &out);
+        send_ack(m, a, &out);
     tcs_heartbeat(m->c->tcs);
 }
 
@@ -117,7 +123,7 @@ static void refresh(struct acs_messages *m, struct acs *a, const struct acs_mess
         return;
     }
     if (acs_put_credentials_ack(&out, in->message_id, role->keys.id, role->keys.expiration))
-        acs_send(a, &out);
+        send_ack(m, a, &out);
 }
 
 static void manifest(struct acs_messages *m, const struct acs_message *in)
@@ -136,6 +142,29 @@ static void stop_ack(struct acs_messages *m, const struct acs_message *in)
     c->ev.stop_ack(c->user, in->message_id, (const char *const *)in->arns, in->n_arns);
 }
 
+static enum control_message kind_of(const struct acs_message *in)
+{
+    switch (in->kind) {
+    case ACS_HEARTBEAT:
+        return CONTROL_MSG_HEARTBEAT;
+    case ACS_PAYLOAD:
+        return CONTROL_MSG_PAYLOAD;
+    case ACS_CREDENTIALS:
+        return CONTROL_MSG_CREDENTIALS;
+    case ACS_MANIFEST:
+        return CONTROL_MSG_MANIFEST;
+    case ACS_STOP_ACK:
+        return CONTROL_MSG_STOP_ACK;
+    case ACS_UPDATE:
+        return CONTROL_MSG_UPDATE;
+    case ACS_UNSUPPORTED:
+    case ACS_NOTED:
+    case ACS_UNKNOWN:
+        break;
+    }
+    return CONTROL_MSG_OTHER;
+}
+
 void acs_messages_take(struct acs_messages *m, struct acs *a, struct str text)
 {
     struct acs_message in;
@@ -144,8 +173,10 @@ void acs_messages_take(struct acs_messages *m, struct acs *a, struct str text)
     if (acs_decode(text, &in, &e)) {
         log_warn("a message of the control plane was dropped", kv_err(&e),
                  kv_i("bytes", (int64_t)text.n));
+        m->c->totals.messages[CONTROL_MSG_INVALID]++;
         return;
     }
+    m->c->totals.messages[kind_of(&in)]++;
     if (in.kind != ACS_UNKNOWN)
         acs_heard(a);
     switch (in.kind) {

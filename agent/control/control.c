@@ -244,6 +244,31 @@ const struct aws_service *control_ecs(const struct control *c)
     return &c->ecs;
 }
 
+const char *control_message_name(enum control_message m)
+{
+    static const char *const names[] = {
+        [CONTROL_MSG_HEARTBEAT] = "heartbeat",
+        [CONTROL_MSG_PAYLOAD] = "payload",
+        [CONTROL_MSG_CREDENTIALS] = "credentials",
+        [CONTROL_MSG_MANIFEST] = "manifest",
+        [CONTROL_MSG_STOP_ACK] = "stop_ack",
+        [CONTROL_MSG_UPDATE] = "update",
+        [CONTROL_MSG_OTHER] = "other",
+        [CONTROL_MSG_INVALID] = "invalid",
+    };
+
+    return names[m];
+}
+
+void control_get_totals(const struct control *c, struct control_totals *out)
+{
+    *out = c->totals;
+    out->registered = c->registered;
+    out->heartbeat_ms = c->heartbeat_ms ? loop_now_ms(c->loop) - c->heartbeat_ms : -1;
+    acs_get_totals(c->acs, out);
+    tcs_get_totals(c->tcs, out);
+}
+
 static void write_instance(const struct control *c, struct jw *w)
 {
     jw_object(w);

@@ -129,6 +129,31 @@ struct control_place {
 struct control_place control_place(const struct control *c);
 /* How ECS is called. Borrowed until control_destroy. */
 const struct aws_service *control_ecs(const struct control *c);
+/* Numbers for those who watch; counters since the start but for `connected`, `heartbeat_ms`
+ * and `waiting`. */
+enum control_message { /* of ACS, received */
+                       CONTROL_MSG_HEARTBEAT,
+                       CONTROL_MSG_PAYLOAD,
+                       CONTROL_MSG_CREDENTIALS,
+                       CONTROL_MSG_MANIFEST,
+                       CONTROL_MSG_STOP_ACK,
+                       CONTROL_MSG_UPDATE,
+                       CONTROL_MSG_OTHER,   /* known, without effect here; or of an unknown type */
+                       CONTROL_MSG_INVALID, /* could not be read */
+                       CONTROL_MSG__COUNT
+};
+const char *control_message_name(enum control_message m); /* "payload" */
+
+struct control_totals {
+    bool registered, acs_connected, tcs_connected;
+    uint64_t acs_opened, tcs_opened; /* sessions; all but the first are reconnects */
+    uint64_t acs_failed, tcs_failed; /* tries that came to nothing */
+    uint64_t messages[CONTROL_MSG__COUNT];
+    uint64_t acks;        /* of any kind, handed to the session */
+    int64_t heartbeat_ms; /* since the last one; -1: none yet */
+    uint64_t reports_accepted, reports_refused, reports_failed;
+};
+void control_get_totals(const struct control *c, struct control_totals *out);
 
 /* What `berth status` shows: {"registered":…,"instance_arn":…,"waiting_for":…,"acs":{
  * "connected":…,"since_ms":…,"last_error":…},"tcs":{…} (tcs.h),

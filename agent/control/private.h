@@ -81,6 +81,8 @@ struct control {
     struct acs *acs;
     struct tcs *tcs; /* tcs.h; NULL: no telemetry is wanted */
     struct reporter *reporter;
+    struct control_totals totals; /* the counters in it */
+    int64_t heartbeat_ms;         /* when the last one came, on the loop's clock; 0: none */
 };
 
 /* Before control_start. */
@@ -149,6 +151,7 @@ void acs_wake(struct acs *a);
 bool acs_send(struct acs *a, const struct buf *message);
 void acs_heard(struct acs *a); /* a message that counts as a sign of life */
 void acs_write_status(const struct acs *a, struct jw *w);
+void acs_get_totals(const struct acs *a, struct control_totals *out);
 
 /* What the messages ask for (acs_messages.c). */
 struct acs_messages;

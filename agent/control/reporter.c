@@ -57,6 +57,12 @@ static void on_answer(void *user, const struct aws_result *a)
     p->call = NULL;
     report_destroy(p);
     if (!e->code)
+        c->totals.reports_accepted++;
+    else if (refused)
+        c->totals.reports_refused++;
+    else
+        c->totals.reports_failed++;
+    if (!e->code)
         control_progress(c);
     c->ev.reported(c->user, id, !e->code, refused, e->code ? e->msg : "");
 }
@@ -68,6 +74,7 @@ static void on_early(void *user)
     uint64_t id = p->id;
 
     report_destroy(p);
+    c->totals.reports_refused++;
     c->ev.reported(c->user, id, false, true, "the report is no JSON object that can be sent");
 }
 

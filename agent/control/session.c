@@ -40,6 +40,7 @@ struct session {
     bool refused;
     bool clock_mended; /* since the last open session: not twice on a peer's word */
     struct err last;
+    uint64_t n_opened, n_failed;
 };
 
 static void on_wait(void *user);
@@ -124,6 +125,7 @@ static void ended(struct session *s, int code, const struct err *e)
     if (next == ACS_INACTIVE && !kind->inactive)
         next = ACS_BACKOFF;
     s->last = *e;
+    s->n_failed += !was_open;
     disconnect(s);
     delay = delay_after(s, next);
     if (was_open)
@@ -245,6 +247,7 @@ static void on_opened(void *user)
     const struct control_timing *t = &c->timing;
 
     s->state = SESSION_OPEN;
+    s->n_opened++;
     s->refused = false;
     s->clock_mended = false;
     s->opened_ms = loop_now_ms(c->loop);
@@ -268,6 +271,16 @@ static void on_message(void *user, struct str text)
 bool session_is_open(const struct session *s)
 {
     return s->state == SESSION_OPEN;
+}
+
+uint64_t session_opened_count(const struct session *s)
+{
+    return s->n_opened;
+}
+
+uint64_t session_failed_count(const struct session *s)
+{
+    return s->n_failed;
 }
 
 bool session_was_refused(const struct session *s)

@@ -38,6 +38,9 @@ void session_wake(struct session *s);
 void session_cut(struct session *s, const struct err *why);
 void session_heard(struct session *s); /* a message that counts as a sign of life */
 bool session_is_open(const struct session *s);
+/* Sessions that were open, tries that came to nothing. */
+uint64_t session_opened_count(const struct session *s);
+uint64_t session_failed_count(const struct session *s);
 /* The last handshake was answered, with a refusal. */
 bool session_was_refused(const struct session *s);
 /* The URL of the handshake; borrowed until the next one, NULL before the first. */

@@ -363,6 +363,15 @@ static const struct session_kind tcs_kind = {
     .closed = on_closed,
 };
 
+void tcs_get_totals(const struct tcs *t, struct control_totals *out)
+{
+    if (!t)
+        return;
+    out->tcs_connected = session_is_open(t->session);
+    out->tcs_opened = session_opened_count(t->session);
+    out->tcs_failed = session_failed_count(t->session);
+}
+
 void tcs_write_status(const struct tcs *t, struct jw *w)
 {
     jw_object(w);

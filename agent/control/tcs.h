@@ -50,6 +50,7 @@ void tcs_cut(struct tcs *t, const struct err *why);
 /* An ACS heartbeat came: the instance status is to be checked and told anew. */
 void tcs_heartbeat(struct tcs *t);
 void tcs_runtime_checked(struct tcs *t, bool ok);
+void tcs_get_totals(const struct tcs *t, struct control_totals *out);
 /* {"connected":…,"since_ms":…,"since":…,"last_error":…,"waiting":…,"dropped":…,"sent":…}:
  * gatherings that wait and that were dropped, messages that were sent. Not for NULL. */
 void tcs_write_status(const struct tcs *t, struct jw *w);

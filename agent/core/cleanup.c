@@ -235,6 +235,7 @@ static void finish_removal(struct core *c)
     if (img && !img->n_names)
         image_forget(c, img);
     j->gone++;
+    c->images_removed++;
     mem_replace(&j->last_name, janitor_victim_name(&j->victim));
     j->last_size = j->victim.size;
     j->last_gone = c->now.wall_ms;

@@ -75,6 +75,7 @@ void other_removed(struct core *c, const struct err *e)
         janitor_put_off(c);
         return;
     }
+    c->others_removed += e->code == ERR_OK;
     if (e->code == ERR_OK)
         core_note(c, false, NULL, NULL, "cleanup: removed container %.300s, which no task owns",
                   o->name);

@@ -22,6 +22,7 @@ struct core *core_create(const struct core_config *cfg)
 
     c->cfg = *cfg;
     rng_seed(&c->rng, cfg->seed);
+    report_watch(c);
     c->next_seq = c->next_id = 1;
     c->capacity.cpu_total = cfg->cpu_units;
     c->capacity.memory_total = cfg->memory_mib;

@@ -19,6 +19,7 @@
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/histogram.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "task/task.h"
@@ -371,6 +372,22 @@ bool core_find_metadata(const struct core *c, const char *metadata_id, const cha
                         size_t *container);
 typedef void core_task_fn(void *user, const struct task *t);
 void core_each_task(const struct core *c, core_task_fn *fn, void *user);
+
+/* Numbers of the whole, for those who watch. */
+struct core_totals {
+    size_t tasks[TASK_STOPPED + 1];     /* by known status */
+    size_t containers[CTR_STOPPED + 1]; /* likewise */
+    size_t tasks_waiting_for_room;
+    int64_t cpu_total, cpu_used, memory_mib_total, memory_mib_used;
+    size_t reports_unsent;                   /* tasks of which something is not accepted yet */
+    int64_t oldest_unsent_ms;                /* for how long it is known; 0: there is none */
+    const struct histogram *report_lag;      /* from known to accepted, in ms; borrowed */
+    size_t images;                           /* that tasks brought */
+    struct core_disk disk;                   /* as last seen */
+    uint64_t images_removed, others_removed; /* containers of no task */
+    uint64_t restarts;                       /* of containers, by their policy */
+};
+void core_get_totals(const struct core *c, struct core_time now, struct core_totals *out);
 
 /* One object for one task: status, containers, ports, reasons, what is unsent. */
 void core_write_task(const struct core *c, const char *arn, struct jw *w);

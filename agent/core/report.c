@@ -47,6 +47,38 @@ static bool task_unsent(const struct core_task *t)
     return t->sent < task_to_send(t);
 }
 
+static const int64_t lag_bounds_ms[] = {
+    10, 25, 50, 100, 250, 500, 1000, 2500, 10000, 60000, 600000
+};
+static const struct histogram_rule lag_rule = { lag_bounds_ms, COUNT_OF(lag_bounds_ms), 1000 };
+
+void report_watch(struct core *c)
+{
+    c->report_lag.rule = &lag_rule;
+}
+
+/* Is there more than what was sent, or is on its way? */
+static bool has_news(const struct core_task *t)
+{
+    enum task_status to = task_to_send(t);
+
+    if (to > t->sent && to > t->claimed)
+        return true;
+    for (size_t i = 0; i < t->n_ctrs; i++) {
+        enum ctr_status ctr = to_send(&t->ctrs[i]);
+
+        if (ctr > t->ctrs[i].sent && ctr > t->ctrs[i].claimed)
+            return true;
+    }
+    return false;
+}
+
+/* A clock that begins at 0 would say "nothing". */
+static int64_t stamp(const struct core *c)
+{
+    return c->now.mono_ms > 0 ? c->now.mono_ms : 1;
+}
+
 bool report_settled(const struct core_task *t)
 {
     return t->local_name || (t->sent == TASK_STOPPED && !t->report_id);
@@ -56,6 +88,8 @@ void report_consider(struct core *c, struct core_task *t)
 {
     bool some = false;
 
+    if (!t->local_name && !t->unsent_since && t->sent != TASK_STOPPED && has_news(t))
+        t->unsent_since = stamp(c);
     if (t->local_name || t->report_id || !list_empty(&t->report_node) || t->sent == TASK_STOPPED)
         return;
     for (size_t i = 0; i < t->n_ctrs; i++)
@@ -221,6 +255,10 @@ static void emit(struct core *c, struct core_task *t, struct core_task **slot)
     t->report_at = 0;
     t->report_retry_at = 0;
     t->claimed = task_to_send(t);
+    /* Tried again: what the lost one claimed is claimed by this one. */
+    if (!t->claimed_since)
+        t->claimed_since = t->unsent_since;
+    t->unsent_since = 0;
     for (size_t i = 0; i < t->n_ctrs; i++)
         t->ctrs[i].claimed = to_send(&t->ctrs[i]);
     a->id = t->report_id;
@@ -269,6 +307,10 @@ void report_done(struct core *c, const struct core_event *ev)
     if (!t)
         return; /* of an earlier run */
     t->report_id = 0;
+    if (ev->u.reported.result == CORE_REPORT_ACCEPTED && t->claimed_since)
+        histogram_add(&c->report_lag, c->now.mono_ms - t->claimed_since);
+    if (ev->u.reported.result != CORE_REPORT_FAILED)
+        t->claimed_since = 0;
     if (ev->u.reported.result == CORE_REPORT_FAILED) {
         t->report_retry_at = c->now.mono_ms + backoff_next(&t->report_backoff, &rule, &c->rng);
         mem_replace(&t->report_error, ev->u.reported.error);

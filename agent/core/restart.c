@@ -41,6 +41,7 @@ bool restart_wanted(struct core *c, struct core_ctr *k, const struct ctr_facts *
     if (k->restarts && ran < STEADY_MS)
         wait = backoff_next(&k->restart_backoff, &rule, &c->rng);
     k->restarts++;
+    c->restarts++;
     k->restarted_wall = c->now.wall_ms + wait;
     k->restart_due = true;
     k->restart_at = c->now.mono_ms + wait;

@@ -24,6 +24,7 @@
  *   record.c     events and actions to JSON; record_read.c: events back
  *   see.c        what is known, for the local endpoints
  *   stages.c     where the time of a task goes
+ *   totals.c     numbers of the whole, for those who watch
  *   describe.c   answers for people */
 #include <uthash.h>
 
@@ -208,6 +209,9 @@ struct core_task {
     enum task_status claimed;
     int64_t report_at; /* a container change alone is sent by then; 0: none */
     int64_t report_retry_at;
+    /* Since when something is known that no report has claimed yet, and what the report that
+     * was sent last claims; 0: nothing. For those who watch: decides nothing. */
+    int64_t unsent_since, claimed_since;
     struct backoff report_backoff;
     char *report_error;
     bool dirty, changed;
@@ -252,6 +256,9 @@ struct core {
     struct core_task **heap; /* by (wake_at, seq); [0] unused */
     size_t heap_len, heap_cap;
     int64_t timer_at; /* last one asked for; -1: none */
+    /* For those who watch; not part of a record. */
+    struct histogram report_lag;
+    uint64_t images_removed, others_removed, restarts;
 };
 
 /* core.c */
@@ -417,6 +424,7 @@ void report_done(struct core *c, const struct core_event *ev);
 void report_wake_all(struct core *c);
 void reports_grant(struct core *c);
 bool report_settled(const struct core_task *t); /* its end was accepted */
+void report_watch(struct core *c);              /* before the first report */
 
 /* stages.c */
 void stages_update(const struct core *c, struct core_task *t); /* whenever it was looked at */

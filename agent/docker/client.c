@@ -40,6 +40,7 @@ enum err_code docker_create(struct http_client *http, const char *endpoint, stru
                        endpoint);
     }
     d = NEW(struct docker);
+    docker_counts_init(&d->counts);
     d->http = http;
     d->loop = http_client_loop(http);
     d->base = base;
@@ -49,6 +50,11 @@ enum err_code docker_create(struct http_client *http, const char *endpoint, stru
     list_init(&d->ops);
     *out = d;
     return ERR_OK;
+}
+
+const struct docker_counts *docker_get_counts(const struct docker *d)
+{
+    return &d->counts;
 }
 
 void docker_destroy(struct docker *d)

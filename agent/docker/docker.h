@@ -21,6 +21,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "docker/counts.h"
 #include "io/http_client.h"
 #include "task/task.h"
 
@@ -34,6 +35,9 @@ MUST_CHECK enum err_code docker_create(struct http_client *http, const char *end
                                        struct docker **out, struct err *e);
 void docker_destroy(struct docker *d);    /* cancels everything; NULL is fine */
 void docker_cancel(struct docker_op *op); /* NULL is fine */
+
+/* Since it was made; borrowed. */
+const struct docker_counts *docker_get_counts(const struct docker *d);
 
 struct docker_version {
     char version[64];     /* of the engine: "20.10.24+dfsg1" */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "docker/decode.h"
 
@@ -83,13 +84,28 @@ void docker_op_init(struct docker_op *op, struct docker *d, docker_answer_fn *an
     list_push_back(&d->ops, &op->node);
 }
 
+/* The request is over, if there is one. */
+static void count_end(struct docker_op *op, enum docker_call_result result)
+{
+    if (op->http)
+        docker_count_end(&op->d->counts, op->kind, result, (clock_mono_ns() - op->began_ns) / 1000);
+    op->http = NULL;
+}
+
+static enum docker_call_result result_of(const struct err *e)
+{
+    return e->code == ERR_OK        ? DOCKER_RESULT_OK
+           : e->code == ERR_TIMEOUT ? DOCKER_RESULT_TIMEOUT
+                                    : DOCKER_RESULT_ERROR;
+}
+
 /* No callback of the operation runs from now on. */
 static void retire(struct docker_op *op)
 {
     op->dead = true;
     list_remove(&op->node);
     http_cancel(op->http);
-    op->http = NULL;
+    count_end(op, DOCKER_RESULT_CANCELED);
     loop_timer_destroy(op->timer);
     op->timer = NULL;
 }
@@ -135,7 +151,7 @@ void docker_op_fail(struct docker_op *op, const struct err *e)
     if (op->dead)
         return;
     http_cancel(op->http);
-    op->http = NULL;
+    count_end(op, result_of(e));
     give_answer(op, (struct str){ 0 }, e);
 }
 
@@ -147,7 +163,6 @@ static void on_done(void *user, const struct http_response *r, const struct err 
     struct err out = { 0 };
     struct str body = { 0 };
 
-    op->http = NULL;
     docker_op_enter(op);
     if (!r)
         out = *e;
@@ -155,6 +170,7 @@ static void on_done(void *user, const struct http_response *r, const struct err 
         body = r->body;
     else
         docker_decode_failure(r->status, r->body, &out);
+    count_end(op, result_of(&out));
     give_answer(op, body, &out);
     docker_op_leave(op);
 }
@@ -185,6 +201,9 @@ void docker_op_send(struct docker_op *op, struct docker_call *c)
     }
     url = mem_printf("%s%s%s", d->base, c->unversioned ? "" : d->prefix, buf_text(&c->path));
     op->also_ok = c->also_ok;
+    op->kind = docker_call_classify(c->method, buf_str(&c->path));
+    op->began_ns = clock_mono_ns();
+    docker_count_begin(&d->counts, op->kind);
     op->http = http_send(d->http,
                          &(struct http_request){
                              .method = c->method,

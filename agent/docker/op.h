@@ -22,6 +22,7 @@ struct docker {
     int64_t pull_begin_ms; /* how long the first byte of a pull may take */
     struct list ops;
     struct docker_events *events; /* NULL: no subscription */
+    struct docker_counts counts;
 };
 
 /* A request in the making. Errors found meanwhile reach the answer hook. */
@@ -54,6 +55,8 @@ struct docker_op {
     void (*done)(void);                 /* the user's callback, of the kind's own type */
     void *user;
     int also_ok;
+    enum docker_call_kind kind; /* these two: of `http` */
+    int64_t began_ns;
     bool busy, dead;
 };
 

@@ -9,9 +9,9 @@
 #define NOT_FOUND \
     "{\"Arn\":\"\",\"KnownStatus\":\"\",\"Family\":\"\",\"Version\":\"\",\"Containers\":null}"
 #define COMMANDS "{\"AvailableCommands\":[\"/v1/metadata\",\"/v1/tasks\",\"/license\"]}"
-#define LICENSE                                                     \
-    "Berth is distributed under the Apache License, Version 2.0:\n" \
-    "https://www.apache.org/licenses/LICENSE-2.0\n"
+
+const char introspect_license[] = "Berth is distributed under the Apache License, Version 2.0:\n"
+                                  "https://www.apache.org/licenses/LICENSE-2.0\n";
 
 static void serve_metadata(const struct introspect_endpoint *e, struct http_call *c)
 {
@@ -107,7 +107,7 @@ void introspect_serve(const struct introspect_endpoint *e, struct http_call *c,
     else if (str_is(m->path, "/v1/tasks"))
         serve_tasks(e, c, m->query);
     else if (str_is(m->path, "/license"))
-        endpoint_reply(e->listener, c, 200, "text/plain", str_of(LICENSE));
+        endpoint_reply(e->listener, c, 200, "text/plain", str_of(introspect_license));
     else
         endpoint_reply(e->listener, c, 200, "text/plain; charset=utf-8", str_of(COMMANDS));
 }

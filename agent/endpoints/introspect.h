@@ -20,6 +20,8 @@ struct introspect_endpoint { /* all borrowed */
     const struct endpoint_listener *listener;
 };
 
+extern const char introspect_license[]; /* the text of /license */
+
 /* For every path. */
 void introspect_serve(const struct introspect_endpoint *e, struct http_call *c,
                       const struct route_match *m);

@@ -11,6 +11,12 @@
 #define ERROR_MAX   ((size_t)8 * HTTP_SERVER_HEAD_MAX) /* errors repeat ids of the path */
 #define HEADERS_MAX 5
 
+static void count(const struct endpoint_listener *l, const struct http_call *c, int status)
+{
+    if (l->counts)
+        endpoint_count(l->counts, str_of(http_call_head(c)->target), status);
+}
+
 static void reply(const struct endpoint_listener *l, struct http_call *c, int status,
                   const char *type, const struct http_reply_header *extra, struct str body)
 {
@@ -19,6 +25,7 @@ static void reply(const struct endpoint_listener *l, struct http_call *c, int st
     const char *via = http_call_header(c, "X-Forwarded-For");
     size_t n = 0;
 
+    count(l, c, status);
     if (extra)
         headers[n++] = *extra;
     if (l->limits) {
@@ -113,9 +120,11 @@ void endpoint_serve(const struct endpoint_listener *l, struct http_call *c)
     path_init(&p);
     switch (path_read(&p, str_of(http_call_head(c)->target))) {
     case PATH_BAD:
+        count(l, c, 400);
         http_reply(c, 400, PLAIN, &header, 1, str_of("400 Bad Request"));
         break;
     case PATH_MOVED:
+        count(l, c, 301);
         header = (struct http_reply_header){ "Location", buf_text(&p.location) };
         http_reply(c, 301, NULL, &header, 1, str_of(""));
         break;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/str.h"
+#include "endpoints/counts.h"
 #include "endpoints/limits.h"
 #include "endpoints/router.h"
 #include "io/http_server.h"
@@ -22,7 +23,8 @@ struct endpoint_listener {
     struct limits *limits; /* NULL: no limit, and no headers of it */
     endpoint_who_fn *who;  /* NULL: always the address */
     endpoint_limited_fn *limited;
-    void *user; /* of these two */
+    void *user;                     /* of these two */
+    struct endpoint_counts *counts; /* NULL: nobody watches */
 };
 
 /* Answers or has the route's function called, once. */

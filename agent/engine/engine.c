@@ -11,6 +11,11 @@
 
 static const struct backoff_rule commit_rule = { 1000, 200, 30000, 0 };
 
+static const int64_t commit_bounds_us[] = { 100,   250,   500,    1000,   2500,   5000,
+                                            10000, 25000, 100000, 250000, 1000000 };
+static const struct histogram_rule commit_time_rule = { commit_bounds_us,
+                                                        COUNT_OF(commit_bounds_us), 1e6 };
+
 static struct core_time time_now(void)
 {
     return (struct core_time){ clock_mono_ms(), clock_wall_ms() };
@@ -39,6 +44,7 @@ void engine_push(struct engine *en, struct queued *q)
         return;
     }
     list_push_back(&en->queue, &q->node);
+    en->waiting++;
     turn_end_schedule(en->turn);
 }
 
@@ -47,6 +53,7 @@ static struct queued *pop(struct engine *en)
     struct queued *q = LIST_ENTRY(en->queue.next, struct queued, node);
 
     list_remove(&q->node);
+    en->waiting--;
     if (is_message(q->ev.type))
         en->messages--;
     else if (q->ev.type == CORE_EV_CONTAINER)
@@ -101,6 +108,7 @@ static void step_queue(struct engine *en)
         struct queued *q = pop(en);
 
         now = time_now();
+        en->n_events++;
         if (en->record)
             recorder_event(en->record, now, &q->ev);
         core_step(en->core, now, &q->ev, &en->actions);
@@ -153,10 +161,12 @@ static void carry_out(struct engine *en)
 static void commit_work(void *user)
 {
     struct engine *en = user;
+    int64_t began_ns = clock_mono_ns();
 
     en->commit_err = (struct err){ 0 };
     if (store_commit(en->store, en->committing, &en->commit_err) && !en->commit_err.code)
         en->commit_err.code = ERR_IO;
+    en->commit_us = (clock_mono_ns() - began_ns) / 1000;
     en->commit_ran = true;
 }
 
@@ -188,7 +198,9 @@ static void commit_done(void *user)
     struct engine *en = user;
 
     en->commit = NULL;
+    histogram_add(&en->commit_time, en->commit_us);
     if (en->commit_err.code) {
+        en->n_commits_failed++;
         commit_failed(en);
         return;
     }
@@ -260,6 +272,7 @@ enum err_code engine_create(const struct engine_args *args, const struct engine_
     en->peers = *peers;
     en->user = user;
     en->core = core_create(&args->core);
+    en->commit_time.rule = &commit_time_rule;
     rng_seed(&en->rng, args->core.seed);
     list_init(&en->queue);
     holds_init(&en->holds, args->core.port_first, args->core.port_last);
@@ -378,6 +391,7 @@ void engine_local(struct engine *en, struct core_local_def *defs, size_t n)
         if (q->ev.type != CORE_EV_LOCAL || names_once(&q->ev))
             continue;
         list_remove(it);
+        en->waiting--;
         queued_destroy(q);
     }
     engine_push(en, queued_local(defs, n));
@@ -474,6 +488,15 @@ void engine_forget(struct engine *en, enum store_kind kind, const char *key)
 const struct core *engine_core(const struct engine *en)
 {
     return en->core;
+}
+
+void engine_get_totals(const struct engine *en, struct engine_totals *out)
+{
+    *out = (struct engine_totals){ .events = en->n_events,
+                                   .events_waiting = en->waiting,
+                                   .commits_failed = en->n_commits_failed,
+                                   .commit_time = &en->commit_time,
+                                   .record_bytes = en->record ? recorder_size(en->record) : 0 };
 }
 
 void engine_each_event(const struct engine *en, engine_event_fn *fn, void *user)

@@ -149,6 +149,15 @@ bool engine_unseen(const struct engine *en);
 
 const struct core *engine_core(const struct engine *en); /* for questions only */
 
+struct engine_totals {
+    uint64_t events;                     /* stepped since the start */
+    size_t events_waiting;               /* for a turn, or for the store */
+    uint64_t commits_failed;             /* each try counts */
+    const struct histogram *commit_time; /* of all tries, in microseconds; borrowed */
+    uint64_t record_bytes;               /* of the flight record's present file; 0: off */
+};
+void engine_get_totals(const struct engine *en, struct engine_totals *out);
+
 /* One line of what happened (a note of the core) as JSON, as it happens, and the
  * last ENGINE_EVENTS_KEPT of them. */
 #define ENGINE_EVENTS_KEPT 1000

@@ -167,7 +167,8 @@ struct recorder *recorder_create(const char *dir, const char *version, const str
 void recorder_event(struct recorder *r, struct core_time now, const struct core_event *ev);
 /* At the end of a turn, when `core` has seen all its events. */
 void recorder_flush(struct recorder *r, const struct core *core, struct core_time now);
-void recorder_destroy(struct recorder *r); /* NULL is fine */
+size_t recorder_size(const struct recorder *r); /* of the present file; 0: it is off */
+void recorder_destroy(struct recorder *r);      /* NULL is fine */
 
 /* ---- the engine ---- */
 
@@ -196,6 +197,7 @@ struct engine {
     struct turn_end *turn;
     struct list queue;
     size_t messages, happenings; /* in the queue */
+    size_t waiting;              /* in all */
     bool relist;                 /* a happening was dropped: list when there is room */
     struct core_actions actions; /* of the events stepped and not yet durable */
     struct store_batch *batch;   /* grows */
@@ -227,6 +229,11 @@ struct engine {
 
     struct notes notes;
     struct recorder *record;
+
+    /* For those who watch. */
+    uint64_t n_events, n_commits_failed;
+    struct histogram commit_time;
+    int64_t commit_us; /* how long the last one took: the worker's, read after it */
 };
 
 /* Queues an event for the next turn; takes it. */

@@ -130,6 +130,11 @@ void recorder_flush(struct recorder *r, const struct core *core, struct core_tim
         rotate(r, core, now);
 }
 
+size_t recorder_size(const struct recorder *r)
+{
+    return r->fd >= 0 ? r->size : 0;
+}
+
 void recorder_destroy(struct recorder *r)
 {
     if (!r)

@@ -14,6 +14,10 @@ struct loop {
     uv_loop_t uv;
     uv_check_t check; /* also what keeps uv_run going while nothing else is there */
     uv_idle_t idle;
+    uv_prepare_t prepare; /* the end of a turn: the next thing is a wait */
+    uint64_t turn_ns;     /* when the last turn ended, */
+    uint64_t idle_ns;     /* and how long the loop had waited in all by then */
+    struct histogram turns;
     struct list soon;    /* struct loop_timer.soon */
     struct list ends;    /* struct turn_end.node */
     struct list signals; /* struct signal_watch.node */
@@ -40,6 +44,10 @@ struct signal_watch {
     loop_fn *fn;
     void *user;
 };
+
+static const int64_t turn_bounds_us[] = { 50,    100,   250,   500,    1000,   2500,   5000,
+                                          10000, 25000, 50000, 100000, 250000, 1000000 };
+static const struct histogram_rule turn_rule = { turn_bounds_us, COUNT_OF(turn_bounds_us), 1e6 };
 
 static void must(int rc)
 {
@@ -90,6 +98,17 @@ static void on_check(uv_check_t *h)
     }
 }
 
+static void on_prepare(uv_prepare_t *h)
+{
+    struct loop *l = h->data;
+    uint64_t now_ns = uv_hrtime(), idle_ns = uv_metrics_idle_time(&l->uv);
+
+    if (l->turn_ns)
+        histogram_add(&l->turns, (int64_t)(now_ns - l->turn_ns - (idle_ns - l->idle_ns)) / 1000);
+    l->turn_ns = now_ns;
+    l->idle_ns = idle_ns;
+}
+
 static void run_soon(struct loop *l)
 {
     must(uv_idle_start(&l->idle, on_idle));
@@ -104,6 +123,11 @@ struct loop *loop_create(void)
     signal(SIGPIPE, SIG_IGN);
 
     must(uv_loop_init(&l->uv));
+    must(uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME));
+    must(uv_prepare_init(&l->uv, &l->prepare));
+    must(uv_prepare_start(&l->prepare, on_prepare));
+    l->prepare.data = l;
+    l->turns.rule = &turn_rule;
     must(uv_check_init(&l->uv, &l->check));
     must(uv_idle_init(&l->uv, &l->idle));
     must(uv_check_start(&l->check, on_check));
@@ -137,6 +161,7 @@ void loop_destroy(struct loop *l)
         list_remove(&s->node);
         uv_close((uv_handle_t *)&s->uv, on_signal_closed);
     }
+    uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->check, NULL);
     uv_close((uv_handle_t *)&l->idle, NULL);
     uv_walk(&l->uv, abort_if_open, NULL);
@@ -158,6 +183,11 @@ void loop_stop(struct loop *l)
 int64_t loop_now_ms(struct loop *l)
 {
     return (int64_t)uv_now(&l->uv);
+}
+
+const struct histogram *loop_turns(const struct loop *l)
+{
+    return &l->turns;
 }
 
 struct uv_loop_s *loop_uv(struct loop *l)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/histogram.h"
 
 struct loop;
 struct loop_timer;
@@ -20,6 +21,10 @@ void loop_destroy(struct loop *l); /* NULL is fine; every user must be gone befo
 void loop_run(struct loop *l);     /* until loop_stop */
 void loop_stop(struct loop *l);
 int64_t loop_now_ms(struct loop *l); /* monotonic, as of this turn */
+
+/* How long the turns of the loop took: all between two waits, in microseconds. Whoever waits
+ * for the loop waits for the rest of such a turn. Borrowed. */
+const struct histogram *loop_turns(const struct loop *l);
 
 /* A one-shot timer that can be armed again. */
 struct loop_timer *loop_timer_create(struct loop *l, loop_fn *fn, void *user);

@@ -56,6 +56,15 @@ void logs_drain(struct logs *l, const char *docker_id, int64_t timeout_ms, logs_
 
 /* What was read of a container's log and is not confirmed yet; false: it is not followed. */
 bool logs_waiting(const struct logs *l, const char *docker_id, size_t *bytes);
+/* Numbers for those who watch; counters but for streams, paused and waiting ones. */
+struct logs_totals {
+    size_t streams, paused; /* paused: the sink is behind, so the source waits */
+    uint64_t sent_events, sent_bytes;
+    size_t waiting_events, waiting_bytes;
+    uint64_t puts, puts_failed;
+    uint64_t dropped_too_new, dropped_too_old, dropped_expired, dropped_refused, dropped_abandoned;
+};
+void logs_get_totals(const struct logs *l, struct logs_totals *out);
 
 /* Numbers for `berth status`: streams, events sent, waiting, dropped by cause. */
 void logs_write_status(const struct logs *l, struct jw *w);

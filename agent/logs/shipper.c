@@ -243,6 +243,27 @@ bool logs_waiting(const struct logs *l, const char *docker_id, size_t *bytes)
     return s != NULL;
 }
 
+void logs_get_totals(const struct logs *l, struct logs_totals *out)
+{
+    const struct log_stream *s, *next;
+
+    *out = (struct logs_totals){ .streams = HASH_COUNT(l->streams),
+                                 .sent_events = (uint64_t)l->n_sent,
+                                 .sent_bytes = (uint64_t)l->n_sent_bytes,
+                                 .puts = (uint64_t)l->n_puts_done,
+                                 .puts_failed = (uint64_t)l->n_puts_failed,
+                                 .dropped_too_new = (uint64_t)l->dropped[DROP_TOO_NEW],
+                                 .dropped_too_old = (uint64_t)l->dropped[DROP_TOO_OLD],
+                                 .dropped_expired = (uint64_t)l->dropped[DROP_EXPIRED],
+                                 .dropped_refused = (uint64_t)l->dropped[DROP_REFUSED],
+                                 .dropped_abandoned = (uint64_t)l->dropped[DROP_ABANDONED] };
+    HASH_ITER (hh, l->streams, s, next) {
+        out->waiting_events += s->waiting_events;
+        out->waiting_bytes += s->waiting_bytes;
+        out->paused += s->paused;
+    }
+}
+
 void logs_write_status(const struct logs *l, struct jw *w)
 {
     int64_t waiting = 0, bytes = 0, paused = 0, replaced = l->n_replaced, split = l->n_split;

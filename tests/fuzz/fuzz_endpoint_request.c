@@ -126,7 +126,8 @@ static void set_up(struct world *w)
     w->credentials = (struct credentials_endpoint){
         .roles = keys(), .known = on_known, .listener = &w->listener, .user = w
     };
-    w->metadata = (struct metadata_endpoint){ { find, view, stats, w }, &w->listener };
+    w->metadata =
+        (struct metadata_endpoint){ .source = { find, view, stats, w }, .listener = &w->listener };
     w->container = (struct view_container){ .docker_id = "d1",
                                             .docker_name = "ecs-a",
                                             .name = "a",

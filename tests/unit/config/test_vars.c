@@ -93,7 +93,7 @@ static const struct {
     { "ECS_ENABLE_FIRELENS_ASYNC", "FirelensAsyncEnabled", L },
     { "ECS_PAUSE_LABELS", "", N },
     { "ECS_DETAILED_OS_FAMILY", "", N },
-    { "ECS_AGENT_HEALTHCHECK_HOST", "", L },
+    { "ECS_AGENT_HEALTHCHECK_HOST", "", N },
     { "ECS_ALTERNATE_CREDENTIAL_PROFILE", "", N },
     { "ECS_AGENT_CONFIG_FILE_PATH", "", N },
     { "ECS_FSX_WINDOWS_FILE_SERVER_SUPPORTED", "", I },
@@ -185,6 +185,7 @@ static const struct {
     { "BERTH_INTROSPECTION_PORT", "", N },
     { "BERTH_BIND_CREDENTIALS", "", N },
     { "BERTH_STOP_DIGEST", "", N },
+    { "BERTH_METRICS", "", N },
     { "BERTH_DRAIN_ON", "", N },
     { "BERTH_INSTANCE_CONFIG", "", N },
 #undef N
