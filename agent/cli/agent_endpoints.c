@@ -39,7 +39,8 @@ struct endpoints {
     struct listening *listening;
     bool begun; /* the engine is there */
     struct host_rules_config rules;
-    struct err rules_err;
+    struct host_reserved reserved;
+    struct err rules_err, reserve_err;
     struct work *putting;
 };
 
@@ -328,6 +329,7 @@ static void put_rules(void *user)
     struct endpoints *ep = user;
 
     (void)!host_rules_put(&ep->rules, &ep->rules_err);
+    (void)!host_ports_reserve(ep->rules.proc, &ep->reserved, &ep->reserve_err);
 }
 
 static void on_rules(void *user)
@@ -340,6 +342,9 @@ static void on_rules(void *user)
                  kv_err(&ep->rules_err));
     else
         log_info("tasks reach their credentials and metadata at 169.254.170.2");
+    if (ep->reserve_err.code)
+        log_warn("connections of others may take the agent's ports while it is away",
+                 kv_err(&ep->reserve_err));
 }
 
 static void begin_rules(struct endpoints *ep)
@@ -349,6 +354,9 @@ static void begin_rules(struct endpoints *ep)
     if (c->network_rules == RULES_NONE || !c->tasks_port || ep->rules.endpoints_port)
         return; /* or they are being put already */
     ep->rules = rules_of(ep->agent);
+    ep->reserved = (struct host_reserved){
+        .ports = { ep->rules.endpoints_port, ep->rules.introspection_port },
+    };
     ep->putting = loop_work(ep->agent->loop, put_rules, on_rules, ep);
 }
 
@@ -361,6 +369,8 @@ static void end_rules(struct endpoints *ep)
         return;
     if (host_rules_take(&ep->rules, &e))
         log_warn("the rules for 169.254.170.2 could not be taken away", kv_err(&e));
+    if (host_ports_release(ep->rules.proc, &ep->reserved, &e))
+        log_warn("the agent's ports could not be given back", kv_err(&e));
 }
 
 /* ---- life ---- */

@@ -27,12 +27,14 @@ void telemetry_seen(struct agent *a, const struct task *t, size_t container,
 
     if (!a->metrics)
         return;
+    (void)core_see_container(engine_core(a->engine), t->arn, container, &seen);
     if (f->status != CTR_RUNNING || !d || !d->docker.pid) {
-        if (f->status == CTR_STOPPED && !t->containers[container].restart.enabled)
+        /* Whether it is started again is not decided yet: see telemetry_changed. */
+        if (f->status == CTR_STOPPED &&
+            (!t->containers[container].restart.enabled || seen.known == CTR_STOPPED))
             metrics_forget(a->metrics, f->id);
         return;
     }
-    (void)core_see_container(engine_core(a->engine), t->arn, container, &seen);
     with_slash = mem_printf("/%s", name ? name : "");
     metrics_watch(a->metrics,
                   &(struct metrics_container){ .id = f->id,
@@ -42,6 +44,19 @@ void telemetry_seen(struct agent *a, const struct task *t, size_t container,
                                                .restarts = t->containers[container].restart.enabled,
                                                .restart_count = seen.restarts,
                                                .started_ms = f->started_ms });
+}
+
+void telemetry_changed(struct agent *a, const struct task *t)
+{
+    const struct core *core = engine_core(a->engine);
+
+    for (size_t i = 0; i < t->n_containers && a->metrics; i++) {
+        struct core_seen_container seen;
+
+        if (core_see_container(core, t->arn, i, &seen) && seen.known == CTR_STOPPED &&
+            !str_empty(seen.docker_id))
+            metrics_forget(a->metrics, seen.docker_id);
+    }
 }
 
 /* ---- metrics ---- */

@@ -211,6 +211,11 @@ static void do_failed(void *user, const char *task_arn, size_t container, const 
     casebook_failed(a->casebook, task_arn, container, line);
 }
 
+static void do_changed(void *user, const struct task *t)
+{
+    telemetry_changed(user, t);
+}
+
 static void do_gone(void *user, const char *task_arn)
 {
     struct agent *a = user;
@@ -411,6 +416,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
         .follow = do_follow,
         .drain = do_drain,
         .seen = do_seen,
+        .changed = do_changed,
         .file = metadata_file_make,
         .fetch = do_fetch,
         .fetch_cancel = do_fetch_cancel,

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "control/one_text.h"
 
 typedef void decode_fn(const struct jcur *m, struct acs_message *out);
 
@@ -201,16 +202,12 @@ static const struct known *find(const char *type)
     return NULL;
 }
 
-/* {"InactiveInstanceException":"text"}: one member, a string. */
 static bool one_key(const struct jcur *root, struct acs_message *out)
 {
     const struct known *k;
-    struct jcur member, more;
+    struct jcur member;
 
-    if (!jcur_member(root, 0, &member) || jcur_type(&member) != JSON_STR)
-        return false;
-    more = member;
-    if (jcur_member(root, 1, &more))
+    if (!one_text_member(root, &member))
         return false;
     k = find(member.key);
     if (!k || k->kind != ACS_NOTED)

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "control/acs_decode.h"
+#include "control/one_text.h"
 
 static const struct known {
     const char *type;
@@ -37,16 +38,12 @@ static void keep_text(struct tcs_message *out, const char *text)
     out->text[n] = '\0';
 }
 
-/* {"ServerException":"text"}: one member, a string. */
 static bool one_key(const struct jcur *root, struct tcs_message *out)
 {
     const struct known *k;
-    struct jcur member, more;
+    struct jcur member;
 
-    if (!jcur_member(root, 0, &member) || jcur_type(&member) != JSON_STR)
-        return false;
-    more = member;
-    if (jcur_member(root, 1, &more))
+    if (!one_text_member(root, &member))
         return false;
     k = find(member.key);
     if (!k || k->kind != TCS_NOTED)

@@ -260,19 +260,16 @@ void ctr_advance(struct core *c, struct core_ctr *k)
 
 /* ---- what is learnt ---- */
 
-static void take_bindings(struct core *c, struct core_ctr *k, const struct ctr_facts *f)
+/* All that have a port: the task is told of both families, whatever the reports leave out. */
+static void take_bindings(struct core_ctr *k, const struct ctr_facts *f)
 {
     size_t n = 0;
 
     free(k->bindings);
     k->bindings = mem_array(f->n_bindings, sizeof *k->bindings);
     for (size_t i = 0; i < f->n_bindings; i++) {
-        const struct port_binding *b = &f->bindings[i];
-        bool excluded = (streq(b->ip, "::") && c->cfg.exclude_ipv6_binding) ||
-                        (streq(b->ip, "0.0.0.0") && c->cfg.exclude_ipv4_binding);
-
-        if (b->host_port && !excluded)
-            k->bindings[n++] = *b;
+        if (f->bindings[i].host_port)
+            k->bindings[n++] = f->bindings[i];
     }
     k->n_bindings = n;
 }
@@ -321,7 +318,7 @@ void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts 
     if (f->status == CTR_RUNNING) {
         /* At first sight; one that was restarted before anybody looked runs already. */
         if (k->known < CTR_RUNNING || (!k->n_bindings && f->n_bindings)) {
-            take_bindings(c, k, f);
+            take_bindings(k, f);
             task_changed(c, k->task);
         }
         ctr_set_known(c, k, CTR_RUNNING);

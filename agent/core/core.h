@@ -47,7 +47,7 @@ struct core_config {
     int64_t ageing_ms;  /* see core/capacity.h */
     int start_parallel; /* creates, and as many starts, under way at once; pacing */
     int pull_parallel;
-    bool exclude_ipv6_binding, exclude_ipv4_binding; /* of all addresses; are not told */
+    bool exclude_ipv6_binding, exclude_ipv4_binding; /* of all addresses; not reported */
     uint16_t port_first, port_last;                  /* host ports to choose from */
     bool task_cgroups;                               /* each task gets a cgroup of its own */
     /* The control plane is told how the container ended that took its task down, where there
@@ -361,7 +361,7 @@ struct core_seen_container {
     enum ctr_health health;
     int restarts;
     const char *error_name, *error_text; /* NULL: none */
-    const struct port_binding *bindings;
+    const struct port_binding *bindings; /* of both families, whatever the reports leave out */
     size_t n_bindings;
 };
 bool core_see_task(const struct core *c, const char *arn, struct core_seen_task *out);

@@ -358,6 +358,13 @@ static void on_stopped(struct core *c, struct core_ctr *k, const struct err *e)
         k->retry_at = 0;
 }
 
+/* A name that the engine does not take, as a family may make it, is nobody's. (What was made under
+ * it all the same shows itself by an event, and has an id then.) */
+static bool cannot_be(const struct core_ctr *k, const struct err *e)
+{
+    return e->code == ERR_NOT_FOUND || (e->code == ERR_INVALID && !k->docker_id);
+}
+
 static void on_inspected(struct core *c, struct core_ctr *k, const struct core_event *ev)
 {
     const struct err *e = &ev->u.op.err;
@@ -371,7 +378,7 @@ static void on_inspected(struct core *c, struct core_ctr *k, const struct core_e
         if (!still_runs && (k->known >= CTR_RUNNING || ev->u.op.facts->status >= CTR_RUNNING))
             ctr_worked(k);
         ctr_apply_facts(c, k, ev->u.op.facts);
-    } else if (e->code == ERR_NOT_FOUND) {
+    } else if (cannot_be(k, e)) {
         ctr_gone(c, k);
     } else {
         k->suspect = true;
@@ -383,13 +390,14 @@ static void on_inspected(struct core *c, struct core_ctr *k, const struct core_e
 
 static void on_removed(struct core *c, struct core_ctr *k, const struct err *e)
 {
-    if ((e->code == ERR_OK || e->code == ERR_NOT_FOUND) && k->again == REMAKE_REMOVE &&
-        k->known != CTR_STOPPED) {
+    bool gone = e->code == ERR_OK || cannot_be(k, e);
+
+    if (gone && k->again == REMAKE_REMOVE && k->known != CTR_STOPPED) {
         k->suspect = false;
         ctr_remake(c, k);
         return;
     }
-    if (e->code == ERR_OK || e->code == ERR_NOT_FOUND) {
+    if (gone) {
         k->removed = true;
         k->suspect = false;
         task_changed(c, k->task);

@@ -164,14 +164,27 @@ static void write_range(struct jw *w, const struct core_ctr *k, const struct tas
     jw_end(w);
 }
 
-static void write_bindings(struct jw *w, const struct core_ctr *k)
+static bool is_told(const struct core *c, const struct port_binding *b)
 {
-    jw_key(w, "networkBindings");
-    jw_array(w);
+    return !(c->cfg.exclude_ipv6_binding && streq(b->ip, "::")) &&
+           !(c->cfg.exclude_ipv4_binding && streq(b->ip, "0.0.0.0"));
+}
+
+static void write_bindings(struct jw *w, const struct core *c, const struct core_ctr *k)
+{
+    bool some = false;
+
     for (size_t i = 0; i < k->n_bindings; i++) {
         const struct port_binding *b = &k->bindings[i];
         const struct task_port *range = range_of(k->def, b);
 
+        if (!is_told(c, b))
+            continue;
+        if (!some) {
+            some = true;
+            jw_key(w, "networkBindings");
+            jw_array(w);
+        }
         if (range) {
             write_range(w, k, range, b);
             continue;
@@ -183,7 +196,8 @@ static void write_bindings(struct jw *w, const struct core_ctr *k)
         jw_kstr(w, "protocol", b->proto == PORT_UDP ? "udp" : "tcp");
         jw_end(w);
     }
-    jw_end(w);
+    if (some)
+        jw_end(w);
 }
 
 static void write_container(struct jw *w, const struct core *c, const struct core_ctr *k)
@@ -196,8 +210,7 @@ static void write_container(struct jw *w, const struct core *c, const struct cor
         jw_kint(w, "exitCode", k->exit_code);
     if (k->digest)
         write_cut(w, "imageDigest", k->digest, ID_MAX);
-    if (k->n_bindings)
-        write_bindings(w, k);
+    write_bindings(w, c, k);
     if (k->error_name) {
         buf_printf(&reason, "%s: %s", k->error_name, k->error_text);
         write_cut(w, "reason", buf_text(&reason), REASON_MAX);

@@ -1,9 +1,9 @@
 #pragma once
 /* view: what the local endpoints may tell of a task, as plain facts; and as JSON. Pure.
  *
- * Whoever knows the tasks (the engine) fills views; the writers of tmds.c, introspection.c and
- * file.c know the fields, their order and what is left out when (local-endpoints 3, 5, 6). All
- * texts are borrowed; times are milliseconds (0: unset). */
+ * Whoever knows the tasks (the engine) fills views; the writers of view_metadata.c,
+ * view_introspection.c and view_file.c know the fields, their order and what is left out when
+ * (local-endpoints 3, 5, 6). All texts are borrowed; times are milliseconds (0: unset). */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -153,6 +153,15 @@ static void set_alarm(struct engine *en, int64_t at_ms)
 
 /* ---- actions ---- */
 
+static void changed(struct engine *en, const struct core_action *a)
+{
+    const struct task *t =
+        a->kind == CORE_KIND_STATE && en->peers.changed ? core_task(en->core, a->key) : NULL;
+
+    if (t)
+        en->peers.changed(en->user, t);
+}
+
 static void deleted(struct engine *en, const struct core_action *a)
 {
     if (a->kind != CORE_KIND_TASK)
@@ -168,6 +177,7 @@ void carry_action(struct engine *en, const struct core_action *a)
 {
     switch (a->type) {
     case CORE_ACT_PUT:
+        changed(en, a);
         break;
     case CORE_ACT_DELETE:
         deleted(en, a);

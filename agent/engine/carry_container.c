@@ -269,6 +269,8 @@ static void on_inspected(void *user, const struct ctr_facts *facts, struct docke
         queued_set_facts(q, facts);
         if (facts->status == CTR_RUNNING || facts->status == CTR_STOPPED)
             offer_log(c->en, carry_task(c), c->container, facts->id);
+    } else if (e->code == ERR_NOT_FOUND) {
+        details_lost(&c->en->details, c->task_arn, c->container);
     }
     carry_finish(c, q);
 }

@@ -22,12 +22,85 @@ static struct detail *find(const struct details *ds, const char *task_arn)
     return found;
 }
 
+/* ---- who has which address: asked for with every request of a task ---- */
+
+struct place {
+    char *address;
+    const struct engine_detail *of;
+    const char *task_arn; /* of the struct detail */
+    UT_hash_handle hh;
+};
+
+static struct place *place_at(const struct details *ds, const char *address)
+{
+    struct place *found = NULL;
+
+    if (!str_empty(address))
+        HASH_FIND_STR(ds->places, address, found);
+    return found;
+}
+
+static void leave(struct details *ds, const struct engine_detail *d, const char *address)
+{
+    struct place *p = place_at(ds, address);
+
+    if (!p || p->of != d)
+        return; /* it is another's by now */
+    HASH_DEL(ds->places, p);
+    free(p->address);
+    free(p);
+}
+
+/* Whoever was seen with it last has it: one that was seen before has ended meanwhile. */
+static void enter(struct details *ds, const struct detail *it, const struct engine_detail *d,
+                  const char *address)
+{
+    struct place *p = place_at(ds, address);
+
+    if (str_empty(address))
+        return;
+    if (!p) {
+        p = NEW(struct place);
+        p->address = mem_strdup(address);
+        HASH_ADD_KEYPTR(hh, ds->places, p->address, strlen(p->address), p);
+    }
+    p->of = d;
+    p->task_arn = it->task_arn;
+}
+
+static void leave_all(struct details *ds, const struct engine_detail *d)
+{
+    for (size_t i = 0; i < d->docker.n_networks; i++) {
+        leave(ds, d, d->docker.networks[i].ipv4);
+        leave(ds, d, d->docker.networks[i].ipv6);
+    }
+}
+
+static void enter_all(struct details *ds, const struct detail *it, const struct engine_detail *d)
+{
+    /* An address that was given up may be another's by now. */
+    for (size_t i = 0; d->docker.pid && i < d->docker.n_networks; i++) {
+        enter(ds, it, d, d->docker.networks[i].ipv4);
+        enter(ds, it, d, d->docker.networks[i].ipv6);
+    }
+}
+
+const char *details_at(const struct details *ds, const char *address)
+{
+    const struct place *p = place_at(ds, address);
+
+    return p ? p->task_arn : NULL;
+}
+
+/* ---- what is kept ---- */
+
 static void drop(struct details *ds, struct detail *it)
 {
     HASH_DEL(ds->all, it);
     for (size_t i = 0; i < it->n; i++) {
         if (!it->containers[i])
             continue;
+        leave_all(ds, it->containers[i]);
         docker_details_fini(&it->containers[i]->docker);
         free(it->containers[i]->health_output);
         free(it->containers[i]);
@@ -37,8 +110,8 @@ static void drop(struct details *ds, struct detail *it)
     free(it);
 }
 
-/* The one of a container, made where it is not there yet. */
-static struct engine_detail *have(struct details *ds, const char *task_arn, size_t container)
+/* The one of a task, with room for the container, made where it is not there yet. */
+static struct detail *have(struct details *ds, const char *task_arn, size_t container)
 {
     struct detail *it = find(ds, task_arn);
 
@@ -54,7 +127,7 @@ static struct engine_detail *have(struct details *ds, const char *task_arn, size
     }
     if (!it->containers[container])
         it->containers[container] = NEW(struct engine_detail);
-    return it->containers[container];
+    return it;
 }
 
 /* Of the probe that changed the state, when the engine tells it; else from now. */
@@ -74,13 +147,27 @@ static void health_changed(struct engine_detail *d, enum ctr_health to)
 void details_put(struct details *ds, const char *task_arn, size_t container,
                  const struct ctr_facts *facts, struct docker_details *d)
 {
-    struct engine_detail *it = have(ds, task_arn, container);
+    struct detail *of = have(ds, task_arn, container);
+    struct engine_detail *it = of->containers[container];
 
+    leave_all(ds, it);
     docker_details_fini(&it->docker);
     it->docker = *d;
     *d = (struct docker_details){ 0 };
+    enter_all(ds, of, it);
     if (facts->health != it->health)
         health_changed(it, facts->health);
+}
+
+void details_lost(struct details *ds, const char *task_arn, size_t container)
+{
+    struct detail *of = find(ds, task_arn);
+    struct engine_detail *it = of && container < of->n ? of->containers[container] : NULL;
+
+    if (!it)
+        return;
+    leave_all(ds, it);
+    it->docker.pid = 0;
 }
 
 const struct engine_detail *details_get(const struct details *ds, const char *task_arn,
@@ -89,34 +176,6 @@ const struct engine_detail *details_get(const struct details *ds, const char *ta
     const struct detail *it = find(ds, task_arn);
 
     return it && container < it->n ? it->containers[container] : NULL;
-}
-
-static bool has_address(const struct docker_details *d, const char *address)
-{
-    for (size_t i = 0; i < d->n_networks; i++)
-        if (streq(d->networks[i].ipv4, address) || streq(d->networks[i].ipv6, address))
-            return true;
-    return false;
-}
-
-static bool task_has_address(const struct detail *it, const char *address)
-{
-    /* An address that was given up may be another's by now. */
-    for (size_t i = 0; i < it->n; i++) {
-        const struct engine_detail *d = it->containers[i];
-
-        if (d && d->docker.pid && has_address(&d->docker, address))
-            return true;
-    }
-    return false;
-}
-
-const char *details_at(const struct details *ds, const char *address)
-{
-    for (const struct detail *it = ds->all; it && !str_empty(address); it = it->hh.next)
-        if (task_has_address(it, address))
-            return it->task_arn;
-    return NULL;
 }
 
 void details_drop(struct details *ds, const char *task_arn)

@@ -31,6 +31,9 @@ struct engine_peers {
     void (*follow)(void *user, const struct task *t, size_t container, const char *docker_id);
     /* An inspect saw it: what it said is in engine_detail (pid 0: it does not run). */
     void (*seen)(void *user, const struct task *t, size_t container, const struct ctr_facts *f);
+    /* What is known of the task has changed, or of a container of it; durably. Asked of the core,
+     * it is the new state. */
+    void (*changed)(void *user, const struct task *t);
     /* A container is about to be created: make its metadata file; answer with engine_filed.
      * NULL: there are none. */
     void (*file)(void *user, uint64_t id, const struct task *t, size_t container);

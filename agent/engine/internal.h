@@ -95,16 +95,21 @@ void values_fini(struct values *v);
 /* ---- details.c: what the last inspect of a container said, for those who show it ---- */
 
 struct detail;
+struct place;
 
 struct details {
-    struct detail *all; /* by task */
+    struct detail *all;   /* by task */
+    struct place *places; /* by address; of containers that run */
 };
 
 /* Takes what is in `d`. */
 void details_put(struct details *ds, const char *task_arn, size_t container,
                  const struct ctr_facts *facts, struct docker_details *d);
+/* It is no more: it does not run, and has no address; the rest stays as it was. */
+void details_lost(struct details *ds, const char *task_arn, size_t container);
 const struct engine_detail *details_get(const struct details *ds, const char *task_arn,
                                         size_t container);
+/* The task that was last seen to run with this address, of a container of its; NULL: none. */
 const char *details_at(const struct details *ds, const char *address);
 void details_drop(struct details *ds, const char *task_arn);
 void details_fini(struct details *ds);

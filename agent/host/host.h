@@ -134,6 +134,22 @@ MUST_CHECK enum err_code host_rules_put(const struct host_rules_config *c, struc
  * first one. */
 MUST_CHECK enum err_code host_rules_take(const struct host_rules_config *c, struct err *e);
 
+/* ---- ports that no client's socket is given (reserved_ports.c) ----
+ *
+ * net.ipv4.ip_local_reserved_ports, for IPv6 as well. What others put there is kept. */
+struct host_reserved {
+    uint16_t ports[2]; /* 0: none */
+    bool added[2];     /* by us, and not taken back */
+};
+/* Adds what is missing, and notes it. ERR_NOT_FOUND: there is no such list here; ERR_DENIED,
+ * ERR_IO: it cannot be written; ERR_INVALID, ERR_LIMIT: it is not understood, or too long. Then it
+ * is as it was. One that an agent before has added counts as another's. Two short system calls. */
+MUST_CHECK enum err_code host_ports_reserve(const char *proc, struct host_reserved *r,
+                                            struct err *e);
+/* Takes away what was added, and nothing else. */
+MUST_CHECK enum err_code host_ports_release(const char *proc, struct host_reserved *r,
+                                            struct err *e);
+
 /* Runs a program without a shell, with no environment but PATH; its standard output and error
  * (at most 16 KiB) are appended to `out` (NULL is fine). `argv` ends with NULL. *status: its
  * exit code, or 128 and the signal that ended it. ERR_NOT_FOUND: no such program.

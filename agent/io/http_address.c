@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "io/port_holder.h"
+
 /* Of linux/netfilter_ipv4.h and its IPv6 twin, which do not agree with netinet/in.h. */
 #define ORIGINAL_DESTINATION 80
 
@@ -128,8 +131,12 @@ enum err_code http_address_listen(const char *address, uint16_t port, int *out, 
     close(fd);
     if (error == EADDRNOTAVAIL && strcmp(address, "::") == 0) /* IPv6 is turned off */
         return http_address_listen("0.0.0.0", port, out, e);
-    if (error == EADDRINUSE)
-        return err_set(e, ERR_CONFLICT, "another process listens on %s port %d", address, port);
+    if (error == EADDRINUSE) {
+        AUTO(buf) struct buf who = BUF_INIT(256);
+
+        port_holder_tell(port, &who);
+        return err_set(e, ERR_CONFLICT, "%s port %d is taken: %s", address, port, buf_text(&who));
+    }
     return err_errno(e, error, "cannot listen on %s port %d", address, port);
 }
 

@@ -20,7 +20,7 @@ void http_address_text(const struct sockaddr *addr, struct http_peer *out);
  * the packets here, if one did. */
 void http_address_asked(int fd, struct http_peer *out);
 
-/* A listening socket. ERR_CONFLICT: in use. "::" listens for IPv4 too, and on a host
+/* A listening socket. ERR_CONFLICT: in use, and by whom. "::" listens for IPv4 too, and on a host
  * without IPv6 for IPv4 alone. */
 MUST_CHECK enum err_code http_address_listen(const char *address, uint16_t port, int *fd,
                                              struct err *e);

@@ -1,6 +1,9 @@
 #include "metrics/metrics.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -11,7 +14,8 @@
 
 struct watched {
     struct list node; /* in the order of due_ms */
-    int64_t due_ms;   /* of clock_mono_ms */
+    UT_hash_handle hh;
+    int64_t due_ms; /* of clock_mono_ms */
     char *id, *name;
     int pid;
     bool network, restarts;
@@ -33,17 +37,15 @@ struct metrics {
     struct metrics_reader *reader;
     int cpus;
     struct list watched;
+    struct watched *by_id;
 };
 
 static struct watched *find(struct metrics *m, const char *id)
 {
-    LIST_FOREACH (node, following, &m->watched) {
-        struct watched *c = LIST_ENTRY(node, struct watched, node);
+    struct watched *found;
 
-        if (streq(c->id, id))
-            return c;
-    }
-    return NULL;
+    HASH_FIND_STR(m->by_id, id, found);
+    return found;
 }
 
 /* All are read in the same interval, so the one that is due last goes to the end. */
@@ -111,8 +113,9 @@ struct metrics *metrics_create(const struct metrics_args *args)
     return m;
 }
 
-static void drop(struct watched *c)
+static void drop(struct metrics *m, struct watched *c)
 {
+    HASH_DEL(m->by_id, c);
     list_remove(&c->node);
     metrics_files_destroy(c->files);
     for (size_t i = 0; i < COUNT_OF(c->samples); i++)
@@ -128,13 +131,13 @@ void metrics_destroy(struct metrics *m)
     if (!m)
         return;
     LIST_FOREACH (node, following, &m->watched)
-        drop(LIST_ENTRY(node, struct watched, node));
+        drop(m, LIST_ENTRY(node, struct watched, node));
     loop_timer_destroy(m->timer);
     metrics_reader_destroy(m->reader);
     free(m);
 }
 
-static struct watched *create(const char *id)
+static struct watched *create(struct metrics *m, const char *id)
 {
     struct watched *c = NEW(struct watched);
 
@@ -143,6 +146,7 @@ static struct watched *create(const char *id)
     c->now = &c->samples[0];
     c->before = &c->samples[1];
     c->spare = &c->samples[2];
+    HASH_ADD_KEYPTR(hh, m->by_id, c->id, strlen(c->id), c);
     return c;
 }
 
@@ -166,7 +170,7 @@ void metrics_watch(struct metrics *m, const struct metrics_container *container)
     int64_t now_ms = clock_mono_ms();
 
     if (!c) {
-        c = create(container->id);
+        c = create(m, container->id);
         c->restarts_told = container->restart_count;
     }
     c->restart_count = container->restart_count;
@@ -192,7 +196,7 @@ void metrics_forget(struct metrics *m, const char *id)
     struct watched *c = find(m, id);
 
     if (c)
-        drop(c);
+        drop(m, c);
     arm(m, clock_mono_ms());
 }
 

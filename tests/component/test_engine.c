@@ -33,7 +33,7 @@ struct host {
     bool record;
 
     bool (*until)(struct host *h);
-    int acks, running, stopped, follows, drains, gone;
+    int acks, running, stopped, follows, drains, gone, ends;
     long commits_at_ack;
     bool expired;
 };
@@ -161,6 +161,15 @@ static void on_drain(void *user, uint64_t id, const char *docker_id, int64_t tim
     engine_drained(h->engine, id);
 }
 
+static void on_changed(void *user, const struct task *t)
+{
+    struct core_seen_container k;
+    struct host *h = user;
+
+    if (h->engine && core_see_container(engine_core(h->engine), t->arn, 0, &k))
+        h->ends += k.known == CTR_STOPPED;
+}
+
 static void on_gone_task(void *user, const char *task_arn)
 {
     struct host *h = user;
@@ -194,6 +203,7 @@ static void start(struct host *h)
         .report = on_report,
         .follow = on_follow,
         .drain = on_drain,
+        .changed = on_changed,
         .gone = on_gone_task,
         .fatal = on_fatal,
     };
@@ -371,8 +381,10 @@ static void runs_a_task_to_its_end(void **state)
     assert_non_null(strstr(h->fake.containers[0].body, "KEY=secret-value"));
     assert_non_null(strstr(h->fake.containers[0].body, "com.amazonaws.ecs.cluster"));
     assert_true(str_starts(h->fake.containers[0].name, "ecs-web-3-a-"));
+    assert_int_equal(h->ends, 0);
     fake_docker_exit(&h->fake, 0, 3);
     run_until(h, one_stopped);
+    assert_true(h->ends > 0);
     run_until(h, one_gone);
     assert_int_equal(h->drains, 1);
     assert_int_equal(h->follows, 1);

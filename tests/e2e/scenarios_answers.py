@@ -168,10 +168,13 @@ def e2e_answers_bridge(t):
         poll(lambda: "HEALTHY" in get(path, 28671)[1], "health")
         seen = answer(path, 28671)
         fits(seen, container_v4(box), "container")
-        # Those of IPv6 are left out, as ECS_EXCLUDE_IPV6_PORTBINDING says by default.
-        bound = [(b["HostIp"], b["HostPort"]) for b in box["NetworkSettings"]["Ports"]["8080/tcp"]
-                 if b["HostIp"] != "::"]
-        equal([(p["HostIp"], str(p["HostPort"])) for p in seen["Ports"]], bound, "ports")
+        bound = [(b["HostIp"], b["HostPort"])
+                 for b in box["NetworkSettings"]["Ports"]["8080/tcp"]]
+        equal(sorted(ip for ip, _ in bound), ["0.0.0.0", "::"], "addresses that Docker binds")
+        equal([(p["HostIp"], str(p["HostPort"])) for p in seen["Ports"]], sorted(bound), "ports")
+        # ECS_EXCLUDE_IPV6_PORTBINDING, which is on by default, is about the reports only.
+        told = c.task(task)["containers"][0]["networkBindings"]
+        equal([b["bindIP"] for b in told], ["0.0.0.0"], "addresses in the report")
         equal({p["ContainerPort"] for p in seen["Ports"]}, {8080}, "ports of the container")
 
         family, revision = task_definition(c, task)
@@ -207,6 +210,27 @@ def e2e_answers_bridge(t):
                 c.instances()[0]["containerInstanceArn"]),
             "Version": lambda v: re.fullmatch(r"Amazon ECS Agent - v\d+\.\d+\.\d+ \(\S+\)", v)},
              "metadata of the agent")
+
+
+def e2e_answers_of_the_ended(t):
+    """A container that has ended for good has no statistics any more: one that its restart
+    policy gives up, and one that somebody removes."""
+    with t.cluster(env=ports(28671, 28672)) as c:
+        task = c.run_one(c.register([
+            container("keeper", STAYS),
+            container("short", "sleep 3", essential=False,
+                      restartPolicy={"enabled": True, "restartAttemptPeriod": 60}),
+            container("lost", STAYS, essential=False)]))
+        c.wait_running(task)
+        path = path_of(c, task, "keeper", 4) + "/task/stats"
+        keeper, lost = (c.inspect(task, name)["Id"] for name in ("keeper", "lost"))
+
+        def told():
+            return {key for key, value in answer(path, 28671).items() if value}
+
+        poll(lambda: {keeper, lost} <= told(), "those that run are measured", 30, 0.2)
+        c.docker.remove(lost)
+        poll(lambda: told() == {keeper}, "the ended are not", 30, 0.2)
 
 
 def task_definition(c, task):

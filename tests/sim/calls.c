@@ -1,6 +1,7 @@
 /* calls: what Docker is asked. Every call has two moments, when it takes effect and
  * when its answer arrives; the agent may be killed, the answer lost, or the engine
  * gone between them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,12 +207,16 @@ static void do_inspect(struct sim *s, struct call *c)
     f->finished_ms = b->finished;
     f->health = !k->has_health ? HEALTH_UNKNOWN : b->healthy_now ? HEALTH_OK : HEALTH_STARTING;
     if (b->n_ports && b->state == BOX_RUNNING) {
-        f->bindings = mem_array(b->n_ports, sizeof *f->bindings);
-        f->n_bindings = b->n_ports;
-        for (size_t i = 0; i < b->n_ports; i++)
-            f->bindings[i] =
-                (struct port_binding){ "0.0.0.0", (uint16_t)(80 + i), (uint16_t)b->ports[i],
+        f->bindings = mem_array(2 * b->n_ports, sizeof *f->bindings);
+        for (size_t i = 0; i < b->n_ports; i++) {
+            struct port_binding v4 = { "0.0.0.0", (uint16_t)(80 + i), (uint16_t)b->ports[i],
                                        b->ports[i] > UINT16_MAX ? PORT_UDP : PORT_TCP };
+            struct port_binding v6 = v4;
+
+            snprintf(v6.ip, sizeof v6.ip, "::");
+            f->bindings[f->n_bindings++] = v4;
+            f->bindings[f->n_bindings++] = v6;
+        }
     }
     c->answer->ev.u.op.facts = f;
 }

@@ -70,6 +70,39 @@ static void test_failing_operations(void **state)
     }
 }
 
+/* A family may have what Docker takes in no name: it fails at once, and nothing is to be removed.
+ */
+static void test_a_name_that_cannot_be(void **state)
+{
+    static const char text[] = "invalid container name: ecs-a b-1-a-00";
+
+    (void)state;
+    for (int crash = 0; crash < 2; crash++) {
+        struct core_seen_task seen;
+        struct drive d;
+
+        drive_begin(&d);
+        send_task(&d, TASK("t1", C("a", "")));
+        bring(&d, "t1/a", CTR_PULLED);
+        if (crash) { /* was it made? */
+            drive_crash(&d);
+            fails(&d, CORE_OP_INSPECT, "t1/a", ERR_INVALID, text);
+            while (op_at(&d, "t1/a") != CORE_OP_CREATE)
+                done(&d, op_at(&d, "t1/a"), "t1/a");
+        }
+        fails(&d, CORE_OP_CREATE, "t1/a", ERR_INVALID, text);
+        assert_reason(&d, "t1",
+                      "CannotCreateContainerError: invalid container name: ecs-a b-1-a-00");
+        accept_report(&d, "t1");
+        assert_null(pending_op(&d, "t1/a"));
+        pass(&d, 3600000);
+        fails(&d, CORE_OP_REMOVE, "t1/a", ERR_INVALID, text);
+        pass(&d, 1000);
+        assert_false(core_see_task(d.core, ARN("t1"), &seen));
+        drive_end(&d);
+    }
+}
+
 /* A create whose answer never came may have been carried out, and is removed. */
 static void test_created_after_all(void **state)
 {
@@ -387,6 +420,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failing_operations),
+        cmocka_unit_test(test_a_name_that_cannot_be),
         cmocka_unit_test(test_created_after_all),
         cmocka_unit_test(test_started_after_all),
         cmocka_unit_test(test_engine_away_is_no_failure),

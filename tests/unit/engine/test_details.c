@@ -74,6 +74,43 @@ static void test_who_has_an_address(void **state)
     details_fini(&ds);
 }
 
+/* An address goes from one to the next: who was seen to run with it last has it. */
+static void test_an_address_moves_on(void **state)
+{
+    struct details ds = { 0 };
+    struct docker_details ended = { .pid = 0 };
+    const struct ctr_facts facts = { 0 };
+
+    (void)state;
+    put(&ds, "arn:1", 0, HEALTH_UNKNOWN, NULL, 0, "172.17.0.4");
+    put(&ds, "arn:2", 0, HEALTH_UNKNOWN, NULL, 0, "172.17.0.4");
+    assert_string_equal(details_at(&ds, "172.17.0.4"), "arn:2");
+    details_put(&ds, "arn:1", 0, &facts, &ended); /* seen late: it was another's already */
+    assert_string_equal(details_at(&ds, "172.17.0.4"), "arn:2");
+    put(&ds, "arn:2", 0, HEALTH_UNKNOWN, NULL, 0, "172.17.0.7"); /* started anew */
+    assert_null(details_at(&ds, "172.17.0.4"));
+    assert_string_equal(details_at(&ds, "172.17.0.7"), "arn:2");
+    details_put(&ds, "arn:2", 0, &facts, &ended);
+    assert_null(details_at(&ds, "172.17.0.7"));
+    details_fini(&ds);
+}
+
+static void test_one_that_is_no_more(void **state)
+{
+    struct details ds = { 0 };
+
+    (void)state;
+    put(&ds, "arn:1", 0, HEALTH_OK, "ok", 0, "172.17.0.4");
+    details_lost(&ds, "arn:1", 1);
+    details_lost(&ds, "arn:2", 0);
+    assert_string_equal(details_at(&ds, "172.17.0.4"), "arn:1");
+    details_lost(&ds, "arn:1", 0);
+    assert_null(details_at(&ds, "172.17.0.4"));
+    assert_int_equal(details_get(&ds, "arn:1", 0)->docker.pid, 0);
+    assert_string_equal(details_get(&ds, "arn:1", 0)->docker.image_id, "sha256:aa");
+    details_fini(&ds);
+}
+
 /* In any order, with gaps; those that were never inspected are not there. */
 static void test_containers_of_a_task(void **state)
 {
@@ -104,6 +141,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_health_keeps_what_changed_it),
         cmocka_unit_test(test_who_has_an_address),
+        cmocka_unit_test(test_an_address_moves_on),
+        cmocka_unit_test(test_one_that_is_no_more),
         cmocka_unit_test(test_containers_of_a_task),
     };
 

@@ -1,4 +1,4 @@
-/* What the introspection endpoint tells of a task: the older, smaller form. */
+/* What the introspection endpoint (introspect.c) tells of a task: the older, smaller form. */
 #include "base/str.h"
 #include "endpoints/parts.h"
 
