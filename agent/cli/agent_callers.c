@@ -7,7 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define ADDRESS_WAIT_MS 1000 /* for the inspect that tells whose an address is */
+/* For the inspect that tells whose an address is. Some SDKs wait for a second and ask once. */
+#define ADDRESS_WAIT_MS 500
 #define KNOWN_MAX       HTTP_SERVER_CONNECTIONS
 #define GROUPS_MAX      4096 /* containers in the host's network */
 #define REDIRECTED      "169.254.170.2"
@@ -28,11 +29,13 @@ struct known { /* of a connection from this host */
     UT_hash_handle hh;
 };
 
-/* A request that waits. There are no more of them than the server has connections. */
+/* A request that waits. There are no more of them than the server has connections, and has had
+ * when the look under way began. */
 struct asking {
     struct list node;
     struct callers *cs;
-    struct http_call *call; /* NULL: the client went */
+    struct http_call *call; /* NULL: the client went during the look */
+    bool looked;            /* it is of the look under way */
     int64_t until_ms;       /* of one that waits for its address; mono */
     struct route_match match;
     char *texts[ROUTE_PARTS_MAX + 2]; /* of the match */
@@ -160,13 +163,17 @@ static void asking_destroy(struct asking *k)
     free(k);
 }
 
-/* The look that is under way counts on its list as it is. */
+/* The look that is under way counts on its list as it is. Of others nothing stays: a client that
+ * comes and goes would leave more and more of them. */
 static void on_gone(void *user, struct http_call *c)
 {
     struct asking *k = user;
 
     (void)c;
-    k->call = NULL;
+    if (k->looked)
+        k->call = NULL;
+    else
+        asking_destroy(k);
 }
 
 static void go_on(struct asking *k)
@@ -218,7 +225,7 @@ static void look_at_addresses(struct callers *cs)
     LIST_FOREACH (it, following, &cs->address) {
         struct asking *k = LIST_ENTRY(it, struct asking, node);
 
-        if (!k->call || now >= k->until_ms || !address_is_open(cs, http_call_head(k->call)))
+        if (now >= k->until_ms || !address_is_open(cs, http_call_head(k->call)))
             go_on(k);
     }
     arm(cs);
@@ -307,11 +314,8 @@ static void gather_sockets(struct callers *cs)
     LIST_FOREACH (it, following, &cs->socket) {
         struct asking *k = LIST_ENTRY(it, struct asking, node);
 
+        k->looked = true;
         list_remove(it);
-        if (!k->call) {
-            asking_destroy(k);
-            continue;
-        }
         list_push_back(&cs->looked, it);
         n++;
     }
@@ -443,6 +447,8 @@ void callers_destroy(struct callers *cs)
     struct list *const lists[] = { &cs->address, &cs->socket, &cs->looked };
     struct known *k, *next;
 
+    if (!cs)
+        return;
     work_cancel(cs->work);
     for (size_t i = 0; i < COUNT_OF(lists); i++)
         LIST_FOREACH (it, following, lists[i])

@@ -144,6 +144,28 @@ static bool fits(const struct place *p, int fd)
     return p->port && fd >= 0 && http_server_is_socket_of(fd, p->address, p->port);
 }
 
+/* The socket of an earlier process that is what the settings say, or -1. Others of that name are
+ * given up; the service manager forgets a name as a whole, so it is told anew. */
+static int take_socket(struct agent *a, const struct place *p)
+{
+    int found = -1, fd;
+    bool others = false;
+
+    while ((fd = kept_take(a, p->name)) >= 0) {
+        if (found < 0 && fits(p, fd)) {
+            found = fd;
+            continue;
+        }
+        close(fd);
+        others = true;
+    }
+    if (others)
+        kept_forget(a, p->name);
+    if (others && found >= 0)
+        kept_keep(a, p->name, found);
+    return found;
+}
+
 /* With the socket `fd`, or one that is bound now (-1). */
 static bool serve(struct listening *l, struct place *p, int fd)
 {
@@ -180,14 +202,8 @@ static bool begin(struct listening *l, struct place *p)
     }
     if (p->server)
         return true;
-    fd = kept_take(a, p->name);
-    if (fd >= 0 && fits(p, fd))
-        return serve(l, p, fd);
-    if (fd >= 0) {
-        close(fd);
-        kept_forget(a, p->name);
-    }
-    return !p->port || serve(l, p, -1);
+    fd = take_socket(a, p);
+    return (fd < 0 && !p->port) || serve(l, p, fd);
 }
 
 static void begin_all(void *user)
@@ -228,7 +244,7 @@ void listening_go_on(struct listening *l)
 
         /* One that does not fit may still do so when all settings are known. */
         if (!p->server && fits(p, kept_peek(a, p->name)))
-            serve(l, p, kept_take(a, p->name));
+            serve(l, p, take_socket(a, p));
     }
 }
 

@@ -14,7 +14,7 @@
 
 #define TEMPORARY ".ecs-container-metadata.json.new"
 #define FILE_MAX  ((size_t)1 << 20)
-#define DEPTH_MAX 64 /* of what a container left in its folder */
+#define DEPTH_MAX 64 /* descriptors that one removal has open */
 #define FOLDER    (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static enum err_code failed(struct err *e, const char *what, const char *name)
@@ -91,26 +91,42 @@ enum err_code file_store_make(const char *root, const char *path, struct str tex
 
     if (folder < 0)
         return failed(e, "make", path);
-    code = put(folder, text, e);
+    /* Whatever the umask: not everybody in a container is root. */
+    code = fchmod(folder, 0755) ? failed(e, "chmod", path) : put(folder, text, e);
     close(folder);
     return code;
+}
+
+/* Opens it only when it is a plain file: a container may make a device there, and some do things
+ * when they are opened (a watchdog starts). -1: it is none, or cannot be read. */
+static int open_plain(int path)
+{
+    char name[64];
+    struct stat st;
+
+    if (fstat(path, &st) || !S_ISREG(st.st_mode))
+        return -1;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", path);
+    return open(name, O_RDONLY | O_CLOEXEC);
 }
 
 /* ERR_OK: a partial one. */
 static enum err_code check_partial(int folder, struct err *e)
 {
     AUTO(buf) struct buf text = BUF_INIT(FILE_MAX);
-    int fd = openat(folder, TASK_FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int path = openat(folder, TASK_FILE_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd;
     char chunk[4096];
-    struct stat st;
     ssize_t n = 0;
 
-    if (fd < 0)
+    if (path < 0)
         return failed(e, "open", TASK_FILE_NAME);
-    if (!fstat(fd, &st) && S_ISREG(st.st_mode))
-        while ((n = read(fd, chunk, sizeof chunk)) > 0 && buf_append(&text, chunk, (size_t)n))
-            ;
-    close(fd);
+    fd = open_plain(path);
+    close(path);
+    while (fd >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0 &&
+           buf_append(&text, chunk, (size_t)n))
+        ;
+    if (fd >= 0)
+        close(fd);
     if (strstr(buf_text(&text), "\"MetadataFileStatus\": \"READY\""))
         return err_set(e, ERR_CONFLICT, "the file is full already");
     return ERR_OK;
@@ -137,17 +153,50 @@ static bool is_name(const struct dirent *entry)
     return !streq(entry->d_name, ".") && !streq(entry->d_name, "..");
 }
 
-static enum err_code remove_at(int parent, const char *name, int depth, struct err *e)
+struct removal {
+    int top; /* the folder that is removed */
+    unsigned moved;
+};
+
+/* What lies too deep for a descriptor a step comes up to the top, and is looked at there. */
+static enum err_code move_up(struct removal *r, int parent, const char *name, struct err *e)
+{
+    char to[32];
+    int rc;
+
+    do {
+        snprintf(to, sizeof to, ".deep-%u", r->moved++);
+        rc = renameat(parent, name, r->top, to);
+    } while (rc && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR));
+    return rc ? failed(e, "move", name) : ERR_OK;
+}
+
+static enum err_code remove_below(struct removal *r, int parent, const char *name, int depth,
+                                  struct err *e);
+
+static enum err_code remove_entries(struct removal *r, DIR *d, int depth, struct err *e)
 {
     const struct dirent *entry;
     enum err_code code = ERR_OK;
+
+    while (!code && (entry = readdir(d)))
+        if (is_name(entry))
+            code = remove_below(r, dirfd(d), entry->d_name, depth + 1, e);
+    return code;
+}
+
+static enum err_code remove_below(struct removal *r, int parent, const char *name, int depth,
+                                  struct err *e)
+{
+    enum err_code code;
+    unsigned moved;
     DIR *d;
     int fd;
 
     if (!unlinkat(parent, name, 0) || errno == ENOENT)
         return ERR_OK;
     if (depth == DEPTH_MAX)
-        return err_set(e, ERR_LIMIT, "remove %.150s: deeper than %d folders", name, DEPTH_MAX);
+        return move_up(r, parent, name, e);
     fd = openat(parent, name, FOLDER);
     d = fd < 0 ? NULL : fdopendir(fd);
     if (!d) {
@@ -156,13 +205,24 @@ static enum err_code remove_at(int parent, const char *name, int depth, struct e
             close(fd);
         return code;
     }
-    while (!code && (entry = readdir(d)))
-        if (is_name(entry))
-            code = remove_at(dirfd(d), entry->d_name, depth + 1, e);
+    if (!depth)
+        r->top = fd;
+    do {
+        moved = r->moved;
+        rewinddir(d);
+        code = remove_entries(r, d, depth, e);
+    } while (!code && !depth && r->moved != moved);
     closedir(d);
     if (!code && unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOENT)
         code = failed(e, "remove", name);
     return code;
+}
+
+static enum err_code remove_at(int parent, const char *name, struct err *e)
+{
+    struct removal r = { .top = -1 };
+
+    return remove_below(&r, parent, name, 0, e);
 }
 
 enum err_code file_store_remove(const char *root, const char *path, struct err *e)
@@ -178,7 +238,7 @@ enum err_code file_store_remove(const char *root, const char *path, struct err *
     fd = slash ? open_folder(root, cluster, false) : open(root, FOLDER);
     if (fd < 0)
         return errno == ENOENT ? ERR_OK : failed(e, "open", root);
-    code = remove_at(fd, name, 0, e);
+    code = remove_at(fd, name, e);
     close(fd);
     return code;
 }
@@ -214,7 +274,7 @@ static void sweep_folder(int root, const char *name, char *const *keep, size_t n
         struct err why = { 0 };
 
         if (is_name(entry) && !is_kept(keep, n, path))
-            note(remove_at(dirfd(d), entry->d_name, 0, &why), &why, first);
+            note(remove_at(dirfd(d), entry->d_name, &why), &why, first);
     }
     closedir(d);
     (void)unlinkat(root, name, AT_REMOVEDIR); /* when nothing is left in it */

@@ -3,14 +3,15 @@
  *
  * `root` is the folder of them all, `path` a container's folder below it (task_file_path). A
  * container may write into its folder whatever it likes, so no link there is followed, nothing
- * that is not a plain file is read, and what is written is a new file that is renamed. All of
+ * that is not a plain file is opened, and what is written is a new file that is renamed. All of
  * it blocks: for a worker. */
 #include <stddef.h>
 
 #include "base/err.h"
 #include "base/str.h"
 
-/* Makes the folder and the file, which may be there already. Mode 0644. */
+/* Makes the folder and the file, which may be there already. Modes 0755 and 0644; the folders
+ * above it are as private as the umask makes them. */
 MUST_CHECK enum err_code file_store_make(const char *root, const char *path, struct str text,
                                          struct err *e);
 /* The full text instead of a partial one. ERR_NOT_FOUND: there is no file (the container was

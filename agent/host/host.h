@@ -176,7 +176,8 @@ struct host_socket { /* of TCP, as its own end sees it: before a redirection by 
 /* Finds the holders of all the sockets in one walk over the processes below `proc` ("/proc").
  * `groups` are names (container ids) that the paths of the control groups have; processes of a
  * cgroup below belong to it. Those of the groups are looked through first, thread by thread.
- * ERR_IO: the kernel does not tell; ERR_LIMIT: a bound was reached. Then nothing is known of
+ * ERR_IO: the kernel does not tell, or not of all processes (none of the groups has one: they are
+ * beyond what this process may see); ERR_LIMIT: a bound was reached. Then nothing is known of
  * those that are NONE. Blocks: for a worker. */
 MUST_CHECK enum err_code host_socket_owners(const char *proc, struct host_socket *sockets, size_t n,
                                             const char *const *groups, size_t n_groups,

@@ -144,7 +144,19 @@ struct search {
     const uint32_t *inodes;
     size_t n, left; /* left: not found yet */
     size_t descriptors;
+    size_t members; /* processes of the groups that were seen */
+    struct err err; /* why one who is not found may be there all the same */
 };
+
+/* NULL: it is gone, or what is in it cannot be known. */
+static DIR *open_dir(struct search *s, const char *path)
+{
+    DIR *d = opendir(path);
+
+    if (!d && errno != ENOENT && errno != ESRCH)
+        err_set(&s->err, ERR_IO, "%.100s: %s", path, strerror(errno));
+    return d;
+}
 
 /* "socket:[4711]" */
 static void match_link(struct search *s, const char *link, enum host_owner owner, size_t group)
@@ -164,7 +176,7 @@ static void match_link(struct search *s, const char *link, enum host_owner owner
 
 static void look_through_fds(struct search *s, const char *dir, enum host_owner owner, size_t group)
 {
-    DIR *d = opendir(dir);
+    DIR *d = open_dir(s, dir);
     const struct dirent *entry;
     char link[64];
 
@@ -193,7 +205,7 @@ static void look_through(struct search *s, int pid, enum host_owner owner, size_
     if (!s->left || owner != HOST_OWNER_GROUP)
         return;
     snprintf(path, sizeof path, "%.64s/%d/task", s->proc, pid);
-    d = opendir(path);
+    d = open_dir(s, path);
     while (d && s->left && s->descriptors && (entry = readdir(d))) {
         int64_t thread;
 
@@ -218,9 +230,9 @@ static size_t group_of(const char *proc, int pid, const char *const *groups, siz
 }
 
 /* At most HOST_OWNER_PROCESSES. free() it. */
-static int *list_processes(const char *proc, size_t *n)
+static int *list_processes(struct search *s, size_t *n)
 {
-    DIR *d = opendir(proc);
+    DIR *d = open_dir(s, s->proc);
     const struct dirent *entry;
     int *pids = NULL;
     size_t room = 0;
@@ -239,25 +251,33 @@ static int *list_processes(const char *proc, size_t *n)
     }
     if (d)
         closedir(d);
+    if (*n == HOST_OWNER_PROCESSES)
+        err_set(&s->err, ERR_LIMIT, "more than %d processes run", HOST_OWNER_PROCESSES);
     return pids;
 }
 
 static void search_all(struct search *s, const char *const *groups, size_t n_groups)
 {
     size_t n, others = 0;
-    int *pids = list_processes(s->proc, &n);
+    int *pids = list_processes(s, &n);
 
     for (size_t i = 0; i < n && s->left && s->descriptors; i++) {
         size_t group = group_of(s->proc, pids[i], groups, n_groups);
 
-        if (group == n_groups)
+        if (group == n_groups) {
             pids[others++] = pids[i];
-        else
-            look_through(s, pids[i], HOST_OWNER_GROUP, group);
+            continue;
+        }
+        s->members++;
+        look_through(s, pids[i], HOST_OWNER_GROUP, group);
     }
     for (size_t i = others; i-- > 0 && s->left && s->descriptors;) /* the youngest first */
         look_through(s, pids[i], HOST_OWNER_OTHER, 0);
     free(pids);
+    if (!s->descriptors)
+        err_set(&s->err, ERR_LIMIT, "more than %d descriptors are open", HOST_OWNER_DESCRIPTORS);
+    else if (!s->err.code && n_groups && !s->members)
+        err_set(&s->err, ERR_IO, "%s shows no process of theirs", s->proc);
 }
 
 enum err_code host_socket_owners(const char *proc, struct host_socket *sockets, size_t n,
@@ -277,8 +297,8 @@ enum err_code host_socket_owners(const char *proc, struct host_socket *sockets, 
     if (!code && s.left)
         search_all(&s, groups, n_groups);
     free(inodes);
-    if (!code && !s.descriptors)
-        code = err_set(e, ERR_LIMIT, "more than %d descriptors are open", HOST_OWNER_DESCRIPTORS);
+    if (!code && s.left && s.err.code)
+        code = err_set(e, s.err.code, "%s", s.err.msg);
     return code;
 }
 

@@ -248,6 +248,23 @@ def e2e_restart_other_port(t):
         s.agent.wait_connected()
 
 
+def e2e_restart_socket_kept_twice(t):
+    """A name that the service manager has twice, because it did not hear of the end of the first:
+    the socket that is in use is not given up with the other."""
+    with t.cluster(start=False) as c, Service(c) as s:
+        s.begin()
+        s.end("kill")
+        with socket.create_server(("127.0.0.1", 0)) as stale:
+            s.manager.kept.append(("berth-tasks", os.dup(stale.fileno())))
+        s.spawn()
+        s.manager.wait_told("STATUS", "running", s.spawned)
+        poll(lambda: s.manager.names().count("berth-tasks") == 1, "one socket is kept")
+        s.end("kill")
+        s.spawn()
+        equal(s.get(s.path)[0], 200, "credentials after another restart")
+        s.agent.wait_connected()
+
+
 def e2e_restart_credentials_of_gone_task(t):
     """The credentials of a task that is gone are kept no longer, in this process and the next."""
     with t.cluster(start=False) as c, Service(c) as s:

@@ -75,6 +75,14 @@ static void assert_file(const struct world *w, const char *want)
     assert_int_equal(st.st_mode, S_IFREG | 0644);
 }
 
+static mode_t mode_of(const struct world *w, const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(lstat(at(w, path), &st), 0);
+    return st.st_mode & 07777;
+}
+
 static enum err_code make(const struct world *w, const char *text)
 {
     struct err e = { 0 };
@@ -106,6 +114,9 @@ static void test_life(void **state)
     assert_int_equal(make(w, "partial"), ERR_OK); /* the create is repeated */
     umask(mask);
     assert_file(w, "partial");
+    assert_int_equal(mode_of(w, PATH), 0755); /* whoever the container runs as reads it */
+    assert_int_equal(mode_of(w, "shop"), 0700);
+    assert_int_equal(mode_of(w, "shop/6f1e"), 0700);
     assert_int_equal(fill(w, READY), ERR_OK);
     assert_file(w, READY);
     assert_int_equal(fill(w, "again"), ERR_CONFLICT);
@@ -133,18 +144,35 @@ static void test_links(void **state)
     assert_file(w, "full");
     assert_int_equal(unlink(at(w, PATH "/" TASK_FILE_NAME)), 0);
     assert_int_equal(symlink(outside, at(w, PATH "/" TASK_FILE_NAME)), 0);
-    assert_int_not_equal(fill(w, "full"), ERR_OK); /* it is not read through the link */
+    assert_int_equal(fill(w, "full"), ERR_OK);
+    assert_file(w, "full");
+    assert_int_equal(unlink(at(w, PATH "/" TASK_FILE_NAME)), 0);
+    assert_int_equal(symlink(outside, at(w, PATH "/" TASK_FILE_NAME)), 0);
     assert_int_equal(make(w, "new"), ERR_OK);
     assert_file(w, "new");
-    assert_int_equal(unlink(at(w, PATH "/" TASK_FILE_NAME)), 0);
-    assert_int_equal(mkfifo(at(w, PATH "/" TASK_FILE_NAME), 0644), 0);
-    assert_int_equal(fill(w, "full"), ERR_OK); /* nobody waits for a writer */
     assert_int_equal(symlink(w->dir, at(w, PATH "/up")), 0);
     assert_int_equal(drop(w, "shop/6f1e"), ERR_OK);
     assert_int_equal(access(outside, F_OK), 0);
     fd = open(outside, O_RDONLY);
     assert_int_equal(lseek(fd, 0, SEEK_END), 0); /* untouched */
     close(fd);
+}
+
+/* What is no plain file is never opened: a pipe would wait for a writer, a device might do things.
+ * A socket cannot be opened, so who tries is found out. */
+static void test_no_files(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(make(w, "partial"), ERR_OK);
+    assert_int_equal(unlink(at(w, PATH "/" TASK_FILE_NAME)), 0);
+    assert_int_equal(mknod(at(w, PATH "/" TASK_FILE_NAME), S_IFSOCK | 0644, 0), 0);
+    assert_int_equal(fill(w, "full"), ERR_OK);
+    assert_file(w, "full");
+    assert_int_equal(unlink(at(w, PATH "/" TASK_FILE_NAME)), 0);
+    assert_int_equal(mkfifo(at(w, PATH "/" TASK_FILE_NAME), 0644), 0);
+    assert_int_equal(fill(w, "full"), ERR_OK);
+    assert_file(w, "full");
 }
 
 static void test_trouble(void **state)
@@ -160,6 +188,8 @@ static void test_trouble(void **state)
     assert_int_not_equal(make(w, "partial"), ERR_OK); /* a folder is a folder */
 }
 
+/* A container leaves a tree that is deeper than descriptors are spent on, and names that are in the
+ * way. */
 static void test_deep(void **state)
 {
     struct world *w = *state;
@@ -167,11 +197,15 @@ static void test_deep(void **state)
     size_t used = strlen(path);
 
     assert_int_equal(make(w, "partial"), ERR_OK);
-    for (int i = 0; i < 80; i++) {
+    assert_int_equal(mkdir(at(w, "shop/6f1e/.deep-0"), 0755), 0);
+    assert_int_equal(mkdir(at(w, "shop/6f1e/.deep-0/full"), 0755), 0);
+    assert_int_equal(mkfifo(at(w, "shop/6f1e/.deep-1"), 0644), 0);
+    for (int i = 0; i < 150; i++) {
         used += (size_t)snprintf(path + used, sizeof path - used, "/d");
         assert_int_equal(mkdir(at(w, path), 0755), 0);
     }
-    assert_int_equal(drop(w, "shop/6f1e"), ERR_LIMIT);
+    assert_int_equal(drop(w, "shop/6f1e"), ERR_OK);
+    assert_false(is_there(w, "shop/6f1e"));
 }
 
 static void test_sweep(void **state)
@@ -198,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_trouble, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sweep, set_up, tear_down),

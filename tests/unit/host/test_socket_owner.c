@@ -252,6 +252,39 @@ static void test_batch(void **state)
         close_up(&c[i]);
 }
 
+static void assert_untold(const struct world *w, struct host_socket *s)
+{
+    struct err e = { 0 };
+
+    assert_int_equal(host_socket_owners(w->proc, s, 1, groups, COUNT_OF(groups), &e), ERR_IO);
+    assert_int_equal(s->owner, HOST_OWNER_NONE);
+}
+
+/* Who is not found, where not all can be seen, does not hide. */
+static void test_unseen(void **state)
+{
+    struct world *w = *state;
+    struct connection c;
+    char path[128];
+    pid_t other;
+    FILE *f;
+
+    other = sleeper(); /* before there is the connection */
+    connect_up(&c, AF_INET);
+    assert_untold(w, &c.socket); /* another process namespace: no process of the groups */
+    put_process(w, other, "/docker/" ONE);
+    assert_owner(w->proc, &c.socket, HOST_OWNER_NONE, 0);
+    snprintf(path, sizeof path, "%s/1", w->proc);
+    assert_int_equal(mkdir(path, 0755), 0);
+    snprintf(path, sizeof path, "%s/1/fd", w->proc);
+    f = fopen(path, "w"); /* no folder that can be read */
+    assert_non_null(f);
+    fclose(f);
+    assert_untold(w, &c.socket);
+    end(other);
+    close_up(&c);
+}
+
 static void test_addresses(void **state)
 {
     (void)state;
@@ -271,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_mapped, set_up, tear_down),
         cmocka_unit_test(test_only_listens),
         cmocka_unit_test_setup_teardown(test_batch, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unseen, set_up, tear_down),
         cmocka_unit_test(test_addresses),
     };
 
