@@ -24,14 +24,23 @@ void prom_init(struct prom *p, struct buf *out)
 
 /* ---- texts ---- */
 
+static bool is_plain(char c)
+{
+    return (unsigned char)c < 0x80 && c != '\\' && c != '\n' && c != '"';
+}
+
 /* Quotes are reserved in label values only. */
 static void put_escaped(struct buf *out, const char *text, bool quoted)
 {
     struct str rest = str_of(text ? text : "");
 
     while (rest.n > 0) {
-        size_t n = str_utf8_char(rest);
+        size_t n = 0;
 
+        while (n < rest.n && is_plain(rest.p[n]))
+            n++;
+        if (n == 0)
+            n = str_utf8_char(rest);
         if (rest.p[0] == '\\')
             buf_puts(out, "\\\\");
         else if (rest.p[0] == '\n')

@@ -207,7 +207,9 @@ static void write_why(struct agent *a, const char *task, struct buf *b)
         char *say = mem_printf("no task, or more than one, is called '%.200s'; \"berth tasks\" "
                                "lists them",
                                task ? task : "");
-        write_error(b, say);
+        bool last = task && streq(task, CASEBOOK_LAST);
+
+        write_error(b, last ? "there is no record of a task that failed" : say);
         return;
     }
     jw_init(&w, b);

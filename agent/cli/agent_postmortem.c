@@ -271,28 +271,34 @@ void casebook_destroy(struct casebook *cb)
 
 /* ---- answers ---- */
 
-void casebook_write(const struct casebook *cb, const char *task_arn, struct jw *w)
+/* Read as JSON and written anew: a file that somebody touched does not break the answer. */
+static bool read_record(const struct casebook *cb, const char *id, struct json_t **doc)
 {
     AUTO(buf) struct buf text = BUF_INIT(POSTMORTEM_MAX);
     struct err e = { 0 };
 
-    if (postmortem_read(cb->records, str_after_last(task_arn, '/'), &text, &e))
+    return !postmortem_read(cb->records, id, &text, &e) &&
+           !json_parse(buf_text(&text), text.len, doc, &e);
+}
+
+void casebook_write(const struct casebook *cb, const char *task_arn, struct jw *w)
+{
+    AUTO(json) struct json_t *doc = NULL;
+
+    if (!read_record(cb, str_after_last(task_arn, '/'), &doc))
         return;
     jw_key(w, "post_mortem");
-    jw_raw(w, buf_str(&text));
+    jw_value(w, doc);
 }
 
 bool casebook_answer(const struct casebook *cb, const char *text, struct buf *b)
 {
-    AUTO(buf) struct buf record = BUF_INIT(POSTMORTEM_MAX);
     AUTO(json) struct json_t *doc = NULL;
     struct err e = { 0 };
     struct jcur c;
     struct jw w;
 
-    if (postmortem_read(cb->records, streq(text, CASEBOOK_LAST) ? NULL : str_after_last(text, '/'),
-                        &record, &e) ||
-        json_parse(record.data, record.len, &doc, &e))
+    if (!read_record(cb, streq(text, CASEBOOK_LAST) ? NULL : str_after_last(text, '/'), &doc))
         return false;
     c = jcur_root(doc, &e);
     jw_init(&w, b);
@@ -311,7 +317,7 @@ bool casebook_answer(const struct casebook *cb, const char *text, struct buf *b)
     jw_array(&w);
     jw_end(&w);
     jw_key(&w, "post_mortem");
-    jw_raw(&w, buf_str(&record));
+    jw_value(&w, doc);
     jw_end(&w);
     buf_putc(b, '\n');
     return true;

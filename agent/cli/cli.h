@@ -79,8 +79,10 @@ void cli_age(int64_t ms, char out[CLI_AGE_SIZE]); /* "3h12m" */
  * room yet and PENDING for one on its way. */
 const char *cli_task_status(const struct jcur *task);
 const char *cli_short_id(const char *arn_or_id, char out[9]);
-/* Printable: control characters of names and texts become '?'. */
+/* Printable: control characters of names and texts, U+0080 to U+009F among them, and what is no
+ * UTF-8 become '?'. */
 void cli_put(FILE *to, const char *text);
+void cli_put_bytes(FILE *to, struct str text); /* of one that may contain NUL */
 
 /* ---- table.c: columns as wide as they need to be ---- */
 

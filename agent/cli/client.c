@@ -135,8 +135,24 @@ const char *cli_short_id(const char *arn_or_id, char out[9])
     return out;
 }
 
+void cli_put_bytes(FILE *to, struct str text)
+{
+    while (text.n) {
+        size_t n = str_utf8_char(text);
+        unsigned char c = (unsigned char)text.p[0];
+
+        /* U+0080 to U+009F are control characters too: U+009B begins what ESC [ does. */
+        if (!n || c < 0x20 || c == 0x7F || (c == 0xC2 && (unsigned char)text.p[1] < 0xA0))
+            fputc('?', to);
+        else
+            fwrite(text.p, 1, n, to);
+        n += !n;
+        text.p += n;
+        text.n -= n;
+    }
+}
+
 void cli_put(FILE *to, const char *text)
 {
-    for (; *text; text++)
-        fputc((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text, to);
+    cli_put_bytes(to, str_of(text));
 }

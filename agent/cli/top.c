@@ -138,9 +138,12 @@ static void leave(void)
 {
     if (!entered)
         return;
-    entered = 0;
-    put_sequence(LEAVE, sizeof LEAVE - 1);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &original);
+    /* In the background the terminal is another's, and setting it would stop the command. */
+    if (tcgetpgrp(STDIN_FILENO) == getpgrp()) {
+        put_sequence(LEAVE, sizeof LEAVE - 1);
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &original);
+    }
+    entered = 0; /* a signal in between brings it back once more */
 }
 
 static void enter(void)
@@ -150,9 +153,9 @@ static void enter(void)
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO); /* ^C and ^Z stay what they are */
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
+    entered = 1; /* a signal in between brings back what is not changed yet */
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
     put_sequence(ENTER, sizeof ENTER - 1);
-    entered = 1;
 }
 
 /* Set with SA_RESETHAND, and it is blocked here: it strikes when this returns. */

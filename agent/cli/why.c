@@ -21,8 +21,11 @@ static void print_task(const struct jcur *c)
 
     fputs("Task ", stdout);
     cli_put(stdout, jcur_str_or(&task, "id", "?"));
-    printf(" (%s:%s) is %s and should be %s.\n", jcur_str_or(&task, "family", "?"),
-           jcur_str_or(&task, "version", "?"), cli_task_status(&task),
+    fputs(" (", stdout);
+    cli_put(stdout, jcur_str_or(&task, "family", "?"));
+    putchar(':');
+    cli_put(stdout, jcur_str_or(&task, "version", "?"));
+    printf(") is %s and should be %s.\n", cli_task_status(&task),
            jcur_str_or(&task, "desired", "?"));
     if (reason) {
         fputs("Reason: ", stdout);
@@ -74,6 +77,10 @@ int cli_why(int argc, char **argv)
         return code;
     if (argc < 2 && !last) {
         fputs("berth why: which task? \"berth tasks\" lists them\n", stderr);
+        return CLI_USAGE;
+    }
+    if (argc > 1 && last) {
+        fputs("berth why: either a task or --last\n", stderr);
         return CLI_USAGE;
     }
     cli_client_init(&client, socket, json);

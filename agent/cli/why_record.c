@@ -81,8 +81,10 @@ static void print_log(const struct jcur *log)
     puts(":");
     put_line("    not whole: ", missing);
     JCUR_EACH (l, &lines) {
+        struct jcur text = jcur_get(&l, "text");
+
         printf("  %s ", jcur_str_or(&l, "time", "?"));
-        cli_put(stdout, jcur_str_or(&l, "text", ""));
+        cli_put_bytes(stdout, jcur_as_bytes(&text)); /* a NUL may be in it */
         putchar('\n');
     }
 }

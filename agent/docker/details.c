@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "docker/decode.h"
 
-#define PAIRS_MAX    512 /* of each list; more are left out */
-#define OUTPUT_MAX   1024
+#define PAIRS_MAX    512  /* of each list; more are left out */
+#define OUTPUT_MAX   8192 /* the engine itself keeps 4096 */
 #define NETWORKS_MAX 64
 
 void docker_details_fini(struct docker_details *d)
@@ -94,18 +94,21 @@ static void read_mounts(const struct jcur *root, struct docker_details *d)
 
 static void read_health(const struct jcur *state, struct docker_details *d)
 {
-    struct jcur health = jcur_obj(state, "Health"), log = jcur_arr(&health, "Log"), last;
+    struct jcur health = jcur_obj(state, "Health"), log = jcur_arr(&health, "Log"), last, text;
     size_t n = jcur_len(&log);
-    const char *output;
+    struct str output = { 0 };
 
     if (!n)
         return;
     last = jcur_at(&log, n - 1);
-    output = jcur_str_or(&last, "Output", "");
+    text = jcur_get(&last, "Output");
+    if (jcur_present(&text))
+        output = jcur_as_bytes(&text); /* a probe writes any bytes */
     d->has_probe = true;
     d->health_exit = (int)jcur_int_or(&last, "ExitCode", INT32_MIN, INT32_MAX, 0);
     d->health_end_ms = docker_decode_time(&last, "End");
-    d->health_output = mem_strndup(output, str_utf8_prefix(output, strlen(output), OUTPUT_MAX));
+    d->health_output =
+        mem_strndup(output.n ? output.p : "", str_utf8_prefix(output.p, output.n, OUTPUT_MAX));
 }
 
 void docker_details_read(const struct jcur *root, struct docker_details *out)

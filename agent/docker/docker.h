@@ -73,7 +73,9 @@ struct docker_details {
     bool has_probe; /* of the health check; the last one: */
     int health_exit;
     int64_t health_end_ms;
-    char *health_output; /* at most 1024 bytes; NULL without a probe */
+    /* As much as the engine keeps, so that whoever cuts it can look for secrets in it before;
+     * until its first NUL. NULL without a probe. */
+    char *health_output;
 };
 void docker_details_fini(struct docker_details *d); /* zeroes */
 /* The receiver may take what is in `d` (and zero it); NULL with an error. */

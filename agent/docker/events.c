@@ -84,7 +84,7 @@ static bool answer_lost(struct docker_op *op, struct str body, const struct err 
     struct err out = *e;
 
     (void)body;
-    op->d->counts.events_lost++;
+    op->d->counts.events_lost += a->open;
     if (a->open && loop_now_ms(op->d->loop) - a->opened_ms >= STEADY_MS)
         backoff_reset(&ev->backoff);
     /* An engine that shuts down ends the stream like any other answer. */

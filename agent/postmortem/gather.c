@@ -106,7 +106,9 @@ static void end_line(struct making *m, int s)
     free(l->text);
     /* A little more than is shown, so that the record says that it was cut. */
     l->n = line->len < POSTMORTEM_LINE_MAX + 8 ? line->len : POSTMORTEM_LINE_MAX + 8;
-    l->text = mem_strndup(line->len ? line->data : "", l->n);
+    l->text = mem_array(l->n + 1, 1); /* programs write any bytes, NUL too */
+    if (l->n)
+        memcpy(l->text, line->data, l->n);
     l->stream = s + 1;
     l->when_ns = m->partial_ns[s];
     t->heads[l - t->lines] = m->head[s];
@@ -189,16 +191,19 @@ static void on_read(void *user, const struct err *e)
 static void on_limit(void *user)
 {
     struct postmortems *p = user;
-    struct making *m = first(p);
 
     if (!p->reading)
-        return;
+        return; /* between two of them: on_next sees that the timer is not armed any more */
     docker_cancel(p->reading);
     p->reading = NULL;
-    for (size_t i = m->at + 1; i < m->n_tails; i++)
-        mem_replace(&m->tails[i].missing, "there was no time left to read it");
     end_reading(p, "the container engine took too long");
-    m->at = m->n_tails;
+}
+
+static void give_up_the_rest(struct making *m)
+{
+    for (; m->at < m->n_tails; m->at++)
+        if (m->tails[m->at].docker_id)
+            mem_replace(&m->tails[m->at].missing, "there was no time left to read it");
 }
 
 static void write_work(void *user)
@@ -252,6 +257,8 @@ static void on_next(void *user)
         return;
     if (!m->at)
         loop_timer_arm(p->limit, POSTMORTEM_LOGS_MS);
+    else if (!loop_timer_armed(p->limit))
+        give_up_the_rest(m);
     while (m->at < m->n_tails && !m->tails[m->at].docker_id)
         m->at++;
     if (m->at == m->n_tails)

@@ -312,6 +312,7 @@ static void a_cut_event_stream_is_opened_again(void **state)
     assert_string_equal(buf_text(&f->seen),
                         "opened event:a lost:retry lost:retry opened event(3):b "
                         "lost:io opened event:c ");
+    assert_int_equal(docker_get_counts(f->d)->events_lost, 2); /* one was never open */
     finish(f);
 }
 

@@ -93,14 +93,19 @@ static void remove_record(const struct fix *f, const char *id)
 }
 
 /* A piece of standard output as the engine sends it. */
-static void add_frame(struct buf *log, const char *text)
+static void add_bytes(struct buf *log, struct str text)
 {
-    size_t n = strlen(STAMP) + strlen(text);
+    size_t n = strlen(STAMP) + text.n;
     const unsigned char head[8] = { 1, 0, 0, 0, 0, 0, (unsigned char)(n >> 8), (unsigned char)n };
 
     buf_append(log, head, sizeof head);
     buf_puts(log, STAMP);
-    buf_puts(log, text);
+    buf_append(log, text.p, text.n);
+}
+
+static void add_frame(struct buf *log, const char *text)
+{
+    add_bytes(log, str_of(text));
 }
 
 /* The container that failed comes first; 51 lines are asked for, so that a first one that is
@@ -159,12 +164,47 @@ static void what_the_engine_says(void **state)
     buf_fini(&longest);
 }
 
+static void a_program_writes_any_bytes(void **state)
+{
+    static const char *const parts[] = {
+        "\"lines\":[{",
+        "\"text\":\"a\\u0000[secret] \xEF\xBF\xBD and what follows it\"}]}",
+        NULL,
+    };
+    static const char text[] = "a\0" SECRET " \xFF and what follows it\n";
+    struct buf log = BUF_INIT(1 << 20);
+    struct step steps[] = {
+        { .expect = "GET /containers/a/json", .reply = INSPECT },
+        { .expect = "GET /containers/a/logs" },
+        { .expect = "GET /containers/b/json", .reply = INSPECT },
+        { .expect = "GET /containers/b/logs", .reply = LOG_HEAD },
+    };
+    struct fix *f = *state;
+    struct postmortems *p;
+
+    buf_puts(&log, LOG_HEAD);
+    add_bytes(&log, (struct str){ text, sizeof text - 1 });
+    steps[1].reply = log.data;
+    steps[1].n = log.len;
+    begin(f, steps, COUNT_OF(steps));
+    p = create(f);
+    assert_int_equal(make(p, "t3"), ERR_OK);
+    run(f);
+    assert_int_equal(f->e.code, ERR_OK);
+    assert_record(p, "t3", parts);
+    postmortems_destroy(p);
+    finish(f);
+    remove_record(f, "t3");
+    buf_fini(&log);
+}
+
 static void a_hung_engine_is_not_waited_for(void **state)
 {
     static const char *const parts[] = {
         "{\"container\":\"main\",\"missing\":\"the container engine took too long\",\"lines\":[{",
         "\"text\":\"one\"",
         "{\"container\":\"side\",\"missing\":\"there was no time left to read it\",\"lines\":[]}",
+        "{\"container\":\"never\",\"missing\":\"it was never created\",\"lines\":[]}",
         NULL,
     };
     static const char one[] = LOG_HEAD "\1\0\0\0\0\0\0\x23" STAMP "one\n";
@@ -226,6 +266,7 @@ int main(void)
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     static const struct CMUnitTest tests[] = {
         CASE(what_the_engine_says),
+        CASE(a_program_writes_any_bytes),
         CASE(a_hung_engine_is_not_waited_for),
         CASE(destroyed_in_between),
     };

@@ -145,20 +145,38 @@ def e2e_post_mortem_cannot_start(t):
 
 def e2e_post_mortem_none(t):
     """A job that is done and a task that is asked to stop leave none; and the line can be
-    turned off, the record stays."""
-    with t.cluster(env={"BERTH_STOP_DIGEST": "false"}) as c:
+    turned off, the record stays. A file that was changed breaks no answer."""
+    with t.cluster(env={"BERTH_STOP_DIGEST": "false", **LONG}) as c:
         done = c.run_one(c.register([container("a", "exit 0")]))
         asked = c.run_one(c.register([container("a", "trap 'exit 1' TERM; while :; do sleep 1; done")]))
         c.wait_running(asked)
         c.stop(asked)
         c.wait([done, asked], "STOPPED")
+        contains(c.agent.berth("why", "--last", check_code=False).stderr,
+                 "there is no record of a task that failed", "berth why --last")
+        equal(c.agent.berth("why", "--last", short(done), check_code=False).returncode, 2,
+              "berth why --last of a task")
         failed = c.run_one(c.register([container("a", "exit 4")]))
         seen = part(c.wait_stopped(failed), "a")
         equal((seen["exitCode"], seen.get("reason")), (4, None), "what the control plane hears")
         record(c, failed)
         equal(os.listdir(folder(c.agent)), [short(failed) + ".json"], "records")
-        check("post_mortem" not in c.agent.berth("why", "--json", short(done), check_code=False).stdout,
+        check("post_mortem" not in c.agent.berth_json("why", short(done))[0],
               "a job that is done has a record")
+
+        # Whatever somebody does to the file, the answer is one line of JSON.
+        path = os.path.join(folder(c.agent), short(failed) + ".json")
+        with open(path, encoding="utf-8") as stream:
+            found = json.load(stream)
+        for text, want in ((json.dumps(found, indent=1), found), ('{"v":1,\n"', None)):
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            (answer,) = c.agent.berth_json("why", short(failed))
+            equal((answer["task"]["id"], answer.get("post_mortem")), (short(failed), want),
+                  "berth why with another file")
+        c.agent.stop()
+        for box in c.containers():
+            c.docker.remove(box["Id"])
 
 
 def e2e_post_mortem_secret(t):

@@ -1,5 +1,8 @@
 #include "unit/base/fixture.h"
 
+#include <jansson.h>
+#include <string.h>
+
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -359,20 +362,48 @@ static void test_quote(void **state)
     }
 }
 
-/* Whatever the bytes, the result is JSON again, and keeps what was valid. */
+/* Whatever the bytes, the result is JSON again, and what was valid is kept: jansson, which checks
+ * UTF-8 by itself, says what is. */
+static void assert_quoted(const char *text, size_t n)
+{
+    AUTO(buf) struct buf b = BUF_INIT(200);
+    AUTO(json) struct json_t *v = NULL, *want = json_stringn(text, n);
+    struct err e = { 0 };
+    struct str got;
+
+    json_quote(&b, (struct str){ text, n });
+    assert_int_equal(json_parse(b.data, b.len, &v, &e), ERR_OK);
+    got = jcur_as_bytes(&(struct jcur){ .val = v, .err = &e });
+    if (want) {
+        assert_int_equal(got.n, n);
+        assert_memory_equal(got.p, text, n);
+    } else {
+        assert_non_null(memmem(got.p, got.n, "\xEF\xBF\xBD", 3));
+        assert_true(got.p[0] == 'a' && got.p[got.n - 1] == 'z');
+    }
+}
+
 static void test_quote_always_parses(void **state)
 {
-    (void)state;
-    for (int hi = 0; hi < 256; hi++) {
-        for (int lo = 0; lo < 256; lo += 3) {
-            const char text[] = { 'a', (char)hi, (char)lo, 'z' };
-            AUTO(buf) struct buf b = BUF_INIT(100);
-            struct json_t *v = NULL;
+    /* First, last and middle bytes of each length, and their neighbors. */
+    static const unsigned char odd[] = { 0x01, 0x7F, '"',  '\\', 'x',  0x80, 0x8F, 0x90, 0x9F,
+                                         0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xED,
+                                         0xEE, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF };
+    size_t n = sizeof odd;
 
-            json_quote(&b, (struct str){ text, sizeof text });
-            assert_int_equal(json_parse(b.data, b.len, &v, NULL), ERR_OK);
-            json_free(v);
-        }
+    (void)state;
+    for (int hi = 0; hi < 256; hi++)
+        for (int lo = 0; lo < 256; lo++)
+            assert_quoted((const char[]){ 'a', (char)lo, (char)hi, 'z' }, 4);
+    for (size_t i = 0; i < n * n * n * n; i++) {
+        const char text[] = { 'a',
+                              (char)odd[i % n],
+                              (char)odd[i / n % n],
+                              (char)odd[i / n / n % n],
+                              (char)odd[i / n / n / n],
+                              'z' };
+
+        assert_quoted(text, sizeof text);
     }
 }
 

@@ -55,6 +55,26 @@ static void test_all(void **state)
     docker_details_fini(&d);
 }
 
+/* Whole, for a secret that is cut in two cannot be found; and a NUL costs nothing but its rest. */
+static void test_output_of_a_probe(void **state)
+{
+    AUTO(str)
+    char *text = mem_printf("{\"State\":{\"OOMKilled\":true,\"Health\":{\"Log\":[{"
+                            "\"ExitCode\":2,\"Output\":\"%04096d\\u0000more\"}]}},"
+                            "\"Mounts\":[{\"Name\":\"v\"}]}",
+                            7);
+    struct docker_details d;
+
+    (void)state;
+    read_details(text, &d);
+    assert_int_equal(strlen(d.health_output), 4096);
+    assert_int_equal(d.health_exit, 2);
+    assert_true(d.oom_killed);
+    assert_int_equal(d.n_mounts, 1);
+    assert_string_equal(d.mounts[0].name, "v");
+    docker_details_fini(&d);
+}
+
 /* What is odd is left out, and nothing is lost of the rest that matters. */
 static void test_odd(void **state)
 {
@@ -91,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all),
+        cmocka_unit_test(test_output_of_a_probe),
         cmocka_unit_test(test_odd),
         cmocka_unit_test(test_without_a_list_of_networks),
     };
