@@ -190,7 +190,7 @@ def e2e_post_mortem_secret(t):
                                {"Cmd": ["touch", "/tmp/end"]})["Id"]
         c.docker.request("POST", f"/exec/{run}/start", {"Detach": True})
 
-    with t.cluster() as c:
+    with t.cluster(env=LONG) as c:
         role = "arn:aws:iam::123456789012:role/execution"
         c.cloud(parameters=[{"name": "/e2e/canary", "value": CANARY}])
         definition = c.register([container("a", script, secrets=[
@@ -213,6 +213,9 @@ def e2e_post_mortem_secret(t):
         equal(lines(found, "a"), [], "its lines")
         contains(found["logs"][0]["missing"], "withheld", "why")
         check(CANARY not in json.dumps(found), "the secret is in the record")
+        c.agent.stop()
+        for box in c.containers():
+            c.docker.remove(box["Id"])
 
 
 def e2e_post_mortem_after_crash(t):
