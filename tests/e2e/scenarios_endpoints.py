@@ -24,8 +24,24 @@ def cluster(t, **more):
     return t.cluster(env={**HERE, **more})
 
 
-def get(path, port=51679):
+def connect(port):
+    """A connection to a local endpoint. An ended connection of any program may keep the port for
+    a minute; the agent says so and tries again."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+
+    def listens():
+        try:
+            connection.connect()
+            return True
+        except ConnectionRefusedError:
+            return False
+
+    poll(listens, f"a listener on port {port}", timeout=70)
+    return connection
+
+
+def get(path, port=51679):
+    connection = connect(port)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
