@@ -16,6 +16,7 @@ static const struct command {
     { "tasks", cli_tasks, "the tasks of this instance and their containers" },
     { "why", cli_why, "what a task waits for, and where its time went" },
     { "top", cli_top, "what the containers use, as it changes" },
+    { "logs", cli_logs, "what the containers of a task have written; -f to follow" },
     { "events", cli_events, "what happened lately; -f to follow" },
     { "run", cli_run, "run a task definition in the foreground, without a control plane" },
     { "replay", cli_replay, "feed a flight record to the decision core and print its decisions" },

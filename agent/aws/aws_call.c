@@ -30,8 +30,9 @@ struct aws_call {
         char *name, *value;
     } own[OWN_HEADERS];
     size_t n_own;
-    char *body;
-    size_t body_len;
+    char *body; /* NULL: it is lent */
+    struct str sending;
+    bool reached; /* the service may have it */
     int64_t timeout_ms, retry_max_ms;
     size_t max_answer;
     bool anonymous, own_keys;
@@ -59,7 +60,7 @@ void aws_call_cancel(struct aws_call *c)
     mem_wipe(c->session_token);
     free(c->signed_by);
     if (c->body)
-        explicit_bzero(c->body, c->body_len);
+        explicit_bzero(c->body, c->sending.n);
     free(c->body);
     for (size_t i = 0; i < c->n_own; i++) {
         free(c->own[i].name);
@@ -83,9 +84,12 @@ int aws_call_attempts(const struct aws_call *c)
 static void finish(struct aws_call *c, const struct http_response *r, const char *error_code,
                    struct err *e)
 {
-    const struct aws_result result = {
-        .body = r ? r->body : NO_BODY, .error_code = error_code, .r = r, .e = e, .attempts = c->sent
-    };
+    const struct aws_result result = { .body = r ? r->body : NO_BODY,
+                                       .error_code = error_code,
+                                       .r = r,
+                                       .sent = c->reached,
+                                       .e = e,
+                                       .attempts = c->sent };
     aws_done_fn *done = c->done;
     void *user = c->user;
 
@@ -131,7 +135,7 @@ static void on_answer(void *user, const struct http_response *r, const struct er
 /* `keys` is NULL for an anonymous call. */
 static void send_attempt(struct aws_call *c, const struct sigv4_keys *keys)
 {
-    struct str body = { c->body, c->body_len };
+    struct str body = c->sending;
     struct http_header headers[HEADERS];
     struct sigv4_header to_sign[HEADERS];
     char hash[SIGV4_HASH_SIZE];
@@ -171,6 +175,7 @@ static void send_attempt(struct aws_call *c, const struct sigv4_keys *keys)
                                                    .headers = headers,
                                                    .n_headers = n,
                                                    .body = body,
+                                                   .lent = !c->body && body.n,
                                                    .timeout_ms = c->timeout_ms,
                                                    .user_agent = c->user_agent,
                                                    .max_body = c->max_answer },
@@ -257,6 +262,7 @@ static void on_answer(void *user, const struct http_response *r, const struct er
     struct aws_call *c = user;
     struct aws_answer answer = { .err = *e };
 
+    c->reached = r || http_was_sent(c->http_op);
     c->http_op = NULL;
     if (r) {
         aws_answer_read(c->protocol, r->status, http_header(r, "X-Amzn-ErrorType"), r->body,
@@ -273,6 +279,16 @@ static void on_answer(void *user, const struct http_response *r, const struct er
 
 /* ---- the call ---- */
 
+static void copy_headers(struct aws_call *c, const struct aws_call_args *args)
+{
+    for (; c->n_own < args->n_headers && c->n_own < OWN_HEADERS; c->n_own++) {
+        c->own[c->n_own].name = mem_strdup(args->headers[c->n_own].name);
+        c->own[c->n_own].value = mem_strdup(args->headers[c->n_own].value);
+    }
+    if (args->n_headers > OWN_HEADERS)
+        err_set(&c->early, ERR_LIMIT, "%zu headers are too many", args->n_headers);
+}
+
 static void copy_request(struct aws_call *c, const struct aws_call_args *args)
 {
     const struct aws_service *s = args->service;
@@ -288,25 +304,22 @@ static void copy_request(struct aws_call *c, const struct aws_call_args *args)
     if (args->protocol == AWS_REST) {
         c->method = mem_strdup(args->method);
         c->url = mem_printf("%.*s%s", (int)base.n, base.p, args->path);
-        for (; c->n_own < args->n_headers && c->n_own < OWN_HEADERS; c->n_own++) {
-            c->own[c->n_own].name = mem_strdup(args->headers[c->n_own].name);
-            c->own[c->n_own].value = mem_strdup(args->headers[c->n_own].value);
-        }
-        if (args->n_headers > OWN_HEADERS)
-            err_set(&c->early, ERR_LIMIT, "%zu headers are too many", args->n_headers);
     } else {
         c->method = mem_strdup("POST");
         c->url = mem_printf("%.*s/", (int)base.n, base.p);
     }
     if (args->protocol == AWS_JSON)
         c->target = mem_printf("%s.%s", s->target_prefix, args->operation);
-    if (args->body.n <= BODY_MAX) {
+    copy_headers(c, args);
+    c->sending = args->body;
+    if (args->body.n > BODY_MAX) {
+        err_set(&c->early, ERR_LIMIT, "a request of %zu bytes is too long", args->body.n);
+        c->sending = NO_BODY;
+    } else if (!args->lent) {
         c->body = mem_alloc(args->body.n + 1);
         if (args->body.n > 0)
             memcpy(c->body, args->body.p, args->body.n);
-        c->body_len = args->body.n;
-    } else {
-        err_set(&c->early, ERR_LIMIT, "a request of %zu bytes is too long", args->body.n);
+        c->sending.p = c->body;
     }
 }
 

@@ -35,6 +35,8 @@ struct aws_result {
     struct str body;
     const char *error_code;
     const struct http_response *r; /* for headers: http_header */
+    /* It reached the service, so that it may have been carried out, answered or not. */
+    bool sent;
     const struct err *e;
     int attempts; /* how often it was sent */
 };
@@ -53,9 +55,10 @@ struct aws_call_args {
     const char *operation;             /* JSON, QUERY: its name; REST: for messages only */
     const char *method;                /* REST: "GET", "HEAD"; else NULL */
     const char *path;                  /* REST: with the query, escaped; "/bucket/key" */
-    const struct http_header *headers; /* REST: further ones to send and sign ("range") */
+    const struct http_header *headers; /* REST, JSON: further ones to send and sign ("range") */
     size_t n_headers;                  /* at most 4 */
-    struct str body;                   /* copied */
+    struct str body;                   /* copied, unless it is lent */
+    bool lent;                         /* the body stays as it is until the end or the cancel */
     int64_t timeout_ms;                /* of each attempt; 0: 42 s, the reference's */
     size_t max_answer;                 /* 0: 1 MiB */
     int attempts;                      /* 0: one */

@@ -533,7 +533,8 @@ static void quote_escaped(struct buf *b, unsigned char c)
 void json_quote(struct buf *b, struct str s)
 {
     const unsigned char *u = (const unsigned char *)s.p;
-    size_t i = 0, clean = 0, len;
+    size_t i = 0, clean = 0;
+    int len;
 
     buf_putc(b, '"');
     for (;;) {
@@ -541,13 +542,13 @@ void json_quote(struct buf *b, struct str s)
             i++;
         if (i == s.n)
             break;
-        len = str_utf8_char((struct str){ s.p + i, s.n - i });
+        len = str_utf8_len(s.p + i, s.n - i);
         if (len > 1) {
-            i += len;
+            i += (size_t)len;
             continue;
         }
         buf_append(b, u + clean, i - clean);
-        if (len)
+        if (len > 0)
             quote_escaped(b, u[i]);
         else
             buf_puts(b, "\xEF\xBF\xBD");

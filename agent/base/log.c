@@ -23,6 +23,11 @@ static struct target to_stderr = { LOG_INFO, 0 }, to_file = { LOG_INFO, 0 };
 static struct log_out standard_error = { .fd = STDERR_FILENO };
 static struct log_file *file; /* NULL: none */
 static bool as_json;
+static struct {
+    log_tap_fn *fn; /* NULL: none */
+    void *user;
+    bool busy;
+} tap;
 
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn",
@@ -42,6 +47,12 @@ void log_set_file_level(enum log_level level)
 void log_set_json(bool json)
 {
     as_json = json;
+}
+
+void log_set_tap(log_tap_fn *fn, void *user)
+{
+    tap.fn = fn;
+    tap.user = user;
 }
 
 enum err_code log_parse_level(const char *text, enum log_level *out, struct err *e)
@@ -152,6 +163,15 @@ static void write_line(struct target *t, int64_t wall_ms, const struct buf *line
         t->lost++;
 }
 
+static void give_to_tap(int64_t wall_ms, const struct buf *line)
+{
+    if (!tap.fn || tap.busy)
+        return;
+    tap.busy = true;
+    tap.fn(tap.user, wall_ms, (struct str){ line->data, line->len - 1 });
+    tap.busy = false;
+}
+
 static bool wanted(const struct target *t, enum log_level level)
 {
     return t->level != LOG_OFF && level >= t->level;
@@ -173,4 +193,6 @@ void log_emit(enum log_level level, const char *module, const char *event, ...)
         write_line(&to_stderr, now, &b);
     if (in_file)
         write_line(&to_file, now, &b);
+    if (on_stderr)
+        give_to_tap(now, &b);
 }

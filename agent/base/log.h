@@ -18,6 +18,7 @@
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/str.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_CRIT, LOG_OFF };
 
@@ -64,6 +65,11 @@ void log_set_json(bool json);                  /* default logfmt */
 
 /* "debug" "info" "warn" "error" "crit" "none", in capitals or not; ERR_INVALID otherwise. */
 MUST_CHECK enum err_code log_parse_level(const char *text, enum log_level *out, struct err *e);
+
+/* Each line that goes to standard error goes to `fn` too, without its newline, borrowed for the
+ * call; one at a time, NULL for none. What `fn` itself logs is not given to it. */
+typedef void log_tap_fn(void *user, int64_t wall_ms, struct str line);
+void log_set_tap(log_tap_fn *fn, void *user);
 
 enum log_roll {
     LOG_ROLL_NONE,

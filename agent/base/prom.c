@@ -36,22 +36,26 @@ static void put_escaped(struct buf *out, const char *text, bool quoted)
 
     while (rest.n > 0) {
         size_t n = 0;
+        bool valid = true;
 
         while (n < rest.n && is_plain(rest.p[n]))
             n++;
-        if (n == 0)
-            n = str_utf8_char(rest);
+        if (n == 0) {
+            int len = str_utf8_len(rest.p, rest.n);
+
+            valid = len > 0;
+            n = valid ? (size_t)len : 1;
+        }
         if (rest.p[0] == '\\')
             buf_puts(out, "\\\\");
         else if (rest.p[0] == '\n')
             buf_puts(out, "\\n");
         else if (rest.p[0] == '"' && quoted)
             buf_puts(out, "\\\"");
-        else if (n == 0)
+        else if (!valid)
             buf_puts(out, REPLACEMENT);
         else
             buf_append(out, rest.p, n);
-        n += n == 0;
         rest.p += n;
         rest.n -= n;
     }

@@ -39,31 +39,6 @@ size_t str_utf8_prefix(const char *s, size_t n, size_t max)
     return end;
 }
 
-size_t str_utf8_char(struct str s)
-{
-    const unsigned char *u = (const unsigned char *)s.p;
-    size_t n = s.n;
-    uint32_t c;
-
-    if (n == 0)
-        return 0;
-    c = u[0];
-    if (c < 0x80)
-        return 1;
-    if (c >= 0xC2 && c < 0xE0 && n >= 2 && (u[1] & 0xC0) == 0x80)
-        return 2;
-    if (c >= 0xE0 && c < 0xF0 && n >= 3 && (u[1] & 0xC0) == 0x80 && (u[2] & 0xC0) == 0x80) {
-        c = (c & 15) << 12 | (u[1] & 63u) << 6 | (u[2] & 63u);
-        return c >= 0x800 && (c < 0xD800 || c > 0xDFFF) ? 3 : 0;
-    }
-    if (c >= 0xF0 && c < 0xF5 && n >= 4 && (u[1] & 0xC0) == 0x80 && (u[2] & 0xC0) == 0x80 &&
-        (u[3] & 0xC0) == 0x80) {
-        c = (c & 7) << 18 | (u[1] & 63u) << 12 | (u[2] & 63u) << 6 | (u[3] & 63u);
-        return c >= 0x10000 && c <= 0x10FFFF ? 4 : 0;
-    }
-    return 0;
-}
-
 const char *str_after_last(const char *s, char sep)
 {
     const char *p = strrchr(s, sep);
@@ -105,4 +80,67 @@ void str_hex(const void *data, size_t n, char *out)
         out[2 * i + 1] = digits[u[i] & 15];
     }
     out[2 * n] = '\0';
+}
+
+int str_utf8_len(const char *s, size_t n)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    unsigned char c = u[0], low = 0x80, high = 0xBF;
+    size_t need;
+
+    if (c < 0x80)
+        return 1;
+    if (c < 0xC2 || c > 0xF4)
+        return STR_UTF8_INVALID;
+    need = c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+    /* Overlong forms, surrogates and what lies past U+10FFFF. */
+    if (c == 0xE0)
+        low = 0xA0;
+    else if (c == 0xED)
+        high = 0x9F;
+    else if (c == 0xF0)
+        low = 0x90;
+    else if (c == 0xF4)
+        high = 0x8F;
+    for (size_t i = 1; i < need; i++) {
+        if (i == n)
+            return STR_UTF8_CUT;
+        if (u[i] < low || u[i] > high)
+            return STR_UTF8_INVALID;
+        low = 0x80;
+        high = 0xBF;
+    }
+    return (int)need;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+size_t str_distance(struct str a, struct str b)
+{
+    size_t rows[3][STR_DISTANCE_MAX + 1];
+
+    if (a.n > STR_DISTANCE_MAX || b.n > STR_DISTANCE_MAX)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b.n; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; i <= a.n; i++) {
+        size_t *row = rows[i % 3], *above = rows[(i - 1) % 3], *before = rows[(i + 1) % 3];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b.n; j++) {
+            char x = lower(a.p[i - 1]), y = lower(b.p[j - 1]);
+            size_t best = above[j - 1] + (x != y);
+
+            best = above[j] + 1 < best ? above[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            if (i > 1 && j > 1 && x == lower(b.p[j - 2]) && lower(a.p[i - 2]) == y &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
+            row[j] = best;
+        }
+    }
+    return rows[a.n % 3][b.n];
 }

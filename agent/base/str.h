@@ -40,9 +40,15 @@ bool str_ends(const char *s, const char *suffix);
 /* The longest prefix of at most `max` bytes that does not split a UTF-8
  * character; invalid bytes count as one character each. */
 size_t str_utf8_prefix(const char *s, size_t n, size_t max);
+/* Length of the character at `s`, n > 0; STR_UTF8_INVALID when there is none; STR_UTF8_CUT when the
+ * text ends before it does. */
+enum { STR_UTF8_INVALID = 0, STR_UTF8_CUT = -1 };
+int str_utf8_len(const char *s, size_t n);
 
-/* The length of the UTF-8 character at the front; 0: there is none, or it is not one. */
-size_t str_utf8_char(struct str s);
+/* How many letters must be added, left out, replaced or exchanged with their neighbor to make `b`
+ * of `a`; upper and lower case are one. SIZE_MAX: one is longer than STR_DISTANCE_MAX. */
+#define STR_DISTANCE_MAX 64
+size_t str_distance(struct str a, struct str b);
 
 /* The text after the last `sep`, or the whole string. Borrowed. */
 const char *str_after_last(const char *s, char sep);

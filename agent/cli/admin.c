@@ -225,6 +225,30 @@ static void write_why(struct agent *a, const char *task, struct buf *b)
     buf_putc(b, '\n');
 }
 
+/* Which containers a task has, and where the engine is that has their logs. */
+static void write_logs(struct agent *a, const char *task, struct buf *b)
+{
+    const struct core *core = engine_core(a->engine);
+    const char *arn = task ? core_find_arn(core, task) : NULL;
+    struct jw w;
+
+    if (!arn) {
+        AUTO(str)
+        char *say = mem_printf("no task, or more than one, is called '%.200s'; \"berth tasks\" "
+                               "lists them. The logs of a task that was removed are gone from here",
+                               task ? task : "");
+        write_error(b, say);
+        return;
+    }
+    jw_init(&w, b);
+    jw_object(&w);
+    jw_key(&w, "task");
+    core_write_task(core, arn, &w);
+    jw_kstr(&w, "docker", a->config->docker_endpoint);
+    jw_end(&w);
+    buf_putc(b, '\n');
+}
+
 static void add_event(void *user, const char *json_line)
 {
     struct buf *b = user;
@@ -250,6 +274,8 @@ static void answer(struct admin *ad, struct answer *an, const struct jcur *rq)
         top_write(a, &an->out);
     } else if (streq(command, "why")) {
         write_why(a, task, &an->out);
+    } else if (streq(command, "logs")) {
+        write_logs(a, task, &an->out);
     } else if (streq(command, "events")) {
         engine_each_event(a->engine, add_event, &an->out);
         an->follow = jcur_bool_or(rq, "follow", false);

@@ -25,6 +25,7 @@
 struct admin;
 struct casebook;
 struct kept;
+struct own_log;
 struct service_manager;
 
 struct cursor { /* what the store holds, or will, of one container's log */
@@ -82,7 +83,10 @@ struct agent {
     struct credentials *credentials;
     struct roles *roles;
     struct secrets *secrets;
+    struct log_secrets *log_secrets;
     struct logs *logs;
+    struct own_log *own_log; /* NULL: it is not shipped */
+    bool own_log_told;       /* that it cannot be */
     struct control *control;
     struct metrics *metrics; /* NULL: turned off */
     struct docker_op *ping;  /* for telemetry */
@@ -150,6 +154,12 @@ MUST_CHECK enum err_code wiring_start(struct agent *a, struct err *e);
 void wiring_stop(struct agent *a);
 MUST_CHECK enum err_code wiring_load_cursors(struct agent *a, struct err *e);
 struct control_args wiring_control_args(struct agent *a); /* borrows from the agent */
+
+/* ---- agent_own_log.c: the agent's own log, where ECS_LOG_DRIVER says so ---- */
+
+void own_log_watch(struct agent *a); /* the settings are there: keeps what is logged from now on */
+void own_log_begin(struct agent *a); /* the shipper is there: gives it that, and what comes */
+void own_log_end(struct agent *a);   /* before the shipper goes */
 
 /* ---- agent_platform.c: what the machine and its container engine offer ---- */
 

@@ -215,26 +215,34 @@ static void write_logs(const struct agent *a, struct prom *p)
 {
     struct logs_totals t;
 
-    logs_get_totals(a->logs, &t);
+    logs_totals(a->logs, &t);
     prom_gauge(p, "berth_log_streams", "Containers whose logs are shipped.", (double)t.streams);
     prom_gauge(p, "berth_log_streams_paused", "Of these, how many wait because the sink is behind.",
                (double)t.paused);
     prom_counter(p, "berth_log_events_sent_total", "Log events that the sink confirmed.",
-                 t.sent_events);
-    prom_counter(p, "berth_log_sent_bytes_total", "Their size.", t.sent_bytes);
+                 (uint64_t)t.sent_events);
+    prom_counter(p, "berth_log_sent_bytes_total", "Their size.", (uint64_t)t.sent_bytes);
     prom_gauge(p, "berth_log_events_waiting", "Log events read and not confirmed.",
                (double)t.waiting_events);
     prom_gauge(p, "berth_log_waiting_bytes", "Their size.", (double)t.waiting_bytes);
-    prom_counter(p, "berth_log_puts_total", "Batches that the sink confirmed.", t.puts);
+    prom_counter(p, "berth_log_puts_total", "Batches that were sent.", (uint64_t)t.puts);
     prom_counter(p, "berth_log_puts_failed_total", "Batches that failed, and are tried again.",
-                 t.puts_failed);
+                 (uint64_t)t.puts_failed);
     prom_family(p, "berth_log_events_dropped_total", PROM_COUNTER,
                 "Log events that are lost, by cause.");
-    labeled(p, "cause", "too_new", t.dropped_too_new);
-    labeled(p, "cause", "too_old", t.dropped_too_old);
-    labeled(p, "cause", "expired", t.dropped_expired);
-    labeled(p, "cause", "refused", t.dropped_refused);
-    labeled(p, "cause", "abandoned", t.dropped_abandoned);
+    for (int i = 0; i < LOGS_DROP__COUNT; i++)
+        labeled(p, "cause", logs_drop_name((enum logs_drop)i), (uint64_t)t.dropped[i]);
+    prom_counter(p, "berth_log_gaps_total", "Losses of a size that nobody knows.",
+                 (uint64_t)t.gaps);
+    prom_counter(p, "berth_log_events_repeated_total",
+                 "Log events that the sink had already, and which were not sent again.",
+                 (uint64_t)t.repeated);
+    prom_gauge(p, "berth_log_backlog_bytes", "Bytes in the files of the logs, not read yet.",
+               (double)t.backlog_bytes);
+    prom_gauge(p, "berth_log_lag_seconds", "Age of the oldest event that is not confirmed.",
+               (double)t.oldest_ms / 1000);
+    prom_gauge(p, "berth_log_containers_held",
+               "Containers that are frozen until the sink has caught up.", (double)t.held);
 }
 
 /* ---- who talks to the agent ---- */

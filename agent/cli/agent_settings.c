@@ -88,6 +88,7 @@ static int take(struct agent *a, struct config *c, struct config_problems *probl
     apply_options(&a->options, c);
     if (set_up_log(a, &e))
         log_warn("logging is not as configured", kv_err(&e));
+    own_log_watch(a);
     if (last || fatal)
         report(problems);
     config_problems_fini(problems);
@@ -228,6 +229,7 @@ void settings_started(struct agent *a)
 
 void settings_fini(struct agent *a)
 {
+    own_log_end(a);
     config_destroy(a->config);
     config_files_destroy(a->files);
     mem_wipe(a->user_data);

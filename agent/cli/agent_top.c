@@ -54,7 +54,7 @@ static void write_container(struct telling *te, const struct task *t, size_t i)
     const struct metrics_sample *s = NULL;
     struct core_seen_container k;
     struct jw *w = te->w;
-    size_t waiting;
+    struct logs_totals log;
 
     if (!core_see_container(te->core, t->arn, i, &k) || k.known == CTR_STOPPED)
         return;
@@ -76,8 +76,10 @@ static void write_container(struct telling *te, const struct task *t, size_t i)
     jw_kint(w, "restarts", k.restarts);
     if (s)
         write_usage(w, s);
-    if (k.docker_id && logs_waiting(a->logs, k.docker_id, &waiting))
-        jw_kint(w, "log_waiting_bytes", (int64_t)waiting);
+    if (k.docker_id && logs_totals_of(a->logs, k.docker_id, &log)) {
+        jw_kint(w, "log_waiting_bytes", log.waiting_bytes + log.backlog_bytes);
+        jw_kbool(w, "held", log.held);
+    }
     jw_end(w);
 }
 
@@ -108,6 +110,8 @@ void top_write(struct agent *a, struct buf *b)
     control_write_status(a->control, &w);
     jw_key(&w, "core");
     core_write_status(core, &w);
+    jw_key(&w, "logs");
+    logs_write_status(a->logs, &w);
     jw_key(&w, "containers");
     jw_array(&w);
     core_each_task(core, write_task, &(struct telling){ a, core, &w, 0 });

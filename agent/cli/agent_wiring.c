@@ -1,7 +1,10 @@
+#include <string.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/agent.h"
 #include "cli/agent_endpoints.h"
+#include "cli/agent_log_secrets.h"
 #include "cli/agent_metadata_file.h"
 #include "cli/agent_postmortem.h"
 #include "cli/agent_telemetry.h"
@@ -116,11 +119,24 @@ static void do_report(void *user, uint64_t id, struct str body)
     control_report(a->control, id, body);
 }
 
-static void do_follow(void *user, const struct task *t, size_t container, const char *docker_id)
+static void do_follow(void *user, const struct task *t, size_t container, const char *docker_id,
+                      const struct task_kv *secrets, size_t n_secrets)
 {
     struct agent *a = user;
 
-    logs_follow(a->logs, t, container, docker_id);
+    log_secrets_follow(a->log_secrets, t, container, docker_id, secrets, n_secrets);
+}
+
+static enum err_code do_log_check(void *user, const struct task *t, size_t container,
+                                  const struct task_kv *secrets, size_t n_secrets, struct err *e)
+{
+    const struct agent *a = user;
+
+    const struct logs_container c = {
+        .task = t, .container = container, .secrets = secrets, .n_secrets = n_secrets
+    };
+
+    return logs_check(a->logs, &c, e);
 }
 
 struct drain {
@@ -141,6 +157,13 @@ static void on_drained(void *user, bool complete)
     engine_drained(a->engine, id);
 }
 
+static void drain_logs(void *user, const char *docker_id, int64_t timeout_ms)
+{
+    struct drain *d = user;
+
+    logs_drain(d->agent->logs, docker_id, timeout_ms, on_drained, d);
+}
+
 static void do_drain(void *user, uint64_t id, const char *docker_id, int64_t timeout_ms)
 {
     struct agent *a = user;
@@ -152,7 +175,8 @@ static void do_drain(void *user, uint64_t id, const char *docker_id, int64_t tim
     d->agent = a;
     d->id = id;
     list_push_back(&a->draining, &d->node);
-    logs_drain(a->logs, docker_id, timeout_ms, on_drained, d);
+    if (!log_secrets_drain(a->log_secrets, docker_id, timeout_ms, drain_logs, d))
+        drain_logs(d, docker_id, timeout_ms);
 }
 
 static void do_fetch(void *user, uint64_t id, enum core_op op, const struct task *t)
@@ -182,8 +206,11 @@ static void on_fetched(void *user, uint64_t id, const struct secrets_value *valu
         [SECRETS_NO_HEADER] = ENGINE_VALUE_NO_AUTH,
     };
     struct agent *a = user;
-    struct engine_value *to = mem_array(n, sizeof *to);
+    struct engine_value *to;
 
+    if (log_secrets_fetched(a->log_secrets, id, values, n, e))
+        return;
+    to = mem_array(n, sizeof *to);
     for (size_t i = 0; i < n; i++) {
         to[i].container = values[i].container;
         to[i].kind = kinds[values[i].kind];
@@ -293,6 +320,14 @@ static char *load_cursor(void *user, const char *container_id)
     return c ? mem_strdup(c->value) : NULL;
 }
 
+static void do_hold(void *user, const char *container_id, bool held)
+{
+    struct agent *a = user;
+
+    if (a->engine)
+        engine_hold(a->engine, container_id, held);
+}
+
 /* ---- building ---- */
 
 /* What the control plane may place tasks in. The core counts local tasks as tasks, the
@@ -387,6 +422,7 @@ static void start_secrets(struct agent *a)
     };
 
     a->secrets = secrets_create(&args);
+    a->log_secrets = log_secrets_create(a);
 }
 
 static void start_logs(struct agent *a)
@@ -398,9 +434,13 @@ static void start_logs(struct agent *a)
         .roles = a->roles,
         .docker = a->docker,
         .seed = rng_next(&a->rng),
+        .file_dir = a->config->log_sink ? a->config->log_sink + strlen("file:") : NULL,
+        .ask_back = a->config->log_ask_back,
+        .spool_bytes = a->config->log_spool_mb << 20,
         .save_cursor = save_cursor,
         .drop_cursor = drop_cursor,
         .load_cursor = load_cursor,
+        .hold = do_hold,
         .user = a,
     };
 
@@ -414,6 +454,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
         .stop_verify = do_stop_verify,
         .report = do_report,
         .follow = do_follow,
+        .log_check = do_log_check,
         .drain = do_drain,
         .seen = do_seen,
         .changed = do_changed,
@@ -445,6 +486,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
      * the engine is there. */
     start_control(a);
     start_logs(a);
+    own_log_begin(a);
     start_secrets(a);
     start_metrics(a);
     a->casebook = casebook_create(a);
@@ -467,6 +509,7 @@ void wiring_stop(struct agent *a)
     telemetry_end(a);
     control_destroy(a->control);
     a->control = NULL;
+    own_log_end(a);
     logs_destroy(a->logs);
     a->logs = NULL;
     LIST_FOREACH (it, following, &a->draining) {
@@ -481,6 +524,8 @@ void wiring_stop(struct agent *a)
     a->engine = NULL;
     metrics_destroy(a->metrics);
     a->metrics = NULL;
+    log_secrets_destroy(a->log_secrets);
+    a->log_secrets = NULL;
     secrets_destroy(a->secrets);
     a->secrets = NULL;
 }

@@ -20,6 +20,7 @@ int cli_agent(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_tasks(int argc, char **argv);
 int cli_why(int argc, char **argv);
+int cli_logs(int argc, char **argv);
 int cli_events(int argc, char **argv);
 int cli_top(int argc, char **argv);
 int cli_run(int argc, char **argv);
@@ -56,7 +57,8 @@ const char *cli_nearest(const char *text, const char *const *candidates, size_t 
 struct cli_client {
     const char *socket; /* --socket, BERTH_SOCKET or the default */
     bool json;          /* print lines as they come */
-    bool quiet;         /* say nothing of what goes wrong: it is tried again */
+    bool quiet;         /* say nothing of what goes wrong */
+    bool refused;       /* the last answer was an error: the agent's, not of asking it */
     /* Which answer lines count, printed or given; NULL: all. With the user of cli_ask. */
     bool (*wanted)(void *user, const struct jcur *answer);
     bool *listed; /* set once a list has come to its end; NULL is fine */
@@ -70,7 +72,7 @@ typedef void cli_answer_fn(void *user, const struct jcur *answer);
 
 /* Sends {"command": command, "task": task, "follow": follow} and gives each line to
  * `fn`, or prints it when c->json. Prints what goes wrong. Returns the exit code. */
-int cli_ask(const struct cli_client *c, const char *command, const char *task, bool follow,
+int cli_ask(struct cli_client *c, const char *command, const char *task, bool follow,
             cli_answer_fn *fn, void *user);
 
 #define CLI_AGE_SIZE 24

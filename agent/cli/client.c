@@ -22,7 +22,8 @@ struct asking {
     cli_answer_fn *fn;
     void *user;
     int code;
-    bool ended; /* a list has come to its end */
+    bool ended;   /* a list has come to its end */
+    bool refused; /* the answer is an error */
 };
 
 static void on_line(void *user, struct str text)
@@ -42,6 +43,7 @@ static void on_line(void *user, struct str text)
     c = jcur_root(doc, &e);
     error = jcur_type(&c) == JSON_OBJ ? jcur_str_or(&c, "error", NULL) : NULL;
     if (error) {
+        a->refused = true;
         if (!a->client->quiet) {
             fputs("berth: ", stderr);
             cli_put(stderr, error);
@@ -77,10 +79,10 @@ static int explain(const char *socket, const struct err *e)
     return CLI_ERROR;
 }
 
-int cli_ask(const struct cli_client *c, const char *command, const char *task, bool follow,
+int cli_ask(struct cli_client *c, const char *command, const char *task, bool follow,
             cli_answer_fn *fn, void *user)
 {
-    struct asking a = { c, fn, user, CLI_OK, false };
+    struct asking a = { c, fn, user, CLI_OK, false, false };
     bool list = streq(command, "tasks") || (streq(command, "events") && !follow);
     struct buf request = BUF_INIT(64 * 1024);
     struct err e = { 0 };
@@ -103,6 +105,7 @@ int cli_ask(const struct cli_client *c, const char *command, const char *task, b
         a.code = CLI_ERROR;
     }
     buf_fini(&request);
+    c->refused = a.refused;
     return a.code;
 }
 
@@ -138,15 +141,15 @@ const char *cli_short_id(const char *arn_or_id, char out[9])
 void cli_put_bytes(FILE *to, struct str text)
 {
     while (text.n) {
-        size_t n = str_utf8_char(text);
+        int len = str_utf8_len(text.p, text.n);
         unsigned char c = (unsigned char)text.p[0];
+        size_t n = len > 0 ? (size_t)len : 1;
 
         /* U+0080 to U+009F are control characters too: U+009B begins what ESC [ does. */
-        if (!n || c < 0x20 || c == 0x7F || (c == 0xC2 && (unsigned char)text.p[1] < 0xA0))
+        if (len <= 0 || c < 0x20 || c == 0x7F || (c == 0xC2 && (unsigned char)text.p[1] < 0xA0))
             fputc('?', to);
         else
             fwrite(text.p, 1, n, to);
-        n += !n;
         text.p += n;
         text.n -= n;
     }

@@ -2,8 +2,7 @@
 
 #include "cli/cli.h"
 
-#define NEAR_MAX  2
-#define NAME_MAX_ 32
+#define NEAR_MAX 2
 
 static const struct cli_option *find(const struct cli_option *options, size_t n, struct str name)
 {
@@ -60,40 +59,13 @@ int cli_options(const struct cli_option *options, size_t n, const char *help, in
     return -1;
 }
 
-/* Edit distance of two short words, transpositions counting as one. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t n = strlen(a), m = strlen(b);
-    size_t d[NAME_MAX_ + 1][NAME_MAX_ + 1];
-
-    if (n > NAME_MAX_ || m > NAME_MAX_)
-        return NAME_MAX_;
-    for (size_t i = 0; i <= n; i++)
-        d[i][0] = i;
-    for (size_t k = 0; k <= m; k++)
-        d[0][k] = k;
-    for (size_t i = 1; i <= n; i++) {
-        for (size_t k = 1; k <= m; k++) {
-            size_t best = d[i - 1][k - 1] + (a[i - 1] != b[k - 1]);
-
-            best = d[i - 1][k] + 1 < best ? d[i - 1][k] + 1 : best;
-            best = d[i][k - 1] + 1 < best ? d[i][k - 1] + 1 : best;
-            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] &&
-                d[i - 2][k - 2] + 1 < best)
-                best = d[i - 2][k - 2] + 1;
-            d[i][k] = best;
-        }
-    }
-    return d[n][m];
-}
-
 const char *cli_nearest(const char *text, const char *const *candidates, size_t n)
 {
     const char *near = NULL;
     size_t best = NEAR_MAX + 1;
 
     for (size_t i = 0; i < n; i++) {
-        size_t far = distance(text, candidates[i]);
+        size_t far = str_distance(str_of(text), str_of(candidates[i]));
 
         if (strlen(text) >= 3 && str_starts(candidates[i], text))
             far = 0;

@@ -156,11 +156,14 @@ static void on_event(void *user, const char *json_line)
 
 /* ---- the engine's neighbors ---- */
 
-static void do_follow(void *user, const struct task *t, size_t container, const char *docker_id)
+static void do_follow(void *user, const struct task *t, size_t container, const char *docker_id,
+                      const struct task_kv *secrets, size_t n_secrets)
 {
     struct run *r = user;
 
     (void)t;
+    (void)secrets;
+    (void)n_secrets;
     run_logs_follow(r->logs, container, docker_id);
 }
 

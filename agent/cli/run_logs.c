@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "cli/log_lines.h"
+#include "logs/json_file.h"
 #include "logs/source.h"
 
-#define LINE_MAX_BYTES (64 * 1024) /* a longer one comes in pieces */
-#define AGAIN_MS       500
+#define AGAIN_MS 500
 
 struct followed { /* the log of one container */
     struct list node;
@@ -18,8 +18,8 @@ struct followed { /* the log of one container */
     char *docker_id;
     size_t container;
     struct source *source;
-    struct buf parts[2]; /* lines whose end has not come: stdout, stderr */
-    uint64_t drain_id;   /* 0: not asked for */
+    struct log_lines lines;
+    uint64_t drain_id; /* 0: not asked for */
     struct loop_timer *limit;
     struct loop_timer *again; /* when it has ended and may be started again */
     bool told;                /* that its log cannot be read */
@@ -28,72 +28,50 @@ struct followed { /* the log of one container */
 struct run_logs {
     struct loop *loop;
     struct docker *docker;
+    struct file_watches *watches;
     const struct task *task;
     run_drained_fn *drained;
     run_broken_fn *broken;
     void *user;
     struct list all;
-    int name_width;
-    bool colored[2]; /* standard output, standard error */
+    struct log_printer printer;
 };
 
 /* ---- printing ---- */
 
-static bool wants_color(int fd)
+static void on_line(void *user, int stream, int64_t when_ns, struct str line)
 {
-    return isatty(fd) && str_empty(getenv("NO_COLOR"));
-}
-
-static void print_line(struct followed *f, int stream, struct str line)
-{
-    static const int colors[] = { 36, 33, 32, 35, 34, 31 };
+    struct followed *f = user;
     struct run_logs *l = f->logs;
-    FILE *to = stream == 2 ? stderr : stdout;
-    const char *name = l->task->containers[f->container].name;
 
-    if (line.n && line.p[line.n - 1] == '\r')
-        line.n--;
-    if (l->colored[stream == 2])
-        fprintf(to, "\033[%dm%-*s |\033[0m ", colors[f->container % COUNT_OF(colors)],
-                l->name_width, name);
-    else
-        fprintf(to, "%-*s | ", l->name_width, name);
-    fwrite(line.p, 1, line.n, to);
-    putc('\n', to);
-    if (fflush(to) && to == stdout)
+    if (!log_print(&l->printer, l->task->containers[f->container].name, f->container, stream,
+                   when_ns, line))
         l->broken(l->user);
 }
 
-static void end_line(struct followed *f, int stream)
-{
-    struct buf *part = &f->parts[stream == 2];
-
-    print_line(f, stream, buf_str(part));
-    buf_reset(part);
-}
-
-static void on_frame(void *user, int stream, int64_t when_ns, struct str text,
-                     const struct mark *mark)
+static void on_message(void *user, const struct source_message *m)
 {
     struct followed *f = user;
-    struct buf *part = &f->parts[stream == 2];
+    AUTO(buf) struct buf plain = BUF_INIT(JSON_LINE_MAX + 1);
 
-    (void)when_ns;
-    (void)mark;
-    while (text.n) {
-        const char *newline = memchr(text.p, '\n', text.n);
-        size_t n = newline ? (size_t)(newline - text.p) : text.n;
-        size_t room = LINE_MAX_BYTES - part->len;
-        bool whole = newline && n <= room;
-
-        if (n > room)
-            n = room;
-        buf_append(part, text.p, n);
-        text.p += n + whole;
-        text.n -= n + whole;
-        if (whole || part->len == LINE_MAX_BYTES)
-            end_line(f, stream);
+    if (!m->escaped) {
+        log_lines_add(&f->lines, m->stream, m->when_ns, m->text);
+        return;
     }
+    json_file_unescape(m->text, &plain);
+    buf_putc(&plain, '\n');
+    log_lines_add(&f->lines, m->stream, m->when_ns, buf_str(&plain));
+}
+
+static void on_gap(void *user, const struct source_gap *g)
+{
+    struct followed *f = user;
+    const char *name = f->logs->task->containers[f->container].name;
+
+    if (g->lines < 0)
+        fprintf(stderr, "berth run: a part of the log of %s is gone unread\n", name);
+    else
+        fprintf(stderr, "berth run: %lld lines of %s are gone unread\n", (long long)g->lines, name);
 }
 
 /* ---- the end of a log ---- */
@@ -104,17 +82,9 @@ static void drop(struct followed *f)
     source_destroy(f->source);
     loop_timer_destroy(f->limit);
     loop_timer_destroy(f->again);
-    buf_fini(&f->parts[0]);
-    buf_fini(&f->parts[1]);
+    log_lines_fini(&f->lines);
     free(f->docker_id);
     free(f);
-}
-
-static void end_lines(struct followed *f)
-{
-    for (int stream = 1; stream <= 2; stream++)
-        if (f->parts[stream == 2].len)
-            end_line(f, stream);
 }
 
 static void finish(struct followed *f)
@@ -122,7 +92,7 @@ static void finish(struct followed *f)
     struct run_logs *l = f->logs;
     uint64_t id = f->drain_id;
 
-    end_lines(f);
+    log_lines_end(&f->lines);
     drop(f);
     l->drained(l->user, id);
 }
@@ -132,7 +102,7 @@ static void on_ended(void *user, const struct err *e)
     struct followed *f = user;
 
     (void)e;
-    end_lines(f);
+    log_lines_end(&f->lines);
     if (f->drain_id)
         finish(f);
     else if (f->logs->task->containers[f->container].restart.enabled)
@@ -174,8 +144,16 @@ static struct followed *find(struct run_logs *l, const char *docker_id)
 
 void run_logs_follow(struct run_logs *l, size_t container, const char *docker_id)
 {
-    static const struct source_events events = { on_frame, on_ended, on_trouble };
+    static const struct source_events events = {
+        .message = on_message, .gap = on_gap, .ended = on_ended, .trouble = on_trouble
+    };
     const struct cursor from_start = { 0 };
+    const struct source_args args = { .loop = l->loop,
+                                      .docker = l->docker,
+                                      .watches = l->watches,
+                                      .id = docker_id,
+                                      .from = &from_start,
+                                      .seed = 1 };
     struct followed *f = find(l, docker_id);
 
     if (!f) {
@@ -183,11 +161,10 @@ void run_logs_follow(struct run_logs *l, size_t container, const char *docker_id
         f->logs = l;
         f->docker_id = mem_strdup(docker_id);
         f->container = container;
-        buf_init(&f->parts[0], LINE_MAX_BYTES);
-        buf_init(&f->parts[1], LINE_MAX_BYTES);
+        log_lines_init(&f->lines, on_line, f);
         f->limit = loop_timer_create(l->loop, on_limit, f);
         f->again = loop_timer_create(l->loop, on_again, f);
-        f->source = source_api_create(l->loop, l->docker, docker_id, &from_start, 1, &events, f);
+        f->source = source_create(&args, &events, f);
         list_push_back(&l->all, &f->node);
     }
     source_follow(f->source);
@@ -215,18 +192,15 @@ struct run_logs *run_logs_create(struct loop *loop, struct docker *docker, const
 
     l->loop = loop;
     l->docker = docker;
+    l->watches = file_watches_create(loop);
     l->task = t;
     l->drained = drained;
     l->broken = broken;
     l->user = user;
-    l->colored[0] = wants_color(STDOUT_FILENO);
-    l->colored[1] = wants_color(STDERR_FILENO);
-    for (size_t i = 0; i < t->n_containers; i++) {
-        int n = (int)strlen(t->containers[i].name);
-
-        if (!t->containers[i].internal && n > l->name_width && n <= 40)
-            l->name_width = n;
-    }
+    log_printer_init(&l->printer);
+    for (size_t i = 0; i < t->n_containers; i++)
+        if (!t->containers[i].internal)
+            log_printer_name(&l->printer, t->containers[i].name);
     list_init(&l->all);
     return l;
 }
@@ -237,5 +211,6 @@ void run_logs_destroy(struct run_logs *l)
         return;
     LIST_FOREACH (it, following, &l->all)
         drop(LIST_ENTRY(it, struct followed, node));
+    file_watches_destroy(l->watches);
     free(l);
 }

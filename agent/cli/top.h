@@ -15,8 +15,8 @@
 /* One container that has not ended. Texts are owned; numbers may be TOP_UNKNOWN. */
 struct top_row {
     char *task, *name, *container, *docker_id; /* name: family:revision; docker_id may be NULL */
-    char *state;                               /* health when it has one, else status */
-    int64_t read_ns;                           /* when the counters were read */
+    char *state;     /* HELD (by its log), or health when it has one, else status */
+    int64_t read_ns; /* when the counters were read */
     int64_t cpu_ns, rx_bytes, tx_bytes, read_bytes, write_bytes; /* so far */
     int64_t memory, memory_limit, pids, restarts, log_waiting, age_ms;
     /* Since the reading before: */
@@ -34,7 +34,9 @@ struct top_view {
     int64_t cpu_used, cpu_total, memory_used, memory_total; /* units, MiB */
     int64_t running, pending, stopped, waiting;             /* tasks; waiting: for room */
     int64_t unsent;                                         /* reports */
-    struct top_row *rows;                                   /* in the order of arrival */
+    int64_t log_lost, log_gaps; /* lines; losses of a size that nobody knows */
+    char *log_causes;           /* "spool 10, too_old 2"; "" */
+    struct top_row *rows;       /* in the order of arrival */
     size_t n_rows;
 };
 

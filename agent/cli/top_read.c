@@ -24,6 +24,7 @@ void top_view_fini(struct top_view *v)
     free(v->agent);
     free(v->cluster);
     free(v->instance_arn);
+    free(v->log_causes);
     free(v->trouble);
     *v = (struct top_view){ 0 };
 }
@@ -87,6 +88,8 @@ static char *state_of(const struct jcur *c)
 
     if (streq(jcur_str_or(c, "desired", ""), "STOPPED"))
         return mem_strdup("STOPPING");
+    if (jcur_bool_or(c, "held", false))
+        return mem_strdup("HELD");
     if (streq(status, "RUNNING"))
         return mem_strdup(health ? health : status);
     return mem_strdup(streq(status, "NONE")              ? "PENDING"
@@ -145,6 +148,22 @@ static void read_tasks(struct top_view *v, const struct jcur *core)
     v->pending -= v->waiting < v->pending ? v->waiting : v->pending;
 }
 
+static void read_losses(struct top_view *v, const struct jcur *c)
+{
+    struct jcur logs = jcur_obj(c, "logs"), dropped = jcur_obj(&logs, "dropped"), m;
+    AUTO(buf) struct buf causes = BUF_INIT(1024);
+
+    for (size_t i = 0; jcur_member(&dropped, i, &m); i++) {
+        int64_t n = jcur_as_int(&m, 0, INT64_MAX);
+
+        if (n)
+            buf_printf(&causes, "%s%s %" PRId64, causes.len ? ", " : "", m.key, n);
+        v->log_lost += n;
+    }
+    v->log_causes = mem_strdup(buf_text(&causes));
+    v->log_gaps = jcur_int_or(&logs, "gaps", 0, INT64_MAX, 0);
+}
+
 static void read_head(struct top_view *v, const struct jcur *c)
 {
     struct jcur agent = jcur_obj(c, "agent"), control = jcur_obj(c, "control");
@@ -166,6 +185,7 @@ static void read_head(struct top_view *v, const struct jcur *c)
     v->memory_total = jcur_int_or(&memory, "total", INT64_MIN, INT64_MAX, 0);
     v->unsent = jcur_int_or(&core, "reports_unsent", 0, INT64_MAX, 0);
     read_tasks(v, &core);
+    read_losses(v, c);
 }
 
 void top_view_read(struct top_view *out, const struct jcur *answer)
@@ -259,6 +279,8 @@ void top_view_write(const struct top_view *v, struct jw *w)
     jw_kint(w, "stopped", v->stopped);
     jw_end(w);
     jw_kint(w, "reports_unsent", v->unsent);
+    jw_kint(w, "log_lines_lost", v->log_lost);
+    jw_kint(w, "log_gaps", v->log_gaps);
     jw_key(w, "containers");
     jw_array(w);
     for (size_t i = 0; i < v->n_rows; i++)

@@ -314,6 +314,11 @@ static void put_head(const struct top_view *v, const struct top_look *look, stru
     buf_printf(&b, "Control plane %s%s%s, %" PRId64 " report%s waiting",
                v->connected ? "connected" : "not connected", v->trouble ? ": " : "",
                v->trouble ? v->trouble : "", v->unsent, v->unsent == 1 ? "" : "s");
+    if (v->log_lost)
+        buf_printf(&b, ", %" PRId64 " log line%s lost (%s)", v->log_lost,
+                   v->log_lost == 1 ? "" : "s", v->log_causes);
+    if (v->log_gaps)
+        buf_printf(&b, ", %" PRId64 " gap%s in logs", v->log_gaps, v->log_gaps == 1 ? "" : "s");
     put_line(out, buf_text(&b), look->width);
     buf_reset(&b);
     buf_printf(&b,

@@ -134,15 +134,29 @@ struct config {
     enum log_rollover log_rollover;
     int64_t log_max_bytes; /* of a file, for ROLLOVER_SIZE */
     int64_t log_roll_count;
+    struct string_map log_opts; /* ECS_LOG_OPTS */
+
+    /* The logs of containers with the driver awslogs. */
+    int64_t log_spool_mb; /* BERTH_LOG_SPOOL_MB, of 2^20 bytes; 256 */
+    char *log_sink;       /* BERTH_LOG_SINK: "file:/path"; NULL: the service */
+    bool log_ask_back;    /* BERTH_LOG_ASK_BACK; true */
 
     bool insecure_tls; /* -k */
 
     char *json_path;  /* ECS_AGENT_CONFIG_FILE_PATH; /etc/ecs/ecs.config.json */
     char *log_driver; /* ECS_LOG_DRIVER; NULL: none. Decides the default of log_level_file */
 
-    /* Read and checked; nothing acts on them yet (CONFIG_LATER). */
+    char *healthcheck_host;     /* "localhost" */
+    bool skip_localhost_filter; /* ECS_SKIP_LOCALHOST_TRAFFIC_FILTER */
+    bool offhost_introspection; /* ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS */
+    bool container_metadata;    /* ECS_ENABLE_CONTAINER_METADATA */
+    char *audit_log;            /* /var/log/ecs/audit.log */
+    bool audit_log_disabled, metadata_az_disabled;
+    struct rate_limit metadata_rate; /* 40, 60 */
+
+    /* Read and checked; their features are not there (CONFIG_LATER), or nothing here has them. */
     bool checkpoint; /* true */
-    bool poll_metrics, container_metadata, prometheus;
+    bool poll_metrics, prometheus;
     int64_t polling_wait_ms; /* 10 s; 5 to 20 s when polling */
     bool task_eni, trunking; /* ECS_ENABLE_TASK_ENI (not with `external`), _HIGH_DENSITY_ENI */
     bool block_imds;         /* ECS_AWSVPC_BLOCK_IMDS */
@@ -150,9 +164,6 @@ struct config {
     struct string_list local_routes; /* CIDR blocks */
     char *override_ipv4;             /* JSON only; NULL: none */
     int64_t eni_cleanup_delay_s;     /* JSON only */
-    char *audit_log;                 /* /var/log/ecs/audit.log */
-    bool audit_log_disabled, metadata_az_disabled;
-    struct rate_limit metadata_rate; /* 40, 60 */
     char *nvidia_runtime;            /* "nvidia" */
     bool inferentia;
     bool ebs; /* ECS_EBSTA_SUPPORTED */
@@ -161,11 +172,8 @@ struct config {
     struct string_list volume_capabilities; /* ECS_VOLUME_PLUGIN_CAPABILITIES */
     bool gmsa, domain_joined;
     char *credentials_fetcher, *credentials_fetcher_dir, *credentials_fetcher_secret;
-    bool firelens_async;        /* true */
-    char *healthcheck_host;     /* "localhost" */
-    bool skip_localhost_filter; /* ECS_SKIP_LOCALHOST_TRAFFIC_FILTER */
-    bool offhost_introspection; /* ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS */
-    bool imds_iam_roles;        /* JSON only */
+    bool firelens_async; /* true */
+    bool imds_iam_roles; /* JSON only */
 
     /* Variables that are used by name: proxies, certificates, those of the AWS SDKs. Held as
      * secrets: wiped, and shown only where the row says that it may be. */

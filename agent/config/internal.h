@@ -29,7 +29,7 @@ extern const struct var_type type_bool, type_tristate, type_duration, type_int, 
     type_megabytes, type_rates, type_choice, type_switch,                  /* value.c */
     type_ports, type_strings, type_words, type_map, type_cidrs, type_cidr, /* value_list.c */
     type_text, type_path, type_url, type_proxy, type_endpoint, type_secret, type_json_secret,
-    type_level; /* value_text.c */
+    type_level, type_sink; /* value_text.c */
 
 /* What happens to a number beyond its bounds. Zero is the reference agent's
  * "unset" for durations and takes the default without a word. */

@@ -94,6 +94,23 @@ static enum err_code parse_path(const struct var *v, const char *text, void *fie
     return ERR_OK;
 }
 
+/* Where logs go. The service is not named. */
+static enum err_code parse_sink(const struct var *v, const char *text, void *field, struct err *e)
+{
+    static const char scheme[] = "file:";
+    struct str s = str_trim(str_of(text));
+    AUTO(str) char *own = mem_strndup(s.p, s.n);
+
+    (void)v;
+    if (!str_starts(own, "file:/"))
+        return err_set(e, ERR_INVALID, "expected file:/path, got '%.200s'", text);
+    for (size_t n = s.n; n > strlen(scheme) + 1 && own[n - 1] == '/'; n--)
+        own[n - 1] = '\0';
+    *(char **)field = own;
+    own = NULL;
+    return ERR_OK;
+}
+
 /* ---- URLs ---- */
 
 static bool host_is_near(struct str host)
@@ -221,6 +238,9 @@ const struct var_type type_text = {
 };
 const struct var_type type_path = {
     "path", FORM_STRING, parse_path, show_text, NULL, fini_text, 0
+};
+const struct var_type type_sink = {
+    "sink", FORM_STRING, parse_sink, show_text, NULL, fini_text, 0
 };
 const struct var_type type_url = { "url", FORM_STRING, parse_url, show_text, NULL, fini_text, 0 };
 const struct var_type type_proxy = { "proxy",   FORM_STRING, parse_proxy,

@@ -1,5 +1,4 @@
 /* Finding rows of the table. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -7,8 +6,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "config/internal.h"
-
-#define NAME_MAX_N 64
 
 /* In the order of the sample file. */
 static const struct var_group *const groups[] = {
@@ -64,36 +61,6 @@ size_t vars_find_json(struct str name)
     return at;
 }
 
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
-}
-
-/* Levenshtein's distance, one row at a time. */
-static size_t distance(struct str a, struct str b)
-{
-    size_t row[NAME_MAX_N + 1], corner, above;
-
-    if (a.n > NAME_MAX_N || b.n > NAME_MAX_N)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b.n; j++)
-        row[j] = j;
-    for (size_t i = 0; i < a.n; i++) {
-        corner = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < b.n; j++) {
-            above = row[j + 1];
-            row[j + 1] =
-                min3(above + 1, row[j] + 1,
-                     corner + (toupper((unsigned char)a.p[i]) != toupper((unsigned char)b.p[j])));
-            corner = above;
-        }
-    }
-    return row[b.n];
-}
-
 const char *vars_nearest(struct str name, bool json)
 {
     const char *best = NULL;
@@ -101,7 +68,7 @@ const char *vars_nearest(struct str name, bool json)
 
     for (size_t i = 0, n = vars_count(); i < n; i++) {
         const char *known = json ? vars_at(i)->json : vars_at(i)->name;
-        size_t d = known ? distance(name, str_of(known)) : SIZE_MAX;
+        size_t d = known ? str_distance(name, str_of(known)) : SIZE_MAX;
 
         if (d < least || (d == least && !best)) {
             best = known;

@@ -39,8 +39,6 @@ static const struct var vars[] = {
       .support = INERT },
     { "ECS_AGENT_RUN_PRIVILEGED", NULL, &type_bool, NO_FIELD, "false",
       .help = "Whether the reference agent's container is privileged.", .support = INERT },
-    { "ECS_LOG_OPTS", NULL, &type_map, NO_FIELD, "",
-      .help = "Options of the log driver of the reference agent's container.", .support = INERT },
     { "ECS_INIT_DOCKER_LOG_FILE_SIZE", NULL, &type_text, NO_FIELD, "16m",
       .help = "The size of log files of the reference agent's container.", .support = INERT },
     { "ECS_INIT_DOCKER_LOG_FILE_NUM", NULL, &type_int, NO_FIELD, "4",

@@ -1,4 +1,4 @@
-/* The agent's own log. */
+/* The agent's own log, and how the logs of containers are shipped. */
 #include "config/vars_row.h"
 
 static const char *const formats[] = { "logfmt", "json", NULL };
@@ -22,9 +22,15 @@ static const struct var vars[] = {
               "but nothing where ECS_LOG_DRIVER is set.",
       .reload = true },
     { "ECS_LOG_DRIVER", NULL, &type_text, FIELD(log_driver), "",
-      .help = "The log driver of the reference agent's container. Here it only turns off the log "
-              "file, unless ECS_LOGLEVEL_ON_INSTANCE is set.",
+      .help =
+          "awslogs: what the agent logs to standard error is shipped, too, as ECS_LOG_OPTS says, "
+          "from the agent's next start on. Other drivers only give a warning. Any value turns "
+          "off the log file, unless ECS_LOGLEVEL_ON_INSTANCE is set.",
       .reload = true },
+    { "ECS_LOG_OPTS", NULL, &type_map, FIELD(log_opts), "",
+      .help = "With ECS_LOG_DRIVER=awslogs: the options of that driver, by which the agent's own "
+              "log is shipped. A JSON object. Without awslogs-stream the stream is called "
+              "<id of the instance>/berth, or, where that is unknown, <host name>/berth." },
     { "ECS_LOG_OUTPUT_FORMAT", NULL, &type_switch, FIELD(log_json), "logfmt",
       .help = "logfmt or json.", .only = formats, .reload = true },
     { "ECS_LOG_ROLLOVER_TYPE", NULL, &type_choice, FIELD(log_rollover), "size",
@@ -37,5 +43,17 @@ static const struct var vars[] = {
     { "ECS_LOG_MAX_ROLL_COUNT", NULL, &type_int, FIELD(log_roll_count), "24",
       .help = "How many old log files are kept, at least 1.", .min = 1, .max = INT32_MAX,
       .reload = true },
+    { "BERTH_LOG_SPOOL_MB", NULL, &type_int, FIELD(log_spool_mb), "256",
+      .help = "How many mebibytes of the disk the log of a container may take while it waits to be "
+              "shipped (driver awslogs), in four files. A container's max-buffer-size counts more. "
+              "When it is full, the oldest lines go, counted; a container with mode=blocking is "
+              "frozen before that, at 70 %, until half of it is shipped.",
+      .min = 1, .max = 1 << 20 },
+    { "BERTH_LOG_SINK", NULL, &type_sink, FIELD(log_sink), "",
+      .help = "Where the logs of containers with the driver awslogs go: unset, to the service; "
+              "file:/path, to files below this folder, <group>/<stream>.log." },
+    { "BERTH_LOG_ASK_BACK", NULL, &type_bool, FIELD(log_ask_back), "true",
+      .help = "After a crash, ask the service which lines it has already, so that none is sent "
+              "twice." },
 };
 const struct var_group vars_log = GROUP(vars);

@@ -107,6 +107,31 @@ struct docker_op *docker_stop(struct docker *d, const char *ref, int64_t stop_ti
     return docker_send(d, &c, docker_answer_done, (void (*)(void))done, user);
 }
 
+/* The engine's only way to say that nothing was to be done, whose status differs between versions.
+ * What does not run is not frozen either, and answers a thaw so. */
+static bool answer_paused(struct docker_op *op, struct str body, const struct err *e)
+{
+    docker_done_fn *done = (docker_done_fn *)op->done;
+    bool already = strstr(e->msg, " is already paused") || strstr(e->msg, " is not paused");
+    struct err out = *e;
+
+    (void)body;
+    if (already && (out.code == ERR_CONFLICT || out.code == ERR_IO))
+        out = (struct err){ 0 };
+    done(op->user, &out);
+    return true;
+}
+
+struct docker_op *docker_pause(struct docker *d, const char *ref, bool pause, int64_t timeout_ms,
+                               docker_done_fn *done, void *user)
+{
+    struct docker_call c;
+
+    docker_call_init(&c, "POST", timeout_ms);
+    docker_call_container(&c, ref, pause ? "/pause" : "/unpause");
+    return docker_send(d, &c, answer_paused, (void (*)(void))done, user);
+}
+
 struct docker_op *docker_kill(struct docker *d, const char *ref, const char *sig,
                               int64_t timeout_ms, docker_done_fn *done, void *user)
 {

@@ -32,6 +32,8 @@ void docker_details_fini(struct docker_details *d)
     }
     free(d->mounts);
     free(d->health_output);
+    free(d->log_path);
+    free(d->log_driver);
     *d = (struct docker_details){ 0 };
 }
 
@@ -111,6 +113,21 @@ static void read_health(const struct jcur *state, struct docker_details *d)
         mem_strndup(output.n ? output.p : "", str_utf8_prefix(output.p, output.n, OUTPUT_MAX));
 }
 
+static char *dup_if(const char *text)
+{
+    return str_empty(text) ? NULL : mem_strdup(text);
+}
+
+static void read_log(const struct jcur *root, struct docker_details *d)
+{
+    struct jcur host = jcur_obj(root, "HostConfig"), log = jcur_obj(&host, "LogConfig");
+    struct jcur config = jcur_obj(root, "Config");
+
+    d->tty = jcur_bool_or(&config, "Tty", false);
+    d->log_path = dup_if(jcur_str_or(root, "LogPath", NULL));
+    d->log_driver = dup_if(jcur_str_or(&log, "Type", NULL));
+}
+
 void docker_details_read(const struct jcur *root, struct docker_details *out)
 {
     struct jcur state = jcur_obj(root, "State");
@@ -119,6 +136,8 @@ void docker_details_read(const struct jcur *root, struct docker_details *out)
     out->image_id = mem_strdup(jcur_str_or(root, "Image", ""));
     out->pid = (int)jcur_int_or(&state, "Pid", 0, INT32_MAX, 0);
     out->oom_killed = jcur_bool_or(&state, "OOMKilled", false);
+    out->paused = jcur_bool_or(&state, "Paused", false);
+    read_log(root, out);
     read_labels(root, out);
     read_networks(root, out);
     read_mounts(root, out);

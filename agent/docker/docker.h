@@ -62,7 +62,9 @@ struct docker_mount {
 struct docker_details {
     char *image_id;
     int pid; /* 0: it does not run */
-    bool oom_killed;
+    bool oom_killed, paused, tty;
+    char *log_path;              /* of its json-file; NULL: it has none */
+    char *log_driver;            /* "json-file"; NULL: not told */
     struct docker_label *labels; /* sorted by key */
     size_t n_labels;
     bool network_mode_known;
@@ -103,6 +105,10 @@ struct docker_op *docker_stop(struct docker *d, const char *ref, int64_t stop_ti
 /* As docker_inspect, below, with the details. */
 struct docker_op *docker_look(struct docker *d, const char *ref, int64_t timeout_ms,
                               docker_looked_fn *done, void *user);
+/* Freezes and thaws all of its processes. Already so counts as success. One that does not run
+ * cannot be frozen (ERR_CONFLICT); to thaw it succeeds. */
+struct docker_op *docker_pause(struct docker *d, const char *ref, bool pause, int64_t timeout_ms,
+                               docker_done_fn *done, void *user);
 struct docker_op *docker_kill(struct docker *d, const char *ref, const char *sig,
                               int64_t timeout_ms, docker_done_fn *done, void *user);
 struct docker_op *docker_inspect(struct docker *d, const char *ref, int64_t timeout_ms,
@@ -295,8 +301,8 @@ struct docker_log_sink {
  * a newline): read once more, from the last time seen. */
 struct docker_op *docker_logs(struct docker *d, const char *ref, int64_t since_ns, bool follow,
                               const struct docker_log_sink *sink, docker_done_fn *done, void *user);
-/* Reads the last `lines` lines of the log as it is now, and ends. Otherwise as docker_logs. */
-struct docker_op *docker_log_tail(struct docker *d, const char *ref, int lines,
-                                  const struct docker_log_sink *sink, docker_done_fn *done,
-                                  void *user);
+/* The same of its last `last` messages only, those since `since_ns`; < 0: all of them. */
+struct docker_op *docker_logs_last(struct docker *d, const char *ref, int64_t since_ns,
+                                   int64_t last, bool follow, const struct docker_log_sink *sink,
+                                   docker_done_fn *done, void *user);
 void docker_logs_pause(struct docker_op *op, bool paused);

@@ -14,8 +14,7 @@
 struct logs {
     struct docker_op op;
     char *ref;
-    int64_t since_ns;
-    int tail; /* 0: all */
+    int64_t since_ns, last; /* last < 0: all */
     bool follow;
     bool paused;
     bool reading;
@@ -53,7 +52,7 @@ static void on_data(void *user, struct str piece)
 static void read_log(struct logs *l, bool tty)
 {
     struct docker_call c;
-    char since[40], tail[12];
+    char since[40];
 
     l->reading = true;
     docker_stream_init(&l->stream, tty, on_frame, l);
@@ -66,9 +65,11 @@ static void read_log(struct logs *l, bool tty)
                  (int)(l->since_ns % 1000000000));
         docker_call_param(&c, "since", since);
     }
-    if (l->tail > 0) {
-        snprintf(tail, sizeof tail, "%d", l->tail);
-        docker_call_param(&c, "tail", tail);
+    if (l->last >= 0) {
+        char last[24];
+
+        snprintf(last, sizeof last, "%" PRId64, l->last);
+        docker_call_param(&c, "tail", last);
     }
     c.on_data = on_data;
     docker_op_send(&l->op, &c);
@@ -112,20 +113,18 @@ static struct docker_op *begin(struct docker *d, struct logs *l, const char *ref
 struct docker_op *docker_logs(struct docker *d, const char *ref, int64_t since_ns, bool follow,
                               const struct docker_log_sink *sink, docker_done_fn *done, void *user)
 {
-    struct logs *l = NEW(struct logs);
-
-    l->since_ns = since_ns;
-    l->follow = follow;
-    return begin(d, l, ref, sink, done, user);
+    return docker_logs_last(d, ref, since_ns, -1, follow, sink, done, user);
 }
 
-struct docker_op *docker_log_tail(struct docker *d, const char *ref, int lines,
-                                  const struct docker_log_sink *sink, docker_done_fn *done,
-                                  void *user)
+struct docker_op *docker_logs_last(struct docker *d, const char *ref, int64_t since_ns,
+                                   int64_t last, bool follow, const struct docker_log_sink *sink,
+                                   docker_done_fn *done, void *user)
 {
     struct logs *l = NEW(struct logs);
 
-    l->tail = lines;
+    l->since_ns = since_ns;
+    l->last = last;
+    l->follow = follow;
     return begin(d, l, ref, sink, done, user);
 }
 

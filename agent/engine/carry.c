@@ -44,6 +44,7 @@ static carry_fn *const begins[CORE_OP__COUNT] = {
 static void carried_destroy(struct carried *c)
 {
     HASH_DEL(c->en->ops, c);
+    freeze_leave_stop(c);
     mem_wipe(c->auth);
     free(c->task_arn);
     free(c->ref);
@@ -169,6 +170,7 @@ static void deleted(struct engine *en, const struct core_action *a)
     values_drop(&en->values, a->key);
     details_drop(&en->details, a->key);
     holds_release_task(&en->holds, a->key);
+    freeze_drop_task(en, a->key);
     if (en->peers.gone)
         en->peers.gone(en->user, a->key);
 }
@@ -223,6 +225,7 @@ void carry_fini(struct engine *en)
         work_cancel(c->work);
         carried_destroy(c);
     }
+    freeze_fini(en);
     carry_forget_logs(en);
     images_fini(&en->images);
     values_fini(&en->values);

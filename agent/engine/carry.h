@@ -17,6 +17,7 @@ struct carried {
     char *file_dir;  /* of the metadata file; NULL: none */
     char *docker_id; /* as known when it began; NULL: unknown */
     int64_t timeout_ms, idle_timeout_ms, stop_timeout_s;
+    bool unpaused;   /* of a stop: what somebody had paused */
     int64_t told_ms; /* when the progress of a pull was last logged; 0: never */
 
     /* For the worker, and what it says. */
@@ -52,6 +53,8 @@ carry_fn carry_inherit; /* the heir asks itself */
 carry_fn carry_ports, carry_create, carry_start, carry_stop, carry_inspect, carry_drain,
     carry_remove;
 carry_fn carry_list_others, carry_inspect_other, carry_remove_other;
+/* Its container is not held back any more: stops it. */
+void carry_thawed(struct carried *c);
 void carry_forget_logs(struct engine *en);
 
 /* carry_resource.c */

@@ -5,8 +5,6 @@
 #include "base/mem.h"
 #include "engine/carry.h"
 
-#define LOG_MAX_SIZE    "64m"
-#define LOG_MAX_FILE    "4"
 #define CREATE_BODY_MAX (4 << 20)
 
 /* ---- who may follow a log ---- */
@@ -14,7 +12,9 @@
 static void offer_log(struct engine *en, const struct task *t, size_t container,
                       const char *docker_id)
 {
+    struct task_kv *secrets;
     struct followed *f;
+    size_t n;
 
     HASH_FIND_STR(en->followed, docker_id, f);
     if (f || !t || container >= t->n_containers || t->containers[container].internal)
@@ -22,8 +22,11 @@ static void offer_log(struct engine *en, const struct task *t, size_t container,
     f = NEW(struct followed);
     f->id = mem_strdup(docker_id);
     HASH_ADD_KEYPTR(hh, en->followed, f->id, strlen(f->id), f);
-    if (en->peers.follow)
-        en->peers.follow(en->user, t, container, docker_id);
+    if (!en->peers.follow)
+        return;
+    secrets = values_pairs(&en->values, t->arn, container, ENGINE_VALUE_LOG_OPTION, &n);
+    en->peers.follow(en->user, t, container, docker_id, secrets, n);
+    free(secrets);
 }
 
 static void forget_log(struct engine *en, const char *docker_id)
@@ -113,12 +116,23 @@ static const char *pause_id(const struct carried *c, const struct task *t)
     return NULL;
 }
 
+static enum err_code check_log(const struct carried *c, const struct task_create_args *args,
+                               struct err *e)
+{
+    const struct engine *en = c->en;
+
+    if (!en->peers.log_check)
+        return ERR_OK;
+    return en->peers.log_check(en->user, args->task, c->container, args->log_secrets,
+                               args->n_log_secrets, e);
+}
+
 static void ask_create(struct carried *c, const struct task_create_args *args)
 {
     struct buf body = BUF_INIT(CREATE_BODY_MAX);
     struct err e = { 0 };
 
-    if (task_create_body(args, &body, &e))
+    if (check_log(c, args, &e) || task_create_body(args, &body, &e))
         carry_done(c, &e);
     else
         c->docker = docker_create_container(c->en->docker, c->ref, buf_str(&body), c->timeout_ms,
@@ -147,8 +161,6 @@ static void create(struct carried *c, const char *const *image_env)
         .image_env = image_env,
         .propagate_memory = en->propagate_memory,
         .docker_api = docker_api_minor(en->docker),
-        .log_max_size = LOG_MAX_SIZE,
-        .log_max_file = LOG_MAX_FILE,
     };
     struct task_kv *secrets, *files, *log_secrets, *labels;
     AUTO(str) char *cgroup = NULL;
@@ -179,6 +191,7 @@ static void create(struct carried *c, const char *const *image_env)
     labels = pause_labels(&en->config->pause_labels);
     args.pause_labels = labels;
     args.n_pause_labels = en->config->pause_labels.n;
+    args.log_spool_bytes = en->config->log_spool_mb << 20;
     task_file_mount(c->ref, file_mount);
     args.file_dir = c->file_dir;
     args.file_mount = file_mount;
@@ -250,10 +263,36 @@ void carry_start(struct carried *c)
     c->docker = docker_start(c->en->docker, c->ref, c->timeout_ms, carry_done, c);
 }
 
+static void on_stop_unpaused(void *user, const struct err *e)
+{
+    (void)e; /* the stop says what is wrong */
+    carry_thawed(user);
+}
+
+/* An engine before 17 refuses to stop what somebody has paused; later ones let it go themselves. */
+static void on_stopped(void *user, const struct err *e)
+{
+    struct carried *c = user;
+
+    c->docker = NULL;
+    if (!e->code || c->unpaused || !strstr(e->msg, " is paused")) {
+        carry_done(c, e);
+        return;
+    }
+    c->unpaused = true;
+    c->docker = docker_pause(c->en->docker, c->ref, false, c->timeout_ms, on_stop_unpaused, c);
+}
+
+void carry_thawed(struct carried *c)
+{
+    c->docker = docker_stop(c->en->docker, c->ref, c->stop_timeout_s, c->timeout_ms, on_stopped, c);
+}
+
 void carry_stop(struct carried *c)
 {
     holds_release(&c->en->holds, c->task_arn, c->container);
-    c->docker = docker_stop(c->en->docker, c->ref, c->stop_timeout_s, c->timeout_ms, carry_done, c);
+    if (!freeze_before_stop(c))
+        carry_thawed(c);
 }
 
 static void on_inspected(void *user, const struct ctr_facts *facts, struct docker_details *details,
@@ -267,6 +306,8 @@ static void on_inspected(void *user, const struct ctr_facts *facts, struct docke
         if (c->en->peers.seen && carry_container(c))
             c->en->peers.seen(c->en->user, carry_task(c), c->container, facts);
         queued_set_facts(q, facts);
+        if (facts->status != CTR_RUNNING)
+            freeze_ended(c->en, facts->id);
         if (facts->status == CTR_RUNNING || facts->status == CTR_STOPPED)
             offer_log(c->en, carry_task(c), c->container, facts->id);
     } else if (e->code == ERR_NOT_FOUND) {
@@ -306,8 +347,10 @@ static void on_removed(void *user, const struct err *e)
 {
     struct carried *c = user;
 
-    if (!e->code || e->code == ERR_NOT_FOUND)
+    if (!e->code || e->code == ERR_NOT_FOUND) {
         forget_log(c->en, c->docker_id ? c->docker_id : c->ref);
+        freeze_drop(c->en, c->docker_id ? c->docker_id : c->ref);
+    }
     carry_done(c, e);
 }
 

@@ -210,6 +210,7 @@ static void commit_done(void *user)
     backoff_reset(&en->commit_backoff);
     store_batch_destroy(en->committing);
     en->committing = NULL;
+    freeze_committed(en);
     carry_out(en);
     if (en->due)
         turn_end_schedule(en->turn);
@@ -240,6 +241,7 @@ static void on_turn(void *user)
     loop_timer_disarm(en->lazy);
     en->committing = en->batch;
     en->batch = store_batch_create();
+    en->batch_no++;
     start_commit(en);
 }
 
@@ -282,7 +284,9 @@ enum err_code engine_create(const struct engine_args *args, const struct engine_
     en->lazy = loop_timer_create(en->loop, on_lazy, en);
     if (args->record_dir)
         en->record = recorder_create(args->record_dir, args->version, en->core, now);
-    code = facts_restore(en, e);
+    code = freeze_restore(en, e);
+    if (!code)
+        code = facts_restore(en, e);
     if (code && code != ERR_INVALID) {
         engine_destroy(en);
         return code;

@@ -27,10 +27,17 @@ struct engine_peers {
     void (*stop_verify)(void *user, const char *message_id, const char *cluster_arn,
                         const char *const *arns, size_t n);
     void (*report)(void *user, uint64_t id, struct str body);
-    /* A container runs (or ran, at start-up): its log may be followed. */
-    void (*follow)(void *user, const struct task *t, size_t container, const char *docker_id);
+    /* A container runs (or ran, at start-up): its log may be followed. `secrets`: the values of its
+     * log options that are secrets (target LOG_DRIVER), borrowed for the call; none at start-up,
+     * when they are not here any more. */
+    void (*follow)(void *user, const struct task *t, size_t container, const char *docker_id,
+                   const struct task_kv *secrets, size_t n_secrets);
     /* An inspect saw it: what it said is in engine_detail (pid 0: it does not run). */
     void (*seen)(void *user, const struct task *t, size_t container, const struct ctr_facts *f);
+    /* Can the log of the container be shipped as its options say? An error stops the task before
+     * the create, with its text as the reason. NULL: always. */
+    enum err_code (*log_check)(void *user, const struct task *t, size_t container,
+                               const struct task_kv *secrets, size_t n_secrets, struct err *e);
     /* What is known of the task has changed, or of a container of it; durably. Asked of the core,
      * it is the new state. */
     void (*changed)(void *user, const struct task *t);
@@ -146,6 +153,15 @@ bool engine_redact(const struct engine *en, const char *task_arn, struct buf *te
  * likewise. */
 const char *engine_task_at(const struct engine *en, const char *address);
 
+/* Holds a container back (its processes are frozen) or lets it go on: what a log in blocking mode
+ * asks for when its spool is full. Tried until it is so or the container has ended; the last call
+ * counts. A container that is to be stopped is let go first, and is not held again; one that was
+ * held by an earlier process of the agent is found held at the start, and is let go when nobody
+ * asks for it again within ENGINE_HOLD_GRACE_MS (while there is no agent, it stays held). One that
+ * a person has paused is left so, and held when he lets it go; one that he lets go though it is
+ * held stays so until the next wish. */
+#define ENGINE_HOLD_GRACE_MS 30000
+void engine_hold(struct engine *en, const char *docker_id, bool held);
 /* Has it containers that may have an address already, which no inspect has told yet? Those that
  * are only created count too. */
 bool engine_unseen(const struct engine *en);

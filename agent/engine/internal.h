@@ -143,6 +143,24 @@ void holds_release_task(struct holds *h, const char *task_arn);
 void holds_release_op(struct holds *h, uint64_t op_id);
 void holds_fini(struct holds *h);
 
+/* ---- freeze.c: containers that are held back (engine_hold) ---- */
+
+struct freeze;
+struct carried;
+
+/* What an earlier process held. */
+MUST_CHECK enum err_code freeze_restore(struct engine *en, struct err *e);
+/* A batch is durable. */
+void freeze_committed(struct engine *en);
+/* `c` is to stop its container, which is not held again. True: it is let go first, then
+ * carry_thawed is called, on a later turn. */
+bool freeze_before_stop(struct carried *c);
+void freeze_leave_stop(struct carried *c);                   /* no call then */
+void freeze_ended(struct engine *en, const char *docker_id); /* it does not run */
+void freeze_drop(struct engine *en, const char *docker_id);  /* it is removed */
+void freeze_drop_task(struct engine *en, const char *task_arn);
+void freeze_fini(struct engine *en);
+
 /* ---- notes.c: what happened, for humans ---- */
 
 struct notes {
@@ -177,8 +195,6 @@ void recorder_destroy(struct recorder *r);      /* NULL is fine */
 
 /* ---- the engine ---- */
 
-struct carried;
-
 struct followed { /* a container whose log was offered to be followed */
     char *id;
     UT_hash_handle hh;
@@ -206,6 +222,7 @@ struct engine {
     bool relist;                 /* a happening was dropped: list when there is room */
     struct core_actions actions; /* of the events stepped and not yet durable */
     struct store_batch *batch;   /* grows */
+    uint64_t batch_no;           /* of that one */
     bool due;                    /* the batch holds more than cursors, or they have waited */
     struct store_batch *committing;
     struct work *commit;
@@ -225,6 +242,9 @@ struct engine {
     struct details details;
     struct holds holds;
     struct loop_timer *alarm; /* the core's */
+
+    struct freeze *freezes;          /* by docker id */
+    struct loop_timer *freeze_grace; /* NULL: nothing was held at the start */
 
     /* facts.c */
     struct docker_op *listing, *negotiating;

@@ -47,6 +47,9 @@ struct http_op {
     CURL *easy;
     struct curl_slist *headers;
     struct buf rq_body;
+    struct str lent; /* a body instead of that */
+    size_t lent_read;
+    bool sent;
     struct buf head;
     struct buf body;
     int status;
@@ -156,6 +159,12 @@ static void op_finish(struct http_op *op, CURLcode rc)
     struct http_response r = { .status = op->status, .body = buf_str(&op->body), .op = op };
     bool answered = rc == CURLE_OK && !op->fail;
 
+    if (op->easy) {
+        curl_off_t begun = 0;
+
+        curl_easy_getinfo(op->easy, CURLINFO_PRETRANSFER_TIME_T, &begun);
+        op->sent = begun > 0;
+    }
     if (!answered)
         describe_failure(op, rc, &e);
     op_detach(op);
@@ -305,6 +314,36 @@ static struct curl_slist *headers_of(const struct http_request *rq)
     return list;
 }
 
+static size_t on_lent(char *out, size_t size, size_t count, void *user)
+{
+    struct http_op *op = user;
+    size_t n = size * count, left = op->lent.n - op->lent_read;
+
+    if (op->state == OP_DYING)
+        return CURL_READFUNC_ABORT;
+    if (n > left)
+        n = left;
+    memcpy(out, op->lent.p + op->lent_read, n);
+    op->lent_read += n;
+    return n;
+}
+
+static void set_body(struct http_op *op)
+{
+    CURL *easy = op->easy;
+
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    if (!op->lent.n) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)op->rq_body.len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_text(&op->rq_body));
+        return;
+    }
+    /* A body that libcurl reads and cannot rewind is one that it cannot send again. */
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)op->lent.n);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_lent);
+    curl_easy_setopt(easy, CURLOPT_READDATA, op);
+}
+
 static void set_method(struct http_op *op, const struct http_request *rq)
 {
     CURL *easy = op->easy;
@@ -312,9 +351,7 @@ static void set_method(struct http_op *op, const struct http_request *rq)
     if (streq(rq->method, "HEAD")) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     } else if (streq(rq->method, "POST") || streq(rq->method, "PUT") || rq->body.n > 0) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)op->rq_body.len);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_text(&op->rq_body));
+        set_body(op);
     }
     if (!streq(rq->method, "HEAD") && !streq(rq->method, "POST"))
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, rq->method);
@@ -366,7 +403,9 @@ static enum err_code op_prepare(struct http_op *op, const struct http_request *r
         abort();
     op->headers = headers_of(rq);
     buf_init(&op->rq_body, rq->body.n);
-    if (!buf_append(&op->rq_body, rq->body.p, rq->body.n))
+    if (rq->lent)
+        op->lent = rq->body;
+    else if (!buf_append(&op->rq_body, rq->body.p, rq->body.n))
         abort();
     set_options(op, rq, &u);
     url_fini(&u);
@@ -559,6 +598,11 @@ void http_client_destroy(struct http_client *c)
     cancel_all(&c->running);
     loop_timer_disarm(c->soon);
     multi_close(c->multi);
+}
+
+bool http_was_sent(const struct http_op *op)
+{
+    return op->sent;
 }
 
 struct loop *http_client_loop(struct http_client *c)

@@ -68,7 +68,10 @@ struct http_request {
     const char *unix_socket; /* path; NULL for TCP */
     const struct http_header *headers;
     size_t n_headers;
-    struct str body;            /* copied */
+    struct str body; /* copied, unless it is lent */
+    /* The body stays where it is until `done` or the cancel. A request of that kind is never sent
+     * twice: libcurl would do that when a kept connection breaks. */
+    bool lent;
     int64_t connect_timeout_ms; /* 0: 30 s */
     int64_t timeout_ms;         /* for the whole exchange; 0: none */
     int64_t idle_timeout_ms;    /* no byte either way for so long; 0: none */
@@ -83,6 +86,10 @@ struct http_request {
 struct http_op *http_send(struct http_client *c, const struct http_request *rq, http_done_fn *done,
                           void *user);
 void http_cancel(struct http_op *op); /* NULL is fine */
+
+/* In `done`, when no answer came: had the request gone out, so that the server may have acted on
+ * it? */
+bool http_was_sent(const struct http_op *op);
 
 /* Stops and resumes the delivery of a streaming answer: pressure on the peer. */
 void http_pause(struct http_op *op, bool paused);

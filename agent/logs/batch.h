@@ -1,5 +1,5 @@
 #pragma once
-/* batch: the events of one PutLogEvents call, kept as the JSON they become. Pure;
+/* batch: the events of one PutLogEvents call, kept as the body they become. Pure;
  * private to logs.
  *
  * The limits are the service's; one event that breaks a rule makes it refuse all,
@@ -25,7 +25,8 @@
 
 struct batch {
     struct list node;
-    struct buf json; /* {...},{...}, */
+    struct buf json; /* {"logGroupName":...,"logEvents":[{...},{...}, */
+    size_t head;     /* where the events begin in it */
     uint32_t *at;    /* where each event starts in it, and where the next would */
     size_t n, room;
     size_t bytes; /* as the service counts them */
@@ -35,7 +36,7 @@ struct batch {
     size_t from, span; /* the events of the next request */
 };
 
-struct batch *batch_create(int64_t now_ms);
+struct batch *batch_create(int64_t now_ms, const char *group, const char *stream);
 void batch_destroy(struct batch *b); /* NULL is fine */
 
 enum batch_fit {
@@ -47,12 +48,30 @@ enum batch_fit {
 
 /* `text` is valid UTF-8. Not to be called once a request was made. */
 enum batch_fit batch_add(struct batch *b, int64_t when_ms, struct str text);
+/* The same with a text that is a JSON string without its quotes already, of `plain_n` bytes when
+ * it is unescaped. */
+enum batch_fit batch_add_escaped(struct batch *b, int64_t when_ms, struct str text, size_t plain_n);
 /* Has its oldest event waited long enough? */
 bool batch_due(const struct batch *b, int64_t now_ms, int64_t interval_ms);
 
-/* The body of the next request: events [from, from + span). */
-void batch_body(struct batch *b, const char *group, const char *stream, struct buf *out);
+/* The body of the next request: events [from, from + span). Of the whole batch it is the batch's
+ * own memory; of a part it is written into `scratch`. Borrowed until the batch changes. */
+struct str batch_body(struct batch *b, struct buf *scratch);
 #define BATCH_MAX_BODY ((size_t)8 << 20)
+
+/* An event as the service has it. */
+struct batch_event {
+    int64_t when_ms;
+    struct str text; /* plain */
+};
+/* Takes out those that are `stored` already, each of which stands for one of its time and text, and
+ * those that are through. What lies before the batch in the log has times up to `before_ms`, and
+ * `before_n` events (0: unknown) of that one: of such a time, a stored event may be one of those.
+ * So of that time only as many of ours go as are stored beyond before_n; and all that are stored,
+ * when the first one that is later is too, for then their request was. Returns how many went that
+ * are not through; the batch may be empty then. Not while a request is under way. */
+size_t batch_trim(struct batch *b, const struct batch_event *stored, size_t n, int64_t before_ms,
+                  int64_t before_n);
 
 /* The request was accepted. True when the batch is through. */
 bool batch_accepted(struct batch *b);

@@ -11,20 +11,37 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Up to here, inclusive. What the numbers mean is the source's affair; of the API
- * source: a time in nanoseconds, and the number of the stream's frames with that
- * time. Zeroed: nothing yet. */
+/* Up to here, inclusive. What the numbers mean is the source's affair. API: a time in nanoseconds,
+ * and the number of the stream's messages with that time. File: the file's key (spool_file.h; an
+ * inode may be another file tomorrow), and the offset behind the message. Zeroed: nothing yet. */
 struct mark {
     int64_t major, minor;
 };
 
+enum cursor_kind { CURSOR_API, CURSOR_FILE };
+
 struct cursor {
+    enum cursor_kind kind;
     struct mark at[2]; /* stdout, stderr */
+    /* File: the times of the messages at the marks, by which the API could go on. */
+    int64_t ns[2];
+    /* So many events of the newest time, in milliseconds, are confirmed; 0: unknown. */
+    int64_t n_newest;
+    /* Nothing was being sent when this was saved: what lies behind is not in the sink. */
+    bool clean;
 };
 
-/* {"ns":[1767323045000000001,0],"same":[1,0]} */
+/* API: {"ns":[1767323045000000001,0],"same":[1,0]}; file: {"file":[[key,offset,ns],[...]]};
+ * each with "newest":n when it is known, and "clean":true when it is so. Every form is read. */
 void cursor_write(const struct cursor *c, struct buf *out);
 MUST_CHECK enum err_code cursor_parse(const char *text, struct cursor *out, struct err *e);
+
+/* The same place for the API, as near as the times of a file cursor tell: a message that has the
+ * time of its stream's mark is taken for an old one. */
+struct cursor cursor_by_time(const struct cursor *c);
+
+/* The newest time of a message that the cursor has passed, in milliseconds; 0: none. */
+int64_t cursor_newest_ms(const struct cursor *c);
 
 /* The time to read from so that nothing behind the cursor is missed. Up to 23.0
  * the engine hides frames that are older than this time although they were

@@ -8,40 +8,6 @@
 /* After one long line a stream does not keep its memory. */
 #define KEEP_MAX 65536
 
-enum { CHAR_INVALID = 0, CHAR_CUT = -1 };
-
-/* Length of the character at `u`; CHAR_INVALID when there is none; CHAR_CUT when
- * the text ends before it does. */
-static int char_len(const unsigned char *u, size_t n)
-{
-    unsigned char c = u[0], low = 0x80, high = 0xBF;
-    size_t need;
-
-    if (c < 0x80)
-        return 1;
-    if (c < 0xC2 || c > 0xF4)
-        return CHAR_INVALID;
-    need = c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-    /* Overlong forms, surrogates and what lies past U+10FFFF. */
-    if (c == 0xE0)
-        low = 0xA0;
-    else if (c == 0xED)
-        high = 0x9F;
-    else if (c == 0xF0)
-        low = 0x90;
-    else if (c == 0xF4)
-        high = 0x8F;
-    for (size_t i = 1; i < need; i++) {
-        if (i == n)
-            return CHAR_CUT;
-        if (u[i] < low || u[i] > high)
-            return CHAR_INVALID;
-        low = 0x80;
-        high = 0xBF;
-    }
-    return (int)need;
-}
-
 void lines_init(struct lines *l, lines_fn *fn, void *user)
 {
     *l = (struct lines){ .fn = fn, .user = user };
@@ -72,7 +38,6 @@ static void emit(struct lines *l, int stream, const struct lines_part *of, struc
 static size_t cut_events(struct lines *l, int stream, const struct lines_part *of, struct str raw,
                          bool at_end, bool whole)
 {
-    const unsigned char *u = (const unsigned char *)raw.p;
     size_t from = 0;  /* of the event being made */
     size_t clean = 0; /* up to here its text is in l->clean */
     size_t size = 0, i = 0;
@@ -81,10 +46,10 @@ static size_t cut_events(struct lines *l, int stream, const struct lines_part *o
 
     buf_reset(&l->clean);
     while (i < raw.n) {
-        int n = char_len(u + i, raw.n - i);
+        int n = str_utf8_len(raw.p + i, raw.n - i);
         size_t add;
 
-        if (n == CHAR_CUT && !at_end)
+        if (n == STR_UTF8_CUT && !at_end)
             break;
         add = n > 0 ? (size_t)n : strlen(REPLACEMENT);
         if (size + add > LINES_MAX_EVENT) {
@@ -138,6 +103,8 @@ static void end_line(struct lines *l, int stream, struct str rest, bool newline,
         raw.n--;
     if (raw.n)
         cut_events(l, stream, p, raw, true, whole);
+    else if (l->keep_empty && !p->open)
+        emit(l, stream, p, raw, whole);
     else
         l->n_empty += !p->open;
     p->open = false;

@@ -23,7 +23,7 @@
 struct line {
     int stream; /* 1 stdout, 2 stderr */
     int64_t when_ns;
-    struct str text; /* 1..LINES_MAX_EVENT bytes; borrowed for the call */
+    struct str text; /* 1..LINES_MAX_EVENT bytes, or none with keep_empty; borrowed for the call */
     /* The event is the last of its frame: once it is confirmed, the stream is
      * confirmed up to `mark`. */
     bool whole;
@@ -45,6 +45,9 @@ struct lines {
     struct lines_part parts[2];
     struct buf clean; /* text with its invalid bytes replaced */
     int64_t n_replaced, n_empty, n_split;
+    /* Set after lines_init: empty lines are told too. Inside of an event of several lines they
+     * belong to it. */
+    bool keep_empty;
 };
 
 void lines_init(struct lines *l, lines_fn *fn, void *user);

@@ -1,15 +1,13 @@
+#include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "logs/internal.h"
 
-#define SAY_DROPS_MS 60000
-
-static const char *const cause_names[DROP__COUNT] = {
-    [DROP_TOO_NEW] = "too_new", [DROP_TOO_OLD] = "too_old",     [DROP_EXPIRED] = "expired",
-    [DROP_REFUSED] = "refused", [DROP_ABANDONED] = "abandoned",
-};
+#define OWN_ID "agent" /* no container has this id */
 
 /* A drain of a container that is not followed: only its answer is to be given. */
 struct absent {
@@ -21,73 +19,52 @@ struct absent {
     void *user;
 };
 
-/* ---- drops ---- */
-
-/* Tells the log of a stream's drops, by cause. */
-static void say_drops_of(struct log_stream *s)
-{
-    int64_t total = 0;
-
-    for (size_t i = 0; i < DROP__COUNT; i++)
-        total += s->unsaid[i];
-    if (!total)
-        return;
-    log_warn("log events are dropped", kv_s("task", s->task), kv_s("container", s->id),
-             kv_i("events", total), kv_i(cause_names[DROP_TOO_NEW], s->unsaid[DROP_TOO_NEW]),
-             kv_i(cause_names[DROP_TOO_OLD], s->unsaid[DROP_TOO_OLD]),
-             kv_i(cause_names[DROP_EXPIRED], s->unsaid[DROP_EXPIRED]),
-             kv_i(cause_names[DROP_REFUSED], s->unsaid[DROP_REFUSED]),
-             kv_i(cause_names[DROP_ABANDONED], s->unsaid[DROP_ABANDONED]),
-             kv_s("refusal", s->refusal));
-    for (size_t i = 0; i < DROP__COUNT; i++)
-        s->unsaid[i] = 0;
-}
-
-static void on_say_drops(void *user)
-{
-    struct logs *l = user;
-    struct log_stream *s, *next;
-
-    l->said_ms = loop_now_ms(l->args.loop);
-    HASH_ITER (hh, l->streams, s, next)
-        say_drops_of(s);
-}
-
-void logs_count_drops(struct logs *l, struct log_stream *s, enum drop_cause cause, size_t n)
-{
-    int64_t wait = l->said_ms ? l->said_ms + SAY_DROPS_MS - loop_now_ms(l->args.loop) : 0;
-
-    if (!n)
-        return;
-    l->dropped[cause] += (int64_t)n;
-    s->unsaid[cause] += (int64_t)n;
-    if (!loop_timer_armed(l->say_drops))
-        loop_timer_arm(l->say_drops, wait);
-}
-
 /* ---- turns ---- */
 
-bool logs_take_turn(struct logs *l, struct log_stream *s)
+void logs_pump(struct logs *l)
 {
-    if (l->n_puts == LOGS_MAX_PUTS) {
-        list_push_back(&l->queue, &s->turn);
-        return false;
-    }
-    l->n_puts++;
-    return true;
+    int64_t now = loop_now_ms(l->args.loop), until_put, until_read, wait;
+    struct turn *turn;
+
+    while ((turn = turns_next(&l->puts, now, &until_put)) != NULL)
+        stream_put(LIST_ENTRY(turn, struct log_stream, turn));
+    while ((turn = turns_next(&l->reads, now, &until_read)) != NULL)
+        ask_back_read(LIST_ENTRY(turn, struct parcel, ask_turn));
+    wait = until_put < 0 || (until_read >= 0 && until_read < until_put) ? until_read : until_put;
+    if (wait >= 0)
+        loop_timer_arm(l->pump, wait);
 }
 
-void logs_end_turn(struct logs *l)
+static void on_pump(void *user)
 {
-    struct log_stream *s;
+    logs_pump(user);
+}
 
-    if (list_empty(&l->queue)) {
-        l->n_puts--;
-        return;
+struct gate *logs_gate(struct logs *l, const char *endpoint)
+{
+    struct gate *g;
+
+    LIST_FOREACH (it, following, &l->gates) {
+        g = LIST_ENTRY(it, struct gate, node);
+        if (streq(g->endpoint, endpoint)) {
+            g->users++;
+            return g;
+        }
     }
-    s = LIST_ENTRY(l->queue.next, struct log_stream, turn);
-    list_remove(&s->turn);
-    stream_put(s);
+    g = NEW(struct gate);
+    g->endpoint = mem_strdup(endpoint);
+    g->users = 1;
+    list_push_back(&l->gates, &g->node);
+    return g;
+}
+
+void logs_gate_leave(struct gate *g)
+{
+    if (--g->users)
+        return;
+    list_remove(&g->node);
+    free(g->endpoint);
+    free(g);
 }
 
 /* ---- life ---- */
@@ -97,11 +74,25 @@ struct logs *logs_create(const struct logs_args *args)
     struct logs *l = NEW(struct logs);
 
     l->args = *args;
-    l->sink = (struct sink){ args->aws, args->credentials, args->roles };
+    l->file_dir = mem_strdup(args->file_dir);
+    l->sink = (struct sink){ .loop = args->loop,
+                             .aws = args->aws,
+                             .credentials = args->credentials,
+                             .roles = args->roles,
+                             .file_dir = l->file_dir };
+    l->created_ms = clock_wall_ms();
     rng_seed(&l->rng, args->seed);
-    list_init(&l->queue);
+    l->budget.total = BUDGET_TOTAL;
+    turns_init(&l->puts, LOGS_MAX_PUTS, LOGS_MOST_OF_ONE);
+    /* Beside as many puts as there may be. */
+    turns_init(&l->reads, LOGS_MAX_READS, LOGS_MOST_OF_ONE + LOGS_MAX_READS);
+    list_init(&l->gates);
+    list_init(&l->paused);
     list_init(&l->absent);
-    l->say_drops = loop_timer_create(args->loop, on_say_drops, l);
+    l->watches = file_watches_create(args->loop);
+    l->pump = loop_timer_create(args->loop, on_pump, l);
+    l->say = loop_timer_create(args->loop, drops_on_say, l);
+    l->look = loop_timer_create(args->loop, hold_on_look, l);
     return l;
 }
 
@@ -115,15 +106,15 @@ static void absent_destroy(struct absent *d)
 
 static void remove_stream(struct logs *l, struct log_stream *s)
 {
-    bool had_turn = s->put;
+    struct logs_totals last;
 
-    say_drops_of(s);
-    l->n_replaced += s->lines.n_replaced;
-    l->n_split += s->lines.n_split;
+    drops_say(s);
+    totals_of_stream(s, &last);
+    totals_add(&l->gone, &last);
     HASH_DEL(l->streams, s);
+    if (l->own == s)
+        l->own = NULL;
     stream_destroy(s);
-    if (had_turn)
-        logs_end_turn(l);
 }
 
 void logs_destroy(struct logs *l)
@@ -135,13 +126,14 @@ void logs_destroy(struct logs *l)
     LIST_FOREACH (it, following, &l->absent)
         absent_destroy(LIST_ENTRY(it, struct absent, node));
     HASH_ITER (hh, l->streams, s, next) {
-        /* Nobody is to begin a put now. */
-        list_remove(&s->turn);
-        stream_save(s);
-    }
-    HASH_ITER (hh, l->streams, s, next)
+        stream_save(s, true);
         remove_stream(l, s);
-    loop_timer_destroy(l->say_drops);
+    }
+    loop_timer_destroy(l->pump);
+    loop_timer_destroy(l->say);
+    loop_timer_destroy(l->look);
+    file_watches_destroy(l->watches);
+    free(l->file_dir);
     free(l);
 }
 
@@ -153,11 +145,24 @@ static struct log_stream *find(struct logs *l, const char *id)
     return s;
 }
 
-void logs_follow(struct logs *l, const struct task *t, size_t container, const char *docker_id)
+static struct log_stream *add_stream(struct logs *l, const struct stream_args *args)
 {
-    const struct task_container *c = &t->containers[container];
-    struct log_stream *s = find(l, docker_id);
-    struct log_options to;
+    struct log_stream *s = stream_create(l, args);
+
+    HASH_ADD_KEYPTR(hh, l->streams, s->id, strlen(s->id), s);
+    return s;
+}
+
+void logs_follow(struct logs *l, const struct logs_container *of)
+{
+    const struct task *t = of->task;
+    const struct task_container *c = &t->containers[of->container];
+    struct log_stream *s = find(l, of->docker_id);
+    const char *role = t->execution_credentials_id;
+    char host[HOST_NAME_MAX + 1] = "";
+    const struct log_tag tag = { .id = of->docker_id, .name = of->docker_name, .hostname = host };
+    struct log_options to = { 0 };
+    struct stream_args args = { .id = of->docker_id, .task = t->id, .to = &to };
     struct err e = { 0 };
 
     if (!c->log_driver || !streq(c->log_driver, "awslogs"))
@@ -166,16 +171,17 @@ void logs_follow(struct logs *l, const struct task *t, size_t container, const c
         stream_follow(s);
         return;
     }
-    if (log_options_read(t, c, docker_id, l->args.aws, &to, &e)) {
+    gethostname(host, sizeof host - 1);
+    if (task_spool_of(c, l->args.spool_bytes, &args.spool, &e) ||
+        log_options_read(t, c, of->secrets, of->n_secrets, of->docker_id, &tag, l->args.aws, &to,
+                         &e)) {
         log_error("a container's log is not shipped", kv_s("task", t->id),
                   kv_s("container", c->name), kv_err(&e));
         return;
     }
-    if (to.ignored)
-        log_info("log options without effect", kv_s("task", t->id), kv_s("container", c->name),
-                 kv_s("options", to.ignored));
-    s = stream_create(l, t, c, docker_id, &to);
-    HASH_ADD_KEYPTR(hh, l->streams, s->id, strlen(s->id), s);
+    if (c->log_execution_role)
+        args.role_id = role ? role : "";
+    add_stream(l, &args);
 }
 
 /* ---- drains ---- */
@@ -213,85 +219,69 @@ void logs_drain(struct logs *l, const char *docker_id, int64_t timeout_ms, logs_
     loop_timer_arm(d->timer, 0);
 }
 
+/* Out of time: nobody will read what is left in memory and in the log. */
+static void abandon(struct log_stream *s)
+{
+    int64_t events = s->open ? (int64_t)s->open->n : 0, unread = 0, bound = 0;
+
+    LIST_FOREACH (it, following, &s->parcels) {
+        const struct parcel *p = LIST_ENTRY(it, struct parcel, node);
+
+        if (!p->stored)
+            events += (int64_t)(p->batch->n - p->batch->from);
+    }
+    if (!s->ended)
+        source_backlog(s->source, &unread, &bound);
+    drops_count(s, LOGS_DROP_ABANDONED, events);
+    s->sum.gaps += unread > 0;
+    log_warn("a container's log was not shipped to its end in time", kv_s("task", s->task),
+             kv_s("container", s->id), kv_i("events", events), kv_i("bytes", (int64_t)s->held),
+             kv_i("unread_bytes", unread), kv_s("read", s->ended ? "to its end" : "in part"));
+}
+
 void logs_finish(struct logs *l, struct log_stream *s)
 {
     logs_drained_fn *done = s->drained_fn;
     void *user = s->drained_user;
     bool complete = s->drained && !s->gone;
 
-    if (!s->drained) {
-        logs_count_drops(l, s, DROP_ABANDONED, s->waiting_events);
-        log_warn("a container's log was not shipped to its end in time", kv_s("task", s->task),
-                 kv_s("container", s->id), kv_i("events", (int64_t)s->waiting_events),
-                 kv_i("bytes", (int64_t)s->waiting_bytes),
-                 kv_s("read", s->ended ? "to its end" : "in part"));
-    }
+    if (!s->drained)
+        abandon(s);
     l->args.drop_cursor(l->args.user, s->id);
     remove_stream(l, s);
+    logs_resume_reading(l);
+    logs_pump(l);
     done(user, complete);
 }
 
-/* ---- status ---- */
+/* ---- the agent's own log ---- */
 
-bool logs_waiting(const struct logs *l, const char *docker_id, size_t *bytes)
+enum err_code logs_own_begin(struct logs *l, const struct task_kv *options, size_t n,
+                             const char *stream, struct err *e)
 {
-    const struct log_stream *s;
+    static char id[] = "agent", stream_option[] = "awslogs-stream", name[] = "berth";
+    struct task_kv *all = mem_array(n + 1, sizeof *all);
+    AUTO(str) char *own = mem_strdup(stream);
+    struct task_container c = { .name = name, .log_options = all, .n_log_options = n };
+    const struct task t = { .id = id, .containers = &c, .n_containers = 1 };
+    struct log_options to;
+    const struct stream_args args = { .id = OWN_ID, .task = "", .to = &to, .own = true };
+    bool named = false;
 
-    HASH_FIND_STR(l->streams, docker_id, s);
-    if (s)
-        *bytes = s->waiting_bytes;
-    return s != NULL;
+    for (size_t i = 0; i < n; i++) {
+        all[i] = options[i];
+        named = named || streq(options[i].name, stream_option);
+    }
+    if (!named)
+        all[c.n_log_options++] = (struct task_kv){ stream_option, own };
+    if (!log_options_read(&t, &c, NULL, 0, OWN_ID, NULL, l->args.aws, &to, e))
+        l->own = add_stream(l, &args);
+    free(all);
+    return l->own ? ERR_OK : e->code;
 }
 
-void logs_get_totals(const struct logs *l, struct logs_totals *out)
+void logs_own_line(struct logs *l, int64_t when_ms, struct str line)
 {
-    const struct log_stream *s, *next;
-
-    *out = (struct logs_totals){ .streams = HASH_COUNT(l->streams),
-                                 .sent_events = (uint64_t)l->n_sent,
-                                 .sent_bytes = (uint64_t)l->n_sent_bytes,
-                                 .puts = (uint64_t)l->n_puts_done,
-                                 .puts_failed = (uint64_t)l->n_puts_failed,
-                                 .dropped_too_new = (uint64_t)l->dropped[DROP_TOO_NEW],
-                                 .dropped_too_old = (uint64_t)l->dropped[DROP_TOO_OLD],
-                                 .dropped_expired = (uint64_t)l->dropped[DROP_EXPIRED],
-                                 .dropped_refused = (uint64_t)l->dropped[DROP_REFUSED],
-                                 .dropped_abandoned = (uint64_t)l->dropped[DROP_ABANDONED] };
-    HASH_ITER (hh, l->streams, s, next) {
-        out->waiting_events += s->waiting_events;
-        out->waiting_bytes += s->waiting_bytes;
-        out->paused += s->paused;
-    }
-}
-
-void logs_write_status(const struct logs *l, struct jw *w)
-{
-    int64_t waiting = 0, bytes = 0, paused = 0, replaced = l->n_replaced, split = l->n_split;
-    const struct log_stream *s, *next;
-
-    HASH_ITER (hh, l->streams, s, next) {
-        waiting += (int64_t)s->waiting_events;
-        bytes += (int64_t)s->waiting_bytes;
-        paused += s->paused;
-        replaced += s->lines.n_replaced;
-        split += s->lines.n_split;
-    }
-    jw_object(w);
-    jw_kint(w, "streams", HASH_COUNT(l->streams));
-    jw_kint(w, "paused", paused);
-    jw_kint(w, "sent_events", l->n_sent);
-    jw_kint(w, "sent_bytes", l->n_sent_bytes);
-    jw_kint(w, "waiting_events", waiting);
-    jw_kint(w, "waiting_bytes", bytes);
-    jw_kint(w, "puts", l->n_puts_done);
-    jw_kint(w, "puts_failed", l->n_puts_failed);
-    jw_key(w, "dropped");
-    jw_object(w);
-    for (size_t i = 0; i < DROP__COUNT; i++)
-        jw_kint(w, cause_names[i], l->dropped[i]);
-    jw_end(w);
-    jw_kint(w, "clamped_times", l->n_clamped);
-    jw_kint(w, "replaced_bytes", replaced);
-    jw_kint(w, "split_events", split);
-    jw_end(w);
+    if (l->own && !l->about_own)
+        source_own_line(l->own->source, when_ms, line);
 }

@@ -1,12 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/aws_call.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "logs/sink.h"
+#include "logs/sink_internal.h"
 
-#define CALL_MS 30000
+#define NAMES_MAX 16384
 
 enum step { PUT, CREATE_STREAM, CREATE_GROUP };
 
@@ -23,6 +22,8 @@ struct sink_put {
     bool made_stream, made_group;
     struct loop_timer *start; /* so that trouble with keys is told on a later turn */
     struct aws_call *call;
+    struct file_put *file; /* instead of all that */
+    struct buf names;      /* the body of a create */
     sink_done_fn *done;
     void *user;
 };
@@ -32,6 +33,8 @@ void sink_cancel(struct sink_put *p)
     if (!p)
         return;
     aws_call_cancel(p->call);
+    file_put_cancel(p->file);
+    buf_fini(&p->names);
     loop_timer_destroy(p->start);
     free(p);
 }
@@ -77,62 +80,92 @@ static void read_rejected(struct str body, size_t n, struct sink_answer *a)
     a->expired = (size_t)(expired > too_old ? expired - too_old : 0);
 }
 
-static enum sink_verdict verdict_of(enum step step, const char *code, const struct err *e)
+static enum sink_verdict verdict_of(enum step step, const struct aws_result *a)
 {
+    const char *code = a->error_code;
+
+    if (sink_throttled(a))
+        return SINK_LATER;
+    /* Somebody on the way takes no such long requests, and says so in any words. */
+    if (step == PUT && a->r && a->r->status == 413)
+        return SINK_INVALID;
     /* Without a name it was no answer of the service: keys, TLS, connection. Keys that are
      * out of date now are soon replaced. */
-    if (e->code == ERR_DENIED)
+    if (a->e->code == ERR_DENIED)
         return !*code || aws_code_expired(code) ? SINK_LATER : SINK_BLOCKED;
-    if (e->code == ERR_INVALID)
+    if (a->e->code == ERR_INVALID)
         return step == PUT && str_starts(code, "InvalidParameter") ? SINK_INVALID : SINK_BLOCKED;
     return SINK_LATER;
+}
+
+/* An answer that says that something broke on its way, or none at all, leaves open what was done
+ * before that. (503 is said before anything is.) */
+static bool is_unknown(const struct aws_result *a)
+{
+    return sink_away(a) && a->sent && (!a->r || a->r->status != 503);
+}
+
+static void fail_by(struct sink_put *p, const struct aws_result *a)
+{
+    finish(p, &(struct sink_answer){ .verdict = verdict_of(p->step, a),
+                                     .throttled = sink_throttled(a),
+                                     .unknown = p->step == PUT && is_unknown(a),
+                                     .away = sink_away(a),
+                                     .e = a->e });
 }
 
 /* ---- the steps ---- */
 
 static void call(struct sink_put *p, enum step step);
 
-static void put_answered(struct sink_put *p, struct str body, const char *code, const struct err *e)
+static void fail_missing(struct sink_put *p, const char *what, const char *name)
 {
-    struct sink_answer stored = { .verdict = SINK_STORED, .e = e };
+    struct err e = { 0 };
+
+    err_set(&e, ERR_NOT_FOUND, "the log %s %s does not exist", what, name);
+    fail(p, SINK_BLOCKED, &e);
+}
+
+static void put_answered(struct sink_put *p, const struct aws_result *a)
+{
+    struct sink_answer stored = { .verdict = SINK_STORED, .e = a->e };
 
     /* Old services know which batches they have. */
-    if (!e->code || streq(code, "DataAlreadyAcceptedException")) {
-        if (!e->code)
-            read_rejected(body, p->args.n_events, &stored);
+    if (!a->e->code || streq(a->error_code, "DataAlreadyAcceptedException")) {
+        if (!a->e->code)
+            read_rejected(a->body, p->args.n_events, &stored);
         finish(p, &stored);
-    } else if (e->code == ERR_NOT_FOUND && !p->made_stream) {
+    } else if (a->e->code != ERR_NOT_FOUND || p->made_stream) {
+        /* A new stream may still be unknown for a moment. */
+        fail_by(p, a);
+    } else if (p->args.to->create_stream) {
         call(p, CREATE_STREAM);
     } else {
-        /* A new stream may still be unknown for a moment. */
-        fail(p, verdict_of(PUT, code, e), e);
+        fail_missing(p, "stream", p->args.to->stream);
     }
 }
 
-static void stream_answered(struct sink_put *p, const char *code, const struct err *e)
+static void stream_answered(struct sink_put *p, const struct aws_result *a)
 {
-    struct err missing = { 0 };
-
-    if (!e->code || e->code == ERR_CONFLICT) {
+    if (!a->e->code || a->e->code == ERR_CONFLICT) {
         p->made_stream = true;
         call(p, PUT);
-    } else if (e->code == ERR_NOT_FOUND && !p->args.to->create_group) {
-        err_set(&missing, ERR_NOT_FOUND, "the log group %s does not exist", p->args.to->group);
-        fail(p, SINK_BLOCKED, &missing);
-    } else if (e->code == ERR_NOT_FOUND && !p->made_group) {
+    } else if (a->e->code == ERR_NOT_FOUND && !p->args.to->create_group) {
+        fail_missing(p, "group", p->args.to->group);
+    } else if (a->e->code == ERR_NOT_FOUND && !p->made_group) {
         call(p, CREATE_GROUP);
     } else {
-        fail(p, verdict_of(CREATE_STREAM, code, e), e);
+        fail_by(p, a);
     }
 }
 
-static void group_answered(struct sink_put *p, const char *code, const struct err *e)
+static void group_answered(struct sink_put *p, const struct aws_result *a)
 {
-    if (!e->code || e->code == ERR_CONFLICT) {
+    if (!a->e->code || a->e->code == ERR_CONFLICT) {
         p->made_group = true;
         call(p, CREATE_STREAM);
     } else {
-        fail(p, verdict_of(CREATE_GROUP, code, e), e);
+        fail_by(p, a);
     }
 }
 
@@ -143,66 +176,51 @@ static void on_answer(void *user, const struct aws_result *a)
     p->call = NULL;
     switch (p->step) {
     case PUT:
-        put_answered(p, a->body, a->error_code, a->e);
+        put_answered(p, a);
         break;
     case CREATE_STREAM:
-        stream_answered(p, a->error_code, a->e);
+        stream_answered(p, a);
         break;
     case CREATE_GROUP:
-        group_answered(p, a->error_code, a->e);
+        group_answered(p, a);
         break;
     }
-}
-
-static void write_names(struct buf *b, const struct log_options *to, bool stream)
-{
-    struct jw w;
-
-    jw_init(&w, b);
-    jw_object(&w);
-    jw_kstr(&w, "logGroupName", to->group);
-    if (stream)
-        jw_kstr(&w, "logStreamName", to->stream);
-    jw_end(&w);
 }
 
 static void call(struct sink_put *p, enum step step)
 {
-    const struct log_options *to = p->args.to;
-    const struct aws_service service = { .endpoint = to->endpoint,
-                                         .region = to->region,
-                                         .service = "logs",
-                                         .target_prefix = "Logs_20140328" };
-    struct aws_call_args args = { .service = &service,
-                                  .operation = operations[step],
-                                  .body = p->args.body,
-                                  .timeout_ms = CALL_MS };
-    AUTO(buf) struct buf names = BUF_INIT(16384);
-    struct role_credentials role;
-    struct sigv4_keys keys;
+    struct sink_ask ask = { .operation = operations[step],
+                            .to = p->args.to,
+                            .role_id = p->args.role_id,
+                            .body = p->args.body,
+                            .format = step == PUT };
     struct err e = { 0 };
+    struct jw w;
 
     p->step = step;
-    if (p->args.role_id) {
-        /* Never with other keys: they might be allowed to write elsewhere. */
-        if (!roles_get(p->sink->roles, p->args.role_id, &role)) {
-            err_set(&e, ERR_DENIED, "the keys of the task's execution role are not known yet");
-            fail(p, SINK_LATER, &e);
-            return;
-        }
-        keys = (struct sigv4_keys){ role.access_key, role.secret_key, role.session_token };
-        args.keys = &keys;
-    }
     if (step != PUT) {
-        write_names(&names, to, step == CREATE_STREAM);
-        args.body = buf_str(&names);
+        buf_reset(&p->names);
+        jw_init(&w, &p->names);
+        sink_write_names(&w, p->args.to, step == CREATE_STREAM);
+        jw_end(&w);
+        ask.body = buf_str(&p->names);
     }
-    p->call = aws_call(p->sink->aws, p->sink->credentials, &args, on_answer, p);
+    p->call = sink_call(p->sink, &ask, on_answer, p, &e);
+    if (!p->call)
+        fail(p, SINK_LATER, &e);
 }
 
 static void on_start(void *user)
 {
     call(user, PUT);
+}
+
+static void on_file(void *user, const struct sink_answer *a)
+{
+    struct sink_put *p = user;
+
+    p->file = NULL;
+    finish(p, a);
 }
 
 struct sink_put *sink_put(const struct sink *sink, const struct sink_put_args *args,
@@ -214,7 +232,12 @@ struct sink_put *sink_put(const struct sink *sink, const struct sink_put_args *a
     p->args = *args;
     p->done = done;
     p->user = user;
-    p->start = loop_timer_create(http_client_loop(aws_http(sink->aws)), on_start, p);
+    buf_init(&p->names, NAMES_MAX);
+    if (sink->file_dir) {
+        p->file = file_put(sink->loop, sink->file_dir, args, on_file, p);
+        return p;
+    }
+    p->start = loop_timer_create(sink->loop, on_start, p);
     loop_timer_arm(p->start, 0);
     return p;
 }

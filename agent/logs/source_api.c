@@ -25,6 +25,7 @@ struct api_source {
     struct backoff backoff;
     struct rng rng;
     struct replay replay;
+    struct cursor from; /* as it was given */
     /* The time of a stream's last frame when that has no newline; 0: it has one. */
     int64_t open_ns[2];
     enum phase phase;
@@ -64,7 +65,9 @@ static void on_frame(void *user, int stream, int64_t when_ns, struct str text)
         return;
     backoff_reset(&s->backoff);
     s->open_ns[stream == 2] = text.n && text.p[text.n - 1] == '\n' ? 0 : when_ns;
-    s->base.events.frame(s->base.user, stream, when_ns, text, &mark);
+    s->base.events.message(s->base.user,
+                           &(struct source_message){
+                               .stream = stream, .when_ns = when_ns, .text = text, .mark = mark });
 }
 
 static void read_log(struct api_source *s, enum phase phase);
@@ -159,6 +162,25 @@ static void api_hurry(struct source *base)
         loop_timer_arm(s->timer, 0);
 }
 
+/* The engine does not tell how much there is. */
+static void api_backlog(const struct source *base, int64_t *bytes, int64_t *bound)
+{
+    (void)base;
+    *bytes = *bound = 0;
+}
+
+/* Marks of a file that nothing has followed yet become times. */
+static void api_place(const struct source *base, struct cursor *c)
+{
+    const struct api_source *s = (const struct api_source *)base;
+    struct cursor by_time = cursor_by_time(&s->from);
+
+    for (size_t i = 0; i < 2 && s->from.kind == CURSOR_FILE; i++)
+        if (c->at[i].major == s->from.at[i].major && c->at[i].minor == s->from.at[i].minor)
+            c->at[i] = by_time.at[i];
+    c->kind = CURSOR_API;
+}
+
 static void api_destroy(struct source *base)
 {
     struct api_source *s = (struct api_source *)base;
@@ -173,14 +195,17 @@ struct source *source_api_create(struct loop *loop, struct docker *docker, const
                                  const struct cursor *from, uint64_t seed,
                                  const struct source_events *events, void *user)
 {
-    static const struct source_kind kind = { api_follow, api_pause, api_hurry, api_destroy };
+    static const struct source_kind kind = { api_follow,  api_pause, api_hurry,
+                                             api_backlog, api_place, api_destroy };
     struct api_source *s = NEW(struct api_source);
+    struct cursor by_time = cursor_by_time(from);
 
     s->base = (struct source){ .kind = &kind, .events = *events, .user = user };
     s->docker = docker;
     s->id = mem_strdup(id);
     s->timer = loop_timer_create(loop, on_timer, s);
     rng_seed(&s->rng, seed);
-    replay_init(&s->replay, from);
+    s->from = *from;
+    replay_init(&s->replay, &by_time);
     return &s->base;
 }

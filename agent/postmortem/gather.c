@@ -264,8 +264,8 @@ static void on_next(void *user)
     if (m->at == m->n_tails)
         finish(p, m);
     else
-        p->reading = docker_log_tail(p->docker, m->tails[m->at].docker_id, POSTMORTEM_LINES + 1,
-                                     &sink, on_read, p);
+        p->reading = docker_logs_last(p->docker, m->tails[m->at].docker_id, 0, POSTMORTEM_LINES + 1,
+                                      false, &sink, on_read, p);
 }
 
 /* ---- life ---- */

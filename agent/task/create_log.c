@@ -1,5 +1,7 @@
 /* LogConfig of a container, edited in the order of the reference: the credentials of
  * the execution role, a roomier buffer, then secrets. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +15,23 @@
 /* Docker writes the file, Berth reads it and ships the lines. */
 static void write_shipped_log(struct jw *w, const struct task_create_args *a)
 {
+    struct task_container c = a->task->containers[a->container];
+    struct task_spool spool = { 0 };
+    struct err e = { 0 };
+    char text[24];
+
+    c.log_options = task_log_options(&c, a->log_secrets, a->n_log_secrets, &c.n_log_options);
+    /* Bad options were an error before it came to this. */
+    if (task_spool_of(&c, a->log_spool_bytes, &spool, &e))
+        spool = (struct task_spool){ TASK_SPOOL_BYTES / TASK_SPOOL_FILES, TASK_SPOOL_FILES };
+    free(c.log_options);
     jw_kstr(w, "Type", "json-file");
     jw_key(w, "Config");
     jw_object(w);
-    jw_kstr_if(w, "max-size", a->log_max_size);
-    jw_kstr_if(w, "max-file", a->log_max_file);
+    snprintf(text, sizeof text, "%" PRId64, spool.bytes);
+    jw_kstr(w, "max-size", text);
+    snprintf(text, sizeof text, "%d", spool.files);
+    jw_kstr(w, "max-file", text);
     jw_kstr(w, "compress", "false");
     jw_end(w);
 }

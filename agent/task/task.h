@@ -284,8 +284,8 @@ struct task_create_args {
     /* The folder of this host that has the container's metadata file (NULL: none), and the
      * UUID that names its place in the container (task_file_mount). */
     const char *file_dir, *file_mount;
-    bool selinux; /* that folder is to be labeled for the container alone */
-    const char *log_max_size, *log_max_file; /* json-file rotation for awslogs containers */
+    bool selinux;            /* that folder is to be labeled for the container alone */
+    int64_t log_spool_bytes; /* of awslogs containers, unless max-buffer-size says it; 0: default */
 };
 
 #define TASK_FILE_NAME "ecs-container-metadata.json"
@@ -298,6 +298,25 @@ void task_file_mount(const char *docker_name, char out[TASK_UUID_SIZE]);
 /* Below the folder of all metadata files: "CLUSTER/TASKID" of the ARN; with `container`, its
  * folder there. free() it; NULL: a name cannot be one of a folder, or of a bind. */
 char *task_file_path(const char *task_arn, const char *container);
+
+/* The rotation of the log file that Berth ships from: `files` of `bytes` each, which together are
+ * the most that the log may take of the disk. The option max-buffer-size (Docker's spelling: "25m")
+ * when it is there, at least TASK_SPOOL_LEAST; else `wished` (0: TASK_SPOOL_BYTES). Never fewer
+ * than two files. Pure. ERR_INVALID: max-buffer-size is no size, or given without mode
+ * non-blocking, as dockerd says it. */
+#define TASK_SPOOL_BYTES ((int64_t)256 << 20)
+#define TASK_SPOOL_FILES 4
+#define TASK_SPOOL_LEAST ((int64_t)1 << 20)
+struct task_spool {
+    int64_t bytes;
+    int files;
+};
+/* The options of a container's log driver with its `secrets` (target LOG_DRIVER) in: each name
+ * once, an empty secret sets nothing. free() the array; the texts are borrowed from both. */
+struct task_kv *task_log_options(const struct task_container *c, const struct task_kv *secrets,
+                                 size_t n_secrets, size_t *n);
+MUST_CHECK enum err_code task_spool_of(const struct task_container *c, int64_t wished,
+                                       struct task_spool *out, struct err *e);
 
 /* Writes the body. awslogs becomes json-file: Berth ships the lines itself.
  * ERR_INVALID carries the reference's error name in front, e.g.

@@ -34,6 +34,7 @@ struct fake_container {
     char arn[256];
     char label_name[128]; /* of the container in its task */
     enum fake_state state;
+    bool paused;
     int exit_code;
     char *body; /* of its create */
 };
@@ -48,8 +49,12 @@ struct fake_docker {
     int streams[FAKE_MAX_STREAMS];
     struct fake_container containers[FAKE_MAX_CONTAINERS];
     size_t n_containers;
-    int creates, starts, lists;
-    bool mute_creates; /* makes the container but never answers */
+    int creates, starts, lists, stops;
+    int pauses, thaws;   /* that were asked for */
+    int fail_pauses;     /* so many of them fail, and have happened all the same */
+    bool old_stop;       /* refuses to stop what is paused */
+    bool stopped_paused; /* ... or was not asked to */
+    bool mute_creates;   /* makes the container but never answers */
 
     /* Images: all there are, unless `strict`; then those that were pulled or imported. */
     bool strict;
@@ -197,14 +202,38 @@ static void fake_inspect(int fd, const struct fake_container *c)
 
     snprintf(body, sizeof body,
              "{\"Id\":\"%s\",\"Name\":\"/%s\",\"Created\":\"2026-01-02T03:04:05Z\","
-             "\"State\":{\"Status\":\"%s\",\"Running\":%s,\"ExitCode\":%d,\"Error\":\"\","
+             "\"State\":{\"Status\":\"%s\",\"Running\":%s,\"Paused\":%s,\"ExitCode\":%d,"
+             "\"Error\":\"\","
              "\"OOMKilled\":false,\"Dead\":false,\"StartedAt\":\"%s\",\"FinishedAt\":\"%s\"},"
              "\"Config\":{\"Tty\":false},\"NetworkSettings\":{\"Ports\":{}}}",
              c->id, c->name, fake_state_name(c->state), c->state == FAKE_RUNNING ? "true" : "false",
-             c->exit_code,
+             c->paused ? "true" : "false", c->exit_code,
              c->state == FAKE_CREATED ? "0001-01-01T00:00:00Z" : "2026-01-02T03:04:06Z",
              c->state == FAKE_EXITED ? "2026-01-02T03:04:07Z" : "0001-01-01T00:00:00Z");
     fake_answer(fd, 200, body);
+}
+
+static void fake_pause(struct fake_docker *f, int fd, struct fake_container *c, bool pause)
+{
+    bool already = c->paused == pause;
+
+    if (pause)
+        f->pauses++;
+    else
+        f->thaws++;
+    if (pause && c->state != FAKE_RUNNING) {
+        fake_answer(fd, 409, "{\"message\":\"Container x is not running\"}");
+        return;
+    }
+    c->paused = pause;
+    if (f->fail_pauses > 0 && f->fail_pauses--)
+        fake_answer(fd, 500, "{\"message\":\"freezer: something is wrong\"}");
+    else if (already)
+        fake_answer(fd, pause ? 409 : 500,
+                    pause ? "{\"message\":\"Container x is already paused\"}"
+                          : "{\"message\":\"Container x is not paused\"}");
+    else
+        fake_answer(fd, 204, "");
 }
 
 static void fake_container_call(struct fake_docker *f, int fd, const char *method, const char *rest)
@@ -222,7 +251,17 @@ static void fake_container_call(struct fake_docker *f, int fd, const char *metho
         c->state = FAKE_RUNNING;
         fake_tell(f, c, "start");
         fake_answer(fd, 204, "");
+    } else if (str_starts(verb, "/pause") || str_starts(verb, "/unpause")) {
+        fake_pause(f, fd, c, verb[1] == 'p');
+    } else if (str_starts(verb, "/stop") && c->paused && f->old_stop) {
+        f->stopped_paused = true;
+        fake_answer(fd, 500,
+                    "{\"message\":\"Cannot stop container x: Container x is paused. "
+                    "Unpause the container before stopping\"}");
     } else if (str_starts(verb, "/stop")) {
+        f->stops++;
+        f->stopped_paused = f->stopped_paused || c->paused;
+        c->paused = false;
         c->state = FAKE_EXITED;
         c->exit_code = 143;
         fake_tell(f, c, "die");

@@ -309,6 +309,61 @@ static void a_container_lives_and_dies(void **state)
     assert_string_equal(buf_text(&fx.events), "create start die(137) destroy ");
 }
 
+static void on_looked(void *user, const struct ctr_facts *f, struct docker_details *d,
+                      const struct err *e)
+{
+    bool *paused = user;
+
+    *paused = d && d->paused;
+    CHECK(!d || f->status != CTR_RUNNING || d->pid > 0);
+    CHECK(!d || !*paused || f->status == CTR_RUNNING); /* frozen is not ended */
+    finish(e);
+}
+
+static bool is_paused(const char *name)
+{
+    bool paused = false;
+
+    docker_look(w.d, name, CALL_MS, on_looked, &paused);
+    wait_ok();
+    return paused;
+}
+
+static void pause_it(const char *name, bool pause)
+{
+    docker_pause(w.d, name, pause, CALL_MS, on_done, NULL);
+    wait_ok();
+}
+
+static void a_container_is_frozen_and_thawed(void **state)
+{
+    const char *name;
+
+    (void)state;
+    NEED_ENGINE();
+    subscribe();
+    name = create("frozen", "trap 'exit 7' TERM; while :; do /bin/busybox sleep 0.1; done", "");
+    docker_pause(w.d, name, true, CALL_MS, on_done, NULL);
+    wait_error(ERR_CONFLICT, "is not running");
+    start(name);
+    pause_it(name, false); /* it is not */
+    pause_it(name, true);
+    assert_true(is_paused(name));
+    pause_it(name, true);
+    pause_it(name, false);
+    assert_false(is_paused(name));
+    pause_it(name, true);
+    docker_stop(w.d, name, 1, CALL_MS, on_done, NULL); /* thaws it first */
+    wait_ok();
+    assert_false(is_paused(name));
+    pause_it(name, false); /* it is not frozen */
+    docker_pause(w.d, name, true, CALL_MS, on_done, NULL);
+    wait_error(ERR_CONFLICT, "is not running");
+    remove_container(name);
+    docker_pause(w.d, name, true, CALL_MS, on_done, NULL);
+    wait_error(ERR_NOT_FOUND, "No such container");
+}
+
 static void a_killed_container_says_its_code(void **state)
 {
     const char *name;
@@ -508,14 +563,14 @@ static void the_last_lines_of_a_log(void **state)
     start(name);
     wait_event("die");
     setup(NULL);
-    docker_log_tail(w.d, name, 3, &log_sink, on_done, NULL);
+    docker_logs_last(w.d, name, 0, 3, false, &log_sink, on_done, NULL);
     wait_ok();
     assert_string_equal(buf_text(&fx.text[1]), "line 8\nline 9\nend");
     setup(NULL);
-    docker_log_tail(w.d, name, 50, &log_sink, on_done, NULL);
+    docker_logs_last(w.d, name, 0, 50, false, &log_sink, on_done, NULL);
     wait_ok();
     assert_int_equal(fx.text[1].len, 9 * 7 + 3);
-    docker_log_tail(w.d, w.unique, 3, &log_sink, on_done, NULL);
+    docker_logs_last(w.d, w.unique, 0, 3, false, &log_sink, on_done, NULL);
     wait_call();
     assert_int_equal(w.e.code, ERR_NOT_FOUND);
 }
@@ -580,6 +635,7 @@ int main(void)
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     static const struct CMUnitTest tests[] = {
         CASE(a_container_lives_and_dies),
+        CASE(a_container_is_frozen_and_thawed),
         CASE(a_killed_container_says_its_code),
         CASE(health_is_told),
         CASE(a_start_that_fails),

@@ -142,10 +142,13 @@ static void on_report(void *user, uint64_t id, struct str body)
     check(h);
 }
 
-static void on_follow(void *user, const struct task *t, size_t container, const char *docker_id)
+static void on_follow(void *user, const struct task *t, size_t container, const char *docker_id,
+                      const struct task_kv *secrets, size_t n_secrets)
 {
     struct host *h = user;
 
+    (void)secrets;
+    (void)n_secrets;
     assert_true(container < t->n_containers);
     assert_int_equal(strlen(docker_id), 64);
     h->follows++;

@@ -85,6 +85,32 @@ static void test_table(void **state)
     top_view_fini(&v);
 }
 
+static void test_lost_lines(void **state)
+{
+    static const char one[] =
+        "{'logs':{'dropped':{'too_new':0,'spool':1},'gaps':0},'containers':[]}";
+    static const char many[] =
+        "{'logs':{'dropped':{'too_old':2,'spool':10},'gaps':1},'containers':[{'task':'t',"
+        "'container':'web','status':'RUNNING','desired':'RUNNING','health':'HEALTHY',"
+        "'held':true}]}";
+    struct top_view v = { 0 };
+    struct top_look look = { .width = 200 };
+    struct buf b = BUF_INIT(1 << 20);
+
+    (void)state;
+    answer(&v, one);
+    top_screen(&v, &look, &b);
+    assert_non_null(strstr(buf_text(&b), " waiting, 1 log line lost (spool 1)\n"));
+    answer(&v, many);
+    buf_reset(&b);
+    top_screen(&v, &look, &b);
+    assert_non_null(
+        strstr(buf_text(&b), " waiting, 12 log lines lost (too_old 2, spool 10), 1 gap in logs\n"));
+    assert_string_equal(v.rows[0].state, "HELD");
+    top_view_fini(&v);
+    buf_fini(&b);
+}
+
 /* A reading that is the same as before keeps its rates; a counter that went back has none. */
 static void test_rates(void **state)
 {
@@ -256,10 +282,10 @@ static void test_odd_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),       cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_order),       cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_names),       cmocka_unit_test(test_units),
-        cmocka_unit_test(test_odd_answers),
+        cmocka_unit_test(test_table), cmocka_unit_test(test_lost_lines),
+        cmocka_unit_test(test_rates), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_sizes), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_units), cmocka_unit_test(test_odd_answers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,7 @@ GROUPS = (
      ("ECS_AGENT_CONFIG_FILE", "BERTH_INSTANCE_CONFIG", "ECS_DATADIR", "ECS_CHECKPOINT",
       "BERTH_SOCKET", "BERTH_LOCAL_TASKS")),
     ("Logging of the agent", ("ECS_LOG", "ECS_AUDIT")),
+    ("Logs of containers", ("BERTH_LOG_",)),
     ("Images and cleanup",
      ("ECS_IMAGE", "ECS_DISABLE_IMAGE", "ECS_NUM_IMAGES", "ECS_ENABLE_UNTRACKED", "NON_ECS_",
       "NONECS_", "ECS_EXCLUDE_UNTRACKED", "BERTH_DISK", "ECS_ENGINE_AUTH", "BERTH_PULL",

@@ -11,11 +11,13 @@ static void read_options(struct str left)
 {
     static char web[] = "web", id[] = "8f2c";
     struct task_kv options[OPTIONS_MAX];
-    struct task_container c = { .name = web, .log_options = options };
+    struct task_container c = { .name = web, .image = web, .log_options = options };
     struct task t = { .id = id, .containers = &c, .n_containers = 1 };
     struct aws *aws = aws_create(&(struct aws_args){ .region = "us-west-2" });
+    const struct log_tag tag = { .id = "0123456789ab", .name = "n", .command = "c" };
     struct log_options o = { 0 };
     struct err e = { 0 };
+    size_t n_secrets;
 
     while (left.n && c.n_log_options < OPTIONS_MAX) {
         char *name = fuzz_line_text(&left), *eq = strchr(name, '=');
@@ -25,13 +27,17 @@ static void read_options(struct str left)
         if (eq)
             *eq = '\0';
     }
-    if (!log_options_read(&t, &c, "0123456789ab", aws, &o, &e)) {
+    n_secrets = c.n_log_options / 4; /* the last ones */
+    c.n_log_options -= n_secrets;
+    if (!log_options_read(&t, &c, options + c.n_log_options, n_secrets, "0123456789ab", &tag, aws,
+                          &o, &e)) {
         LAW(*o.group && *o.stream && *o.region && *o.endpoint && o.flush_ms > 0);
         LAW(!strpbrk(o.region, "/.:@?#"));
         log_options_fini(&o);
     } else {
-        LAW(e.code && *e.msg && !o.group && !o.stream);
+        LAW(e.code && *e.msg && !o.group && !o.stream && !o.pattern);
     }
+    c.n_log_options += n_secrets;
     for (size_t i = 0; i < c.n_log_options; i++) {
         free(options[i].name);
         free(options[i].value);

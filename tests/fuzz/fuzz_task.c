@@ -57,8 +57,7 @@ static void create_all(const struct task *t)
                                       .log_secrets = env,
                                       .n_log_secrets = i % 2 ? 0 : 2,
                                       .metadata_id = "3b0c9f6e-0000-4000-8000-000000000000",
-                                      .log_max_size = "10m",
-                                      .log_max_file = "3" };
+                                      .log_spool_bytes = 30 << 20 };
         struct err e = { 0 };
 
         for (size_t p = 0; p < t->containers[i].n_ports; p++)

@@ -19,6 +19,7 @@ OWNED_HEADERS = [
     (re.compile(r"jansson\.h$"), ("agent/base/json.c", VERSION)),
     (re.compile(r"(uv\.h|uv/.*|curl/.*|wslay/.*)$"), ("agent/io/", VERSION)),
     (re.compile(r"sqlite3\.h$"), ("agent/store/", VERSION)),
+    (re.compile(r"pcre2\.h$"), ("agent/logs/pattern.c", VERSION)),
     (re.compile(r"microhttpd\.h$"), ("agent/io/", "tests/controlplane/", VERSION)),
 ]
 # Not part of a module, or allowed to see all of them.

@@ -48,7 +48,7 @@ class Lint(unittest.TestCase):
 
     def test_libraries_have_one_home(self):
         for header in ("jansson.h", "uv.h", "curl/curl.h", "wslay/wslay.h", "sqlite3.h",
-                       "microhttpd.h"):
+                       "microhttpd.h", "pcre2.h"):
             self.assertEqual(len(self.includes(agent__docker__a_c=f"#include <{header}>\n")), 1)
         self.assertEqual(self.includes(agent__store__a_c="#include <sqlite3.h>\n"), [])
         self.assertEqual(self.includes(agent__base__json_c="#include <jansson.h>\n"), [])

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -253,6 +254,52 @@ static void test_full_stderr(void **state)
     free(logged());
 }
 
+struct tapped {
+    struct buf text;
+    int64_t when_ms;
+};
+
+static void on_tap(void *user, int64_t wall_ms, struct str line)
+{
+    struct tapped *t = user;
+
+    t->when_ms = wall_ms;
+    buf_append(&t->text, line.p, line.n);
+    buf_putc(&t->text, '|');
+    log_error("what the tap says does not come back to it");
+}
+
+/* The tap gets what goes to standard error, which is away for the while. */
+static void test_tap(void **state)
+{
+    struct tapped t = { .text = BUF_INIT(4096) };
+    int out = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
+    AUTO(str) char *text = NULL;
+
+    (void)state;
+    dup2(null, STDERR_FILENO);
+    close(null);
+    log_set_tap(on_tap, &t);
+    log_info("standard error is off");
+    log_set_level(LOG_WARN);
+    log_info("below its level");
+    log_warn("first", kv_s("why", "a\nb"));
+    log_error("second");
+    log_set_tap(NULL, NULL);
+    log_error("third");
+    log_set_level(LOG_OFF);
+    dup2(out, STDERR_FILENO);
+    close(out);
+    text = logged(); /* the file has all */
+    assert_non_null(strstr(text, "below its level"));
+    assert_non_null(strstr(text, "does not come back"));
+    assert_true(str_starts(buf_text(&t.text), "level=warn time="));
+    assert_non_null(strstr(buf_text(&t.text), " msg=\"first\" why=\"a\\nb\"|level=error time="));
+    assert_true(str_ends(buf_text(&t.text), " msg=\"second\"|"));
+    assert_true(t.when_ms > 1600000000000);
+    buf_fini(&t.text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,7 +307,7 @@ int main(void)
         cmocka_unit_test(test_levels),      cmocka_unit_test(test_parse_level),
         cmocka_unit_test(test_long_line),   cmocka_unit_test(test_open),
         cmocka_unit_test(test_two_targets), cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_full_stderr),
+        cmocka_unit_test(test_full_stderr), cmocka_unit_test(test_tap),
     };
 
     return cmocka_run_group_tests(tests, open_log, remove_log);

@@ -95,13 +95,69 @@ static void test_trim_and_hex(void **state)
     assert_string_equal(out, "");
 }
 
+static void test_utf8_len(void **state)
+{
+    static const struct {
+        const char *text;
+        int want;
+    } rows[] = {
+        { "a", 1 },
+        { "\xC3\xA4", 2 },
+        { "\xE2\x82\xAC!", 3 },
+        { "\xF0\x9F\x98\x80", 4 },
+        { "\xC3", STR_UTF8_CUT },
+        { "\xF0\x9F\x98", STR_UTF8_CUT },
+        { "\xC3!", STR_UTF8_INVALID },
+        { "\x80", STR_UTF8_INVALID },
+        { "\xC1\xBF", STR_UTF8_INVALID },         /* overlong */
+        { "\xE0\x9F\xBF", STR_UTF8_INVALID },     /* likewise */
+        { "\xED\xA0\x80", STR_UTF8_INVALID },     /* a surrogate */
+        { "\xF4\x90\x80\x80", STR_UTF8_INVALID }, /* past the last one */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(str_utf8_len(rows[i].text, strlen(rows[i].text)), rows[i].want);
+}
+
+static void test_distance(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        size_t want;
+    } rows[] = {
+        { "", "", 0 },
+        { "abc", "", 3 },
+        { "tasks", "tasks", 0 },
+        { "Tasks", "tASKS", 0 },
+        { "task", "tasks", 1 },
+        { "tsk", "task", 1 },
+        { "statsu", "status", 1 },
+        { "kitten", "sitting", 3 },
+        { "ab", "ba", 1 },
+        { "abcd", "badc", 2 },
+        { "xyz", "abc", 3 },
+    };
+    char many[STR_DISTANCE_MAX + 2];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_int_equal(str_distance(str_of(rows[i].a), str_of(rows[i].b)), rows[i].want);
+        assert_int_equal(str_distance(str_of(rows[i].b), str_of(rows[i].a)), rows[i].want);
+    }
+    memset(many, 'x', sizeof many);
+    assert_int_equal(str_distance((struct str){ many, STR_DISTANCE_MAX }, str_of("")),
+                     STR_DISTANCE_MAX);
+    assert_int_equal(str_distance((struct str){ many, STR_DISTANCE_MAX + 1 }, str_of("x")),
+                     SIZE_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_utf8_prefix),
-        cmocka_unit_test(test_to_int),
-        cmocka_unit_test(test_trim_and_hex),
+        cmocka_unit_test(test_ends),     cmocka_unit_test(test_utf8_prefix),
+        cmocka_unit_test(test_utf8_len), cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_to_int),   cmocka_unit_test(test_trim_and_hex),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,9 @@ static void test_numbers_and_clamps(void **state)
         { "BERTH_PULL_PARALLEL=3", FIELD(pull_parallel), 3, "" },
         { "BERTH_PULL_PARALLEL=-1", FIELD(pull_parallel), 0,
           "1: BERTH_PULL_PARALLEL: -1 is not in 0..1000; using 0\n" },
+        { "BERTH_LOG_SPOOL_MB=1", FIELD(log_spool_mb), 1, "" },
+        { "BERTH_LOG_SPOOL_MB=0", FIELD(log_spool_mb), 256,
+          "1: BERTH_LOG_SPOOL_MB: 0 is not in 1..1048576; using 256\n" },
         { "BERTH_DISK_CHECK_INTERVAL=1s", FIELD(disk_check_ms), 1000, "" },
         { "BERTH_DISK_CHECK_INTERVAL=10ms", FIELD(disk_check_ms), 1000,
           "1: BERTH_DISK_CHECK_INTERVAL: '10ms' is below 1s; using 1s\n" },
@@ -106,6 +109,54 @@ static void test_watermarks_are_a_pair(void **state)
     }
 }
 
+static void test_log_sink(void **state)
+{
+    static const struct {
+        const char *line, *want, *problem;
+    } cases[] = {
+        { "", NULL, "" },
+        { "BERTH_LOG_SINK=", NULL, "" },
+        { "BERTH_LOG_SINK=file:/var/log/tasks", "file:/var/log/tasks", "" },
+        { "BERTH_LOG_SINK=file:/data/", "file:/data", "" }, /* no path of a container */
+        { "BERTH_LOG_SINK=file:/", "file:/", "" },
+        { "BERTH_LOG_SINK=file:here", NULL,
+          "1: BERTH_LOG_SINK: expected file:/path, got 'file:here'; ignored\n" },
+        { "BERTH_LOG_SINK=/var/log", NULL,
+          "1: BERTH_LOG_SINK: expected file:/path, got '/var/log'; ignored\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct built b = build(cases[i].line, region_only);
+
+        if (cases[i].want)
+            assert_string_equal(b.c->log_sink, cases[i].want);
+        else
+            assert_null(b.c->log_sink);
+        assert_string_equal(buf_text(&b.text), cases[i].problem);
+        built_fini(&b);
+    }
+}
+
+static void test_log_opts(void **state)
+{
+    struct built b = build("ECS_LOG_DRIVER=awslogs\nECS_LOG_OPTS={\"awslogs-group\":\"agents\","
+                           "\"awslogs-region\":\"eu-west-1\"}\n",
+                           region_only);
+
+    (void)state;
+    assert_string_equal(buf_text(&b.text), "");
+    assert_int_equal(b.c->log_opts.n, 2);
+    assert_string_equal(b.c->log_opts.items[0].key, "awslogs-group");
+    assert_string_equal(b.c->log_opts.items[1].value, "eu-west-1");
+    built_fini(&b);
+    b = build("ECS_LOG_OPTS=awslogs-group=x\n", region_only);
+    assert_int_equal(b.c->log_opts.n, 0);
+    assert_non_null(strstr(buf_text(&b.text), "ECS_LOG_OPTS: expected a JSON object of strings"));
+    assert_false(b.p.fatal);
+    built_fini(&b);
+}
+
 static void test_switches(void **state)
 {
     static const struct {
@@ -120,6 +171,8 @@ static void test_switches(void **state)
         { "ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP=on", FIELD(untracked_cleanup), false, 1 },
         { "ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2=t", FIELD(propagate_memory), true, 0 },
         { "ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2=2", FIELD(propagate_memory), false, 1 },
+        { "BERTH_LOG_ASK_BACK=false", FIELD(log_ask_back), false, 0 },
+        { "BERTH_LOG_ASK_BACK=maybe", FIELD(log_ask_back), true, 1 },
         { "ECS_SHARED_VOLUME_MATCH_FULL_CONFIG=True", FIELD(shared_volume_match_full), true, 0 },
         { "ECS_SHARED_VOLUME_MATCH_FULL_CONFIG=x", FIELD(shared_volume_match_full), false, 1 },
     };
@@ -284,6 +337,8 @@ int main(void)
         cmocka_unit_test(test_numbers_and_clamps),
         cmocka_unit_test(test_watermarks_are_a_pair),
         cmocka_unit_test(test_switches),
+        cmocka_unit_test(test_log_sink),
+        cmocka_unit_test(test_log_opts),
         cmocka_unit_test(test_task_limits),
         cmocka_unit_test(test_port_range),
         cmocka_unit_test(test_excluded_images),

@@ -55,6 +55,31 @@ static void test_all(void **state)
     docker_details_fini(&d);
 }
 
+static void test_log_and_pause(void **state)
+{
+    struct docker_details d;
+
+    (void)state;
+    read_details(
+        "{\"State\":{\"Running\":true,\"Paused\":true},\"LogPath\":\"/l/x-json.log\","
+        "\"Config\":{\"Tty\":true},\"HostConfig\":{\"LogConfig\":{\"Type\":\"json-file\"}}}",
+        &d);
+    assert_true(d.paused);
+    assert_true(d.tty);
+    assert_string_equal(d.log_path, "/l/x-json.log");
+    assert_string_equal(d.log_driver, "json-file");
+    docker_details_fini(&d);
+    assert_null(d.log_path);
+    /* Another driver has no file, and says so by an empty path. */
+    read_details("{\"State\":{\"Paused\":false},\"LogPath\":\"\",\"HostConfig\":{\"LogConfig\":{"
+                 "\"Type\":\"journald\"}}}",
+                 &d);
+    assert_false(d.paused);
+    assert_false(d.tty);
+    assert_null(d.log_path);
+    assert_string_equal(d.log_driver, "journald");
+}
+
 /* Whole, for a secret that is cut in two cannot be found; and a NUL costs nothing but its rest. */
 static void test_output_of_a_probe(void **state)
 {
@@ -82,6 +107,7 @@ static void test_odd(void **state)
         "{}",
         "{\"Image\":7,\"State\":\"gone\"}",
         "{\"State\":{\"Pid\":-1,\"Health\":{\"Log\":[7]}},\"Mounts\":{}}",
+        "{\"State\":{\"Paused\":1},\"LogPath\":7,\"HostConfig\":{\"LogConfig\":[]}}",
         "{\"NetworkSettings\":{\"Networks\":[1,2]},\"Config\":{\"Labels\":{\"a\":7}}}",
     };
 
@@ -111,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all),
+        cmocka_unit_test(test_log_and_pause),
         cmocka_unit_test(test_output_of_a_probe),
         cmocka_unit_test(test_odd),
         cmocka_unit_test(test_without_a_list_of_networks),

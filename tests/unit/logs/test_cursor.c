@@ -8,7 +8,7 @@
 
 static void text_round_trip(void **state)
 {
-    struct cursor c = { { { 1767323045000000001, 3 }, { 0, 0 } } }, back;
+    struct cursor c = { .at = { { 1767323045000000001, 3 }, { 0, 0 } } }, back;
     AUTO(buf) struct buf text = BUF_INIT(256);
     struct err e = { 0 };
 
@@ -16,7 +16,50 @@ static void text_round_trip(void **state)
     cursor_write(&c, &text);
     assert_text(buf_str(&text), "{\"ns\":[1767323045000000001,0],\"same\":[3,0]}");
     assert_int_equal(cursor_parse(buf_text(&text), &back, &e), ERR_OK);
-    assert_memory_equal(&back, &c, sizeof c);
+    assert_memory_equal(&back.at, &c.at, sizeof c.at);
+}
+
+static void file_text_round_trip(void **state)
+{
+    struct cursor c = { .kind = CURSOR_FILE,
+                        .at = { { INT64_MAX, 300 }, { 5, 0 } },
+                        .ns = { 1767323045000000001, 0 },
+                        .n_newest = 7,
+                        .clean = true },
+                  back;
+    AUTO(buf) struct buf text = BUF_INIT(256);
+    struct err e = { 0 };
+
+    (void)state;
+    cursor_write(&c, &text);
+    assert_text(buf_str(&text), "{\"file\":[[9223372036854775807,300,1767323045000000001],[5,0,0]],"
+                                "\"newest\":7,\"clean\":true}");
+    assert_int_equal(cursor_parse(buf_text(&text), &back, &e), ERR_OK);
+    assert_int_equal(back.kind, CURSOR_FILE);
+    assert_true(back.clean);
+    assert_int_equal(back.n_newest, 7);
+    assert_int_equal(cursor_newest_ms(&back), 1767323045000);
+    assert_memory_equal(&back.at, &c.at, sizeof c.at);
+    assert_memory_equal(&back.ns, &c.ns, sizeof c.ns);
+}
+
+/* The API goes on behind what has the times of the marks. */
+static void by_time(void **state)
+{
+    static const int64_t times[] = { 48, 50, 50, 51 };
+    struct cursor c = { .kind = CURSOR_FILE, .at = { { 7, 300 }, { 0, 0 } }, .ns = { 50, 0 } };
+    struct cursor api = cursor_by_time(&c), same = cursor_by_time(&api);
+    struct replay r;
+    struct mark mark;
+
+    (void)state;
+    assert_int_equal(api.kind, CURSOR_API);
+    assert_memory_equal(&same.at, &api.at, sizeof api.at);
+    replay_init(&r, &api);
+    replay_restart(&r);
+    for (size_t i = 0; i < COUNT_OF(times); i++)
+        assert_int_equal(replay_accept(&r, 1, times[i], &mark), times[i] > 50);
+    assert_true(replay_accept(&r, 2, 1, &mark));
 }
 
 static void bad_text(void **state)
@@ -32,11 +75,18 @@ static void bad_text(void **state)
         "{\"ns\":[1,2],\"same\":[1,\"1\"]}",
         "{\"ns\":{},\"same\":[1,1]}",
         "{\"ns\":[1,2],\"same\":[1,1]}x",
+        "{\"ns\":[1,2],\"same\":[1,1],\"clean\":1}",
+        "{\"file\":[]}",
+        "{\"file\":7}",
+        "{\"file\":[[1,2,3]]}",
+        "{\"file\":[[1,2,3],[1,2]]}",
+        "{\"file\":[[1,2,3],[1,-2,3]]}",
+        "{\"file\":[[1,2,3],7]}",
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct cursor c = { { { 5, 5 }, { 5, 5 } } };
+        struct cursor c = { .at = { { 5, 5 }, { 5, 5 } } };
         struct err e = { 0 };
 
         assert_int_equal(cursor_parse(cases[i], &c, &e), ERR_INVALID);
@@ -47,8 +97,8 @@ static void bad_text(void **state)
 
 static void since_lies_before(void **state)
 {
-    struct cursor c = { { { 100 * S, 1 }, { 90 * S, 1 } } }, early = { { { 5, 1 }, { 0, 0 } } },
-                  none = { 0 };
+    struct cursor c = { .at = { { 100 * S, 1 }, { 90 * S, 1 } } },
+                  early = { .at = { { 5, 1 }, { 0, 0 } } }, none = { 0 };
 
     (void)state;
     assert_int_equal(cursor_since_ns(&c), 98 * S);
@@ -102,7 +152,7 @@ static void resume_in_the_middle_of_equal_times(void **state)
 {
     static const struct frame frames[] = { { 2, 50, false }, { 1, 50, true }, { 2, 50, false },
                                            { 2, 50, true },  { 2, 50, true }, { 1, 50, true } };
-    struct cursor from = { { { 0, 0 }, { 50, 2 } } };
+    struct cursor from = { .at = { { 0, 0 }, { 50, 2 } } };
     struct replay r;
 
     (void)state;
@@ -149,6 +199,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_round_trip),
+        cmocka_unit_test(file_text_round_trip),
+        cmocka_unit_test(by_time),
         cmocka_unit_test(bad_text),
         cmocka_unit_test(since_lies_before),
         cmocka_unit_test(nothing_twice_nothing_lost),

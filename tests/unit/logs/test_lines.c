@@ -213,6 +213,36 @@ static void endless_line(void **state)
     lines_fini(&l);
 }
 
+static void on_any_line(void *user, const struct line *line)
+{
+    struct buf *out = user;
+
+    buf_printf(out, "%d%s:", line->stream, line->whole ? "!" : "");
+    buf_append(out, line->text.p, line->text.n);
+    buf_putc(out, '|');
+}
+
+/* For those who join lines to events, nothing is left out; the end of a line whose parts came one
+ * after the other is no line of its own. */
+static void empty_lines_kept(void **state)
+{
+    static const struct feed feeds[] = { { 1, 5, "a\n" },      { 1, 6, "\n" }, { 2, 6, "\r\n" },
+                                         { 1, 7, "b\n\nc\n" }, { 1, 8, "dd" }, { 1, 8, "\n" } };
+    AUTO(buf) struct buf out = BUF_INIT(1000);
+    const struct mark mark = { 0 };
+    struct lines l;
+
+    (void)state;
+    lines_init(&l, on_any_line, &out);
+    l.keep_empty = true;
+    for (size_t i = 0; i < COUNT_OF(feeds); i++)
+        lines_feed(&l, feeds[i].stream, feeds[i].when, str_of(feeds[i].text), &mark);
+    lines_end(&l);
+    assert_string_equal(buf_text(&out), "1!:a|1!:|2!:|1:b|1:|1!:c|1!:dd|");
+    assert_int_equal(l.n_empty, 0);
+    lines_fini(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +250,7 @@ int main(void)
         cmocka_unit_test(nul_bytes_stay),
         cmocka_unit_test(long_lines),
         cmocka_unit_test(endless_line),
+        cmocka_unit_test(empty_lines_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,7 +101,9 @@ static const struct {
       "{\"Config\":{\"max-buffer-size\":\"10m\",\"mode\":\"non-blocking\"},\"Type\":\"gelf\"}" },
     { ",\"dockerConfig\":{\"hostConfig\":\"{\\\"LogConfig\\\":{\\\"Type\\\":\\\"awslogs\\\","
       "\\\"Config\\\":{\\\"awslogs-group\\\":\\\"g\\\"}}}\"}",
-      "HostConfig", "LogConfig", "{\"Config\":{\"compress\":\"false\"},\"Type\":\"json-file\"}" },
+      "HostConfig", "LogConfig",
+      "{\"Config\":{\"compress\":\"false\",\"max-file\":\"4\",\"max-size\":\"67108864\"},\"Type\":"
+      "\"json-file\"}" },
 };
 
 static char *with_volumes(const char *members)
@@ -264,11 +266,10 @@ static void test_log_rotation(void **state)
     json_t *body;
 
     (void)state;
-    a.log_max_size = "10m";
-    a.log_max_file = "3";
+    a.log_spool_bytes = 40 << 20;
     body = body_of(&a);
     assert_at(body, "HostConfig", "LogConfig",
-              "{\"Config\":{\"compress\":\"false\",\"max-file\":\"3\",\"max-size\":\"10m\"},"
+              "{\"Config\":{\"compress\":\"false\",\"max-file\":\"4\",\"max-size\":\"10485760\"},"
               "\"Type\":\"json-file\"}");
     json_decref(body);
 }

@@ -3,7 +3,7 @@
 
 static char token[] = "splunk-token", tag[] = "tag", buffer[] = "max-buffer-size", mode[] = "mode",
             endpoint[] = "awslogs-credentials-endpoint", hush[] = "hush", later[] = "later",
-            non_blocking[] = "non-blocking", empty[] = "";
+            non_blocking[] = "non-blocking", empty[] = "", sixteen[] = "16m";
 
 static struct task *with_log(const char *log, bool role)
 {
@@ -23,6 +23,7 @@ static const struct task_kv none[1] = { { tag, empty } };
 static const struct task_kv plain[] = { { token, hush } };
 static const struct task_kv over[] = { { tag, hush }, { tag, later }, { token, empty } };
 static const struct task_kv settings[] = { { buffer, later }, { mode, non_blocking } };
+static const struct task_kv sized[] = { { buffer, sixteen } };
 static const struct task_kv of_role[] = { { endpoint, later } };
 
 static const struct {
@@ -46,7 +47,18 @@ static const struct {
       false, NULL, 0, "{\"Config\":{\"awslogs-credentials-endpoint\":\"old\"},\"Type\":\"x\"}" },
     /* but awslogs itself becomes a file */
     { "{\"LogConfig\":{\"Type\":\"awslogs\",\"Config\":{\"mode\":\"non-blocking\"}}}", true, plain,
-      1, "{\"Config\":{\"compress\":\"false\"},\"Type\":\"json-file\"}" },
+      1,
+      "{\"Config\":{\"compress\":\"false\",\"max-file\":\"4\",\"max-size\":\"67108864\"},\"Type\":"
+      "\"json-file\"}" },
+    { "{\"LogConfig\":{\"Type\":\"awslogs\",\"Config\":{\"mode\":\"non-blocking\","
+      "\"max-buffer-size\":\"8m\"}}}",
+      false, NULL, 0,
+      "{\"Config\":{\"compress\":\"false\",\"max-file\":\"4\",\"max-size\":\"2097152\"},\"Type\":"
+      "\"json-file\"}" },
+    { "{\"LogConfig\":{\"Type\":\"awslogs\",\"Config\":{\"mode\":\"non-blocking\"}}}", false, sized,
+      1,
+      "{\"Config\":{\"compress\":\"false\",\"max-file\":\"4\",\"max-size\":\"4194304\"},\"Type\":"
+      "\"json-file\"}" },
     /* 4: the buffer */
     { "{\"LogConfig\":{\"Type\":\"x\",\"Config\":{\"mode\":\"non-blocking\"}}}", false, NULL, 0,
       "{\"Config\":{\"max-buffer-size\":\"10m\",\"mode\":\"non-blocking\"},\"Type\":\"x\"}" },

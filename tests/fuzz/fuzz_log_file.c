@@ -1,0 +1,47 @@
+/* links: logs */
+/* A log file with any bytes in it: each step goes on, and what is called a message is text for a
+ * JSON document. */
+#include "fuzz/fuzz.h"
+#include "logs/json_scan.h"
+
+static void check(const struct json_message *m)
+{
+    struct json_t *v = NULL;
+    AUTO(buf) struct buf plain = BUF_INIT(1 << 20), quoted = BUF_INIT(1 << 20);
+    struct err e = { 0 };
+
+    LAW(m->stream == 1 || m->stream == 2);
+    LAW(m->when_ns >= 0);
+    LAW(!m->ends_cr || m->ends_line);
+    json_file_unescape(m->text, &plain);
+    LAW(plain.len + m->ends_line == m->plain_n);
+    LAW(!m->ends_cr || (plain.len && plain.data[plain.len - 1] == '\r'));
+    buf_puts(&quoted, "[\"");
+    buf_append(&quoted, m->text.p, m->text.n);
+    buf_puts(&quoted, "\"]");
+    /* Halves of characters in two escapes are for the sink to judge. */
+    LAW(!json_parse(quoted.data, quoted.len, &v, &e) || memmem(m->text.p, m->text.n, "\\u", 2));
+    json_free(v);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct json_scan s = { 0 };
+    struct str left = fuzz_str(data, size);
+
+    for (;;) {
+        struct json_message m;
+        size_t used;
+        enum json_read read = json_scan_next(&s, left, &used, &m);
+
+        LAW(used <= left.n);
+        LAW(used || read == JSON_MORE);
+        if (!used)
+            break;
+        if (read == JSON_MESSAGE)
+            check(&m);
+        left.p += used;
+        left.n -= used;
+    }
+    return 0;
+}
