@@ -21,6 +21,7 @@ static const struct command {
     { "run", cli_run, "run a task definition in the foreground, without a control plane" },
     { "replay", cli_replay, "feed a flight record to the decision core and print its decisions" },
     { "check-config", cli_check_config, "every problem of a configuration file, and what applies" },
+    { "set-aside", cli_set_aside, "make way for this agent where a newer one's state is" },
     { "version", cli_version, "version, commit and libraries" },
 };
 

@@ -9,9 +9,10 @@ BUILD_PACKAGES=(gcc libc6-dev make cmake ninja-build pkg-config git libuv1-dev
 # A package, or package:command where another installation of the command will do.
 RUN_PACKAGES=(docker.io:dockerd docker.io:docker busybox-static awscli:aws python3:python3
     curl:curl jq:jq iproute2:ip procps:ps)
-CHECK_PACKAGES=(clang-format:clang-format shellcheck:shellcheck valgrind:valgrind
+CHECK_PACKAGES=(clang-format:clang-format clang:clang libclang-rt-dev clang-tidy:clang-tidy
+    cppcheck:cppcheck binutils:readelf shellcheck:shellcheck valgrind:valgrind
     docker-registry:docker-registry apache2-utils:htpasswd openssl:openssl
-    tinyproxy-bin:tinyproxy iptables:iptables)
+    tinyproxy-bin:tinyproxy iptables:iptables systemd:systemd-analyze)
 
 DOCKERD_PID=
 DOCKERD_DIR=

@@ -1,23 +1,29 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test; then all but the lint once more
-# under the address and undefined-behavior sanitizers.
+# under the address and undefined-behavior sanitizers, and what has threads under the
+# thread sanitizer.
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 usage() {
     cat <<'END'
-usage: tests/run.sh [--quick] [--only LABEL]
-  --quick       without the second round under sanitizers
-  --only LABEL  only the tests with this label: lint, unit, component, sim, e2e
+usage: tests/run.sh [--quick] [--only LABEL] | --analysis | --valgrind
+  --quick       without the rounds under sanitizers
+  --only LABEL  only the tests with this label: lint, unit, component, sim, fuzz, e2e, threads
+For a night, instead of all that:
+  --analysis    clang-tidy and cppcheck over all of agent/ (ten minutes the first time)
+  --valgrind    unit tests, and component tests with threads, under memcheck
+BERTH_FUZZ_SECONDS=N: so long is each fuzz target run beside the other tests (default 5; 0: not)
 Exit code 0: all passed.
 END
 }
 
-QUICK='' ONLY=''
+QUICK='' ONLY='' NIGHT=''
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) QUICK=yes ;;
+    --analysis | --valgrind) NIGHT=${1#--} ;;
     --only)
         [ $# -gt 1 ] || { usage >&2; exit 2; }
         ONLY=$2
@@ -35,8 +41,9 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-FAILED=()
+FAILED=() FUZZING=''
 finish() {
+    [ -z "$FUZZING" ] || kill "$FUZZING" || true
     remove_images 'berth-test/*'
     stop_docker
 }
@@ -61,6 +68,53 @@ tests() {
     done
 }
 
+# At the lowest priority: the containers' tests mostly wait.
+start_fuzzing() {
+    [ -z "$QUICK" ] && [ "${BERTH_FUZZ_SECONDS:=5}" -gt 0 ] || return 0
+    [ -z "$ONLY" ] || [ "$ONLY" = fuzz ] || return 0
+    say "Fuzzing beside them, each target for $BERTH_FUZZ_SECONDS s (build/fuzz/run.log)"
+    mkdir -p "$ROOT/build/fuzz"
+    nice -n 19 "$ROOT/tests/fuzz/run" --seconds "$BERTH_FUZZ_SECONDS" --jobs 1 \
+        >"$ROOT/build/fuzz/run.log" 2>&1 </dev/null &
+    FUZZING=$!
+}
+
+end_fuzzing() {
+    [ -n "$FUZZING" ] || return 0
+    say
+    say "== fuzzing =="
+    wait "$FUZZING" || FAILED+=(fuzzing)
+    FUZZING=''
+    cat "$ROOT/build/fuzz/run.log"
+}
+
+# What analyzers say of everything, not only of what has changed.
+analysis() {
+    local what
+    for what in cppcheck tidy; do
+        python3 -B "$ROOT/tests/lint/analyze.py" "$ROOT" "$ROOT/build" "$what" || FAILED+=("$what")
+    done
+}
+
+# One report for each test program, in build/valgrind. Left out: what looks for itself in
+# /proc, and what expects posix_spawn to fail, which it never does there.
+NOT_VALGRIND='unit_(config_test_sample|io_test_port_holder|host_test_(cgroup|rules|run))'
+valgrind() {
+    local program reports=$ROOT/build/valgrind
+    mkdir -p "$reports"
+    # shellcheck disable=SC2016 # the inner shell expands
+    while read -r program; do
+        FAILED+=("valgrind of $program")
+        tail -n 40 "$reports/$program"
+    done < <(cd "$ROOT/build/tests" &&
+        { find .. -maxdepth 1 -name 'unit_*' -type f -printf '%f\n' &&
+            ctest -N -L threads | sed -n 's|.*: component/|component_|p'; } |
+        grep -vxE "$NOT_VALGRIND" | sort |
+        xargs -P "$(nproc)" -I{} sh -c 'valgrind -q --leak-check=full --error-exitcode=9 \
+            --errors-for-leak-kinds=definite --child-silent-after-fork=yes \
+            ../{} >"$1/{}" 2>&1 || echo {}' sh "$reports")
+}
+
 need_root
 trap finish EXIT
 trap stopped INT TERM HUP
@@ -70,14 +124,28 @@ start_docker
 say "Building in build/ (warnings are errors)"
 configure "$ROOT/build" -DWERROR=ON -DSANITIZE= -DCMAKE_BUILD_TYPE=RelWithDebInfo
 build "$ROOT/build"
-tests normal "$ROOT/build"
-if [ -z "$QUICK" ] && [ "$ONLY" != lint ]; then
+if [ -n "$NIGHT" ]; then
+    "$NIGHT"
+else
+    start_fuzzing
+    tests normal "$ROOT/build"
+fi
+if [ -z "$QUICK$NIGHT" ] && [ "$ONLY" != lint ]; then
     say
     say "Building in build/asan (address and undefined-behavior sanitizers)"
     configure "$ROOT/build/asan" -DWERROR=ON -DSANITIZE=address,undefined \
         -DCMAKE_BUILD_TYPE=Debug
     build "$ROOT/build/asan"
     tests sanitizer "$ROOT/build/asan"
+fi
+end_fuzzing
+if [ -z "$QUICK$NIGHT" ] && [[ $ONLY =~ ^(component|threads)?$ ]]; then
+    say
+    say "== thread sanitizer, what has threads =="
+    configure "$ROOT/build/tsan" -DWERROR=ON -DSANITIZE=thread -DCMAKE_BUILD_TYPE=Debug
+    build "$ROOT/build/tsan" threads
+    (cd "$ROOT/build/tsan" && ctest --output-on-failure --no-tests=error -j "$(nproc)" -L threads) ||
+        FAILED+=("thread sanitizer")
 fi
 
 say

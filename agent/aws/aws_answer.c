@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 #define EXCERPT            200
 #define RETRY_AFTER_MAX_MS 20000
@@ -150,7 +151,7 @@ static void set_code(struct aws_answer *out, const char *text)
 /* The first bytes, on one line, with everything unprintable escaped. */
 static void excerpt(struct buf *b, struct str body)
 {
-    size_t n = str_utf8_prefix(body.p, body.n, EXCERPT);
+    size_t n = body.p ? str_utf8_prefix(body.p, body.n, EXCERPT) : 0;
 
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)body.p[i];
@@ -241,7 +242,7 @@ static void set_error(struct aws_answer *out, int status, const char *code, cons
 
 static void read_json(int status, const char *type_header, struct str body, struct aws_answer *out)
 {
-    AUTO(json_secret) struct json_t *v = NULL;
+    AUTO(json) struct json_t *v = NULL;
     struct err ignored = { 0 };
     struct jcur root;
     const char *code;
@@ -278,8 +279,8 @@ static bool is_xml(struct str body)
 
 static void read_xml_error(int status, struct str body, struct aws_answer *out)
 {
-    AUTO(str) char *code = NULL;
-    AUTO(str) char *message = NULL;
+    AUTO(secret) char *code = NULL;
+    AUTO(secret) char *message = NULL;
 
     if (is_xml(body)) {
         code = aws_xml_text(body, "Code", NULL);

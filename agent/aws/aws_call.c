@@ -5,6 +5,7 @@
 #include "aws/aws_answer.h"
 #include "aws/internal.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/loop.h"
 
 #define DEFAULT_TIMEOUT_MS 42000
@@ -59,9 +60,7 @@ void aws_call_cancel(struct aws_call *c)
     mem_wipe(c->secret_key);
     mem_wipe(c->session_token);
     free(c->signed_by);
-    if (c->body)
-        explicit_bzero(c->body, c->sending.n);
-    free(c->body);
+    secret_free(c->body);
     for (size_t i = 0; i < c->n_own; i++) {
         free(c->own[i].name);
         mem_wipe(c->own[i].value);
@@ -283,7 +282,7 @@ static void copy_headers(struct aws_call *c, const struct aws_call_args *args)
 {
     for (; c->n_own < args->n_headers && c->n_own < OWN_HEADERS; c->n_own++) {
         c->own[c->n_own].name = mem_strdup(args->headers[c->n_own].name);
-        c->own[c->n_own].value = mem_strdup(args->headers[c->n_own].value);
+        c->own[c->n_own].value = secret_strdup(args->headers[c->n_own].value);
     }
     if (args->n_headers > OWN_HEADERS)
         err_set(&c->early, ERR_LIMIT, "%zu headers are too many", args->n_headers);
@@ -316,7 +315,7 @@ static void copy_request(struct aws_call *c, const struct aws_call_args *args)
         err_set(&c->early, ERR_LIMIT, "a request of %zu bytes is too long", args->body.n);
         c->sending = NO_BODY;
     } else if (!args->lent) {
-        c->body = mem_alloc(args->body.n + 1);
+        c->body = secret_alloc(args->body.n + 1);
         if (args->body.n > 0)
             memcpy(c->body, args->body.p, args->body.n);
         c->sending.p = c->body;
@@ -340,9 +339,9 @@ struct aws_call *aws_call(struct aws *a, struct credentials *cred, const struct 
     copy_request(c, args);
     if (args->keys && !args->anonymous) {
         c->own_keys = true;
-        c->access_key = mem_strdup(args->keys->access_key);
-        c->secret_key = mem_strdup(args->keys->secret_key);
-        c->session_token = mem_strdup(args->keys->session_token);
+        c->access_key = secret_strdup(args->keys->access_key);
+        c->secret_key = secret_strdup(args->keys->secret_key);
+        c->session_token = secret_strdup(args->keys->session_token);
     }
     c->next = loop_timer_create(http_client_loop(aws_http(a)), on_next, c);
     loop_timer_arm(c->next, 0);

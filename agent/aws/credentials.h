@@ -53,6 +53,12 @@ void credentials_reload(struct credentials *c);
  * never what they are. Writes one object. */
 void credentials_write_status(const struct credentials *c, struct jw *w);
 
+/* The rule (io/child.h) under which a profile's credential_process is run. */
+#define CREDENTIALS_PROGRAM "credential_process"
+/* Whether a profile in the shared files, as they are now, names this program with these words: the
+ * judgment of that rule. Blocks. */
+bool credentials_names_program(aws_env_fn *env, void *env_user, const char *const *argv);
+
 /* ---- role credentials of tasks ---- */
 
 struct roles;

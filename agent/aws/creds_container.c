@@ -4,6 +4,7 @@
 
 #include "aws/creds_sources.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/http_client.h"
 #include "io/loop.h"
 
@@ -161,7 +162,7 @@ static void on_token(void *user)
         struct str token = str_trim(buf_str(&f->text));
 
         mem_wipe(f->token);
-        f->token = mem_strndup(token.n ? token.p : "", token.n);
+        f->token = secret_strndup(token.n ? token.p : "", token.n);
     }
     if (!f->err.code && f->token && (strlen(f->token) > TOKEN_MAX || !is_header_value(f->token)))
         err_set(&f->err, ERR_INVALID, "the container authorization token is more than one line");
@@ -194,9 +195,9 @@ struct cred_fetch *creds_container_fetch(const struct creds_context *x, const ch
     f->base.cancel = container_cancel;
     f->http = aws_http(x->aws);
     f->url = mem_strdup(url);
-    f->token = mem_strdup(creds_env(x, "AWS_CONTAINER_AUTHORIZATION_TOKEN"));
+    f->token = secret_strdup(creds_env(x, "AWS_CONTAINER_AUTHORIZATION_TOKEN"));
     f->token_file = mem_strdup(creds_env(x, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
-    buf_init(&f->text, CREDS_FILE_MAX + 8192);
+    buf_init_secret(&f->text, CREDS_FILE_MAX + 8192);
     f->done = done;
     f->user = user;
     f->work = loop_work(http_client_loop(f->http), read_token, on_token, f);

@@ -1,5 +1,6 @@
 #include "aws/creds_sources.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 const char *creds_env(const struct creds_context *x, const char *name)
 {
@@ -18,9 +19,9 @@ enum err_code creds_env_read(aws_env_fn *env, void *user, struct cred_set *out, 
     if (!access || !secret)
         return err_set(e, ERR_NOT_FOUND, "%s is not set",
                        access ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
-    *out = (struct cred_set){ .access_key = mem_strdup(access),
-                              .secret_key = mem_strdup(secret),
-                              .session_token = mem_strdup(token),
+    *out = (struct cred_set){ .access_key = secret_strdup(access),
+                              .secret_key = secret_strdup(secret),
+                              .session_token = secret_strdup(token),
                               .source = mem_strdup("environment") };
     return ERR_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "aws/creds_sources.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/loop.h"
 
 /* ---- texts ---- */
@@ -78,7 +79,7 @@ bool creds_ini_walk(struct str text, bool is_config, const char *profile, creds_
             continue;
         line = without_comment(line);
         if (line.p[0] == '[' && line.n >= 2 && line.p[line.n - 1] == ']') {
-            inside = is_section(line, is_config, profile);
+            inside = !profile || is_section(line, is_config, profile);
             seen = seen || inside;
             continue;
         }
@@ -105,7 +106,7 @@ static void take_key(void *user, struct str name, struct str value)
         if (!creds_ini_is(name, known[i].name))
             continue;
         mem_wipe(*known[i].slot);
-        *known[i].slot = value.n ? mem_strndup(value.p, value.n) : NULL;
+        *known[i].slot = value.n ? secret_strndup(value.p, value.n) : NULL;
     }
 }
 
@@ -170,7 +171,7 @@ enum err_code creds_text_read(const char *path, struct buf *text, struct err *e)
 enum err_code creds_file_read(const char *path, const char *profile, struct cred_set *out,
                               struct err *e)
 {
-    struct buf text = BUF_INIT(CREDS_FILE_MAX + 8192);
+    struct buf text = BUF_SECRET(CREDS_FILE_MAX + 8192);
     struct err local = { 0 };
     enum err_code code;
 

@@ -3,6 +3,7 @@
 
 #include "aws/creds_sources.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 /* One profile as it is written: both files together. */
 struct profile {
@@ -53,7 +54,7 @@ static void take(void *user, struct str name, struct str value)
         if (!creds_ini_is(name, settings[i].name))
             continue;
         mem_wipe(*slot(p, i));
-        *slot(p, i) = value.n ? mem_strndup(value.p, value.n) : NULL;
+        *slot(p, i) = value.n ? secret_strndup(value.p, value.n) : NULL;
     }
 }
 
@@ -68,8 +69,8 @@ static void profile_read(struct str config, struct str credentials, const char *
 
 void cred_hop_fini(struct cred_hop *h)
 {
-    free(h->role_arn);
-    free(h->session_name);
+    mem_wipe(h->role_arn);
+    mem_wipe(h->session_name);
     mem_wipe(h->external_id);
     *h = (struct cred_hop){ 0 };
 }
@@ -79,7 +80,7 @@ void cred_plan_fini(struct cred_plan *p)
     cred_set_fini(&p->keys);
     mem_wipe(p->command);
     cred_hop_fini(&p->web);
-    free(p->web_token_file);
+    mem_wipe(p->web_token_file);
     for (size_t i = 0; i < p->n_hops; i++)
         cred_hop_fini(&p->hops[i]);
     *p = (struct cred_plan){ 0 };
@@ -249,7 +250,7 @@ enum err_code cred_plan_make(struct str config, struct str credentials, const ch
             break;
     }
     for (size_t i = 0; i < n; i++)
-        free(names[i]);
+        mem_wipe(names[i]);
     if (e->code) {
         cred_plan_fini(&plan);
         return e->code;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 void cred_set_fini(struct cred_set *s)
 {
@@ -24,7 +25,7 @@ void cred_fetch_cancel(struct cred_fetch *f)
 enum err_code creds_json_read(struct str text, const char *what, const char *token_name,
                               struct cred_set *out, struct err *e)
 {
-    AUTO(json_secret) struct json_t *v = NULL;
+    AUTO(json) struct json_t *v = NULL;
     struct err local = { 0 }, *je = e ? e : &local;
     struct jcur root;
     const char *code, *access, *secret, *token, *expiration;
@@ -49,9 +50,9 @@ enum err_code creds_json_read(struct str text, const char *what, const char *tok
         return err_wrap(je, "%s", what);
     if (!*access || !*secret)
         return err_set(je, ERR_DENIED, "%s: the keys are empty", what);
-    *out = (struct cred_set){ .access_key = mem_strdup(access),
-                              .secret_key = mem_strdup(secret),
-                              .session_token = *token ? mem_strdup(token) : NULL,
+    *out = (struct cred_set){ .access_key = secret_strdup(access),
+                              .secret_key = secret_strdup(secret),
+                              .session_token = *token ? secret_strdup(token) : NULL,
                               .expires_ms = expires_ms };
     return ERR_OK;
 }

@@ -154,8 +154,8 @@ static uint64_t digest_of(uint64_t h, struct str text)
 static void read_files(void *user)
 {
     struct shared_fetch *f = user;
-    struct buf config = BUF_INIT(CREDS_FILE_MAX + 8192);
-    struct buf credentials = BUF_INIT(CREDS_FILE_MAX + 8192);
+    struct buf config = BUF_SECRET(CREDS_FILE_MAX + 8192);
+    struct buf credentials = BUF_SECRET(CREDS_FILE_MAX + 8192);
     struct err config_err = { 0 };
 
     (void)!creds_text_read(f->credentials_path, &credentials, &f->err);
@@ -209,6 +209,12 @@ static char *path_of(const struct creds_context *x, const char *name, const char
     return path ? mem_strdup(path) : mem_printf("%s/.aws/%s", home ? home : "/root", standard);
 }
 
+char *creds_shared_path(const struct creds_context *x, bool config)
+{
+    return config ? path_of(x, "AWS_CONFIG_FILE", "config")
+                  : path_of(x, "AWS_SHARED_CREDENTIALS_FILE", "credentials");
+}
+
 struct cred_fetch *creds_shared_fetch(const struct creds_context *x, uint64_t known_digest,
                                       cred_done_fn *done, void *user)
 {
@@ -217,8 +223,8 @@ struct cred_fetch *creds_shared_fetch(const struct creds_context *x, uint64_t kn
 
     f->base.cancel = shared_cancel;
     f->x = x;
-    f->config_path = path_of(x, "AWS_CONFIG_FILE", "config");
-    f->credentials_path = path_of(x, "AWS_SHARED_CREDENTIALS_FILE", "credentials");
+    f->config_path = creds_shared_path(x, true);
+    f->credentials_path = creds_shared_path(x, false);
     f->profile = mem_strdup(profile ? profile : "default");
     f->known_digest = known_digest;
     f->cancel_fd = eventfd(0, EFD_CLOEXEC);

@@ -63,7 +63,7 @@ MUST_CHECK enum err_code creds_text_read(const char *path, struct buf *text, str
 
 /* The settings of one profile, in their order; names and values are borrowed from the text.
  * The config file calls its sections "profile <name>", but for "default"; a credentials file
- * may. False: there is no such section. Pure. */
+ * may. `profile` NULL: all sections'. False: there is no such section. Pure. */
 typedef void creds_ini_fn(void *user, struct str name, struct str value);
 bool creds_ini_walk(struct str text, bool is_config, const char *profile, creds_ini_fn *fn,
                     void *user);
@@ -116,6 +116,8 @@ MUST_CHECK enum err_code cred_plan_make(struct str config, struct str credential
  * and no error: nothing changed. */
 struct cred_fetch *creds_shared_fetch(const struct creds_context *x, uint64_t known_digest,
                                       cred_done_fn *done, void *user);
+/* Where the config file is, or the one of credentials. free() it. */
+char *creds_shared_path(const struct creds_context *x, bool config);
 
 /* ---- a program that prints keys (credential_process) ---- */
 
@@ -125,9 +127,10 @@ struct cred_fetch *creds_shared_fetch(const struct creds_context *x, uint64_t kn
 MUST_CHECK enum err_code creds_argv_split(const char *command, char ***argv, struct err *e);
 void creds_argv_free(char **argv); /* NULL is fine */
 
-/* Runs it without a shell, in a process group of its own, with nothing to read; what it says
- * on standard error is dropped. Blocks for up to `limit_ms`: for a worker thread. A byte that
- * can be read from `cancel_fd` ends it. Over the time and over 64 KiB of output it is killed. */
+/* Runs it (io/child.h, as CREDENTIALS_PROGRAM) without a shell, in a process group of its own, with
+ * nothing to read; what it says on standard error is dropped. Blocks for up to `limit_ms`: for a
+ * worker thread. A byte that can be read from `cancel_fd` ends it. Over the time and over 64 KiB of
+ * output it is killed. */
 MUST_CHECK enum err_code creds_process_run(const char *command, int64_t limit_ms, int cancel_fd,
                                            struct cred_set *out, struct err *e);
 

@@ -5,6 +5,7 @@
 #include "aws/creds_sources.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/loop.h"
 
 #define STS_VERSION    "2011-06-15"
@@ -64,7 +65,7 @@ enum err_code creds_sts_read(struct str xml, struct cred_set *out, struct err *e
 {
     struct cred_set set = { 0 };
     struct err local = { 0 };
-    AUTO(str) char *expiration = NULL;
+    AUTO(secret) char *expiration = NULL;
 
     if (!e)
         e = &local;
@@ -116,7 +117,7 @@ static void begin_form(struct sts_fetch *f, const struct cred_hop *role)
     char *duration = role->duration_s ? mem_printf("%lld", (long long)role->duration_s) : NULL;
 
     /* A byte of the token that needs an escape becomes three. */
-    buf_init(&f->form, 4 * TOKEN_MAX);
+    buf_init_secret(&f->form, 4 * TOKEN_MAX);
     buf_reserve(&f->form, TOKEN_MAX); /* growing would leave copies of the token behind */
     buf_printf(&f->form, "Action=%s&Version=" STS_VERSION, f->operation);
     add(&f->form, "RoleArn", role->role_arn);
@@ -153,7 +154,7 @@ static struct sts_fetch *create(const struct creds_context *x, const char *opera
     f->operation = operation;
     f->done = done;
     f->user = user;
-    buf_init(&f->token, CREDS_FILE_MAX + 8192);
+    buf_init_secret(&f->token, CREDS_FILE_MAX + 8192);
     return f;
 }
 
@@ -162,9 +163,9 @@ struct cred_fetch *creds_assume_fetch(const struct creds_context *x, const struc
 {
     struct sts_fetch *f = create(x, "AssumeRole", done, user);
 
-    f->access_key = mem_strdup(keys->access_key);
-    f->secret_key = mem_strdup(keys->secret_key);
-    f->session_token = mem_strdup(keys->session_token);
+    f->access_key = secret_strdup(keys->access_key);
+    f->secret_key = secret_strdup(keys->secret_key);
+    f->session_token = secret_strdup(keys->session_token);
     f->keys = (struct sigv4_keys){ f->access_key, f->secret_key, f->session_token };
     f->source = mem_printf("role %s", role->role_arn);
     begin_form(f, role);

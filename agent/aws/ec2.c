@@ -6,6 +6,7 @@
 #include "aws/service.h"
 #include "aws/sigv4.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 #define OPERATION   "DescribeTags"
 #define VERSION     "2016-11-15"
@@ -39,8 +40,8 @@ size_t ec2_tags_read(struct str xml, ec2_each_fn *fn, void *user)
             break;
         {
             struct str item = { start, (size_t)(end - start) };
-            AUTO(str) char *key = aws_xml_text(item, "key", NULL);
-            AUTO(str) char *value = aws_xml_text(item, "value", NULL);
+            AUTO(secret) char *key = aws_xml_text(item, "key", NULL);
+            AUTO(secret) char *value = aws_xml_text(item, "value", NULL);
 
             if (!str_empty(key) && !is_reserved(key) && !is_reserved(value)) {
                 fn(user, key, value ? value : "");

@@ -1,13 +1,14 @@
 /* ECR GetAuthorizationToken, and the cache of what it gave. */
 #include <openssl/evp.h>
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "aws/service.h"
 #include "base/json.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/secret.h"
 #include "io/loop.h"
 
 #define OPERATION     "GetAuthorizationToken"
@@ -33,7 +34,7 @@ static bool take_apart(const char *base64, struct ecr_token *out)
 {
     size_t n = strlen(base64);
     size_t room = n / 4 * 3 + 1;
-    char *plain = mem_alloc(room), *colon;
+    char *plain = secret_alloc(room), *colon;
     int length = n && n % 4 == 0 ? EVP_DecodeBlock((unsigned char *)plain,
                                                    (const unsigned char *)base64, (int)n)
                                  : -1;
@@ -41,12 +42,11 @@ static bool take_apart(const char *base64, struct ecr_token *out)
 
     /* Zeros of the padding end the text, so it is as long as it seems. */
     if (length > 0 && (colon = strchr(plain, ':')) && colon != plain && colon[1]) {
-        out->name = mem_strndup(plain, (size_t)(colon - plain));
-        out->password = mem_strdup(colon + 1);
+        out->name = secret_strndup(plain, (size_t)(colon - plain));
+        out->password = secret_strdup(colon + 1);
         good = true;
     }
-    explicit_bzero(plain, room);
-    free(plain);
+    secret_free(plain);
     return good;
 }
 
@@ -58,7 +58,7 @@ static int64_t ms_of(double seconds)
 
 enum err_code ecr_answer_read(struct str body, struct ecr_token *out, struct err *e)
 {
-    AUTO(json_secret) struct json_t *doc = NULL;
+    AUTO(json) struct json_t *doc = NULL;
     struct ecr_token t = { 0 };
     struct err bad = { 0 };
     struct jcur root, list, data;
@@ -158,8 +158,8 @@ void ecr_cache_destroy(struct ecr_cache *c)
 
 static struct ecr_token token_copy(const struct ecr_token *t)
 {
-    return (struct ecr_token){ mem_strdup(t->name), mem_strdup(t->password), mem_strdup(t->server),
-                               t->expires_ms };
+    return (struct ecr_token){ secret_strdup(t->name), secret_strdup(t->password),
+                               mem_strdup(t->server), t->expires_ms };
 }
 
 void ecr_cache_put(struct ecr_cache *c, const char *key, const struct ecr_token *t)

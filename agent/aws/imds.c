@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/secret.h"
 
 #define TOKEN_TTL_S      300
 #define TOKEN_TTL_MAX_S  21600
@@ -250,7 +251,7 @@ static bool take_token(struct imds *m, const struct http_response *r)
     if (ttl && str_to_int(ttl, 1, TOKEN_TTL_MAX_S, &seconds, NULL))
         seconds = TOKEN_TTL_S;
     drop_token(m);
-    m->token = mem_strndup(token.p, token.n);
+    m->token = secret_strndup(token.p, token.n);
     if (++m->token_number == 0)
         m->token_number = 1;
     /* A little before its end: it has to last for the way to the service. */

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/loop.h"
 
 #define MAC_PATH      "meta-data/network/interfaces/macs/"
@@ -141,7 +142,8 @@ static enum err_code take(enum instance_item item, struct str text, char **out, 
             return err_set(e, ERR_INVALID, "instance metadata: %s is no single word",
                            items[item].name);
     }
-    *out = mem_strndup(value.p, value.n);
+    *out = item == INSTANCE_USER_DATA ? secret_strndup(value.p, value.n)
+                                      : mem_strndup(value.p, value.n);
     return ERR_OK;
 }
 

@@ -1,10 +1,11 @@
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "aws/credentials.h"
 #include "aws/roles.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/redact.h"
+#include "base/secret.h"
 
 /* More tasks than one host ever has; the oldest goes when an outsider sends more. */
 #define ROLES_MAX 50000
@@ -103,9 +104,9 @@ void roles_put(struct roles *r, const struct role_credentials *c)
     role = NEW(struct role);
     role->id = mem_strdup(c->id);
     role->role_arn = mem_strdup(c->role_arn);
-    role->access_key = mem_strdup(c->access_key);
-    role->secret_key = mem_strdup(c->secret_key);
-    role->session_token = mem_strdup(c->session_token);
+    role->access_key = secret_strdup(c->access_key);
+    role->secret_key = secret_strdup(c->secret_key);
+    role->session_token = secret_strdup(c->session_token);
     role->expiration = mem_strdup(c->expiration);
     role->task_arn = mem_strdup(c->task_arn);
     if (old)

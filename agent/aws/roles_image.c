@@ -6,6 +6,7 @@
 
 #include "aws/roles.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 #define VERSION 1
 #define NO_TEXT UINT32_MAX
@@ -89,7 +90,7 @@ static bool take_text(struct str *left, char **out)
         return true;
     if (n > left->n || memchr(left->p, '\0', n))
         return false;
-    *out = mem_strndup(left->p, n);
+    *out = secret_strndup(left->p, n);
     left->p += n;
     left->n -= n;
     return true;

@@ -153,7 +153,7 @@ static void on_limit(void *user)
 }
 
 static struct s3_call *start(const struct aws_caller *who, const char *region, const char *bucket,
-                             const char *key, struct aws_call_args *args, aws_done_fn *done,
+                             const char *key, const struct aws_call_args *args, aws_done_fn *done,
                              void *user)
 {
     struct s3_call *c = NEW(struct s3_call);

@@ -5,6 +5,7 @@
 #include "aws/service.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 #define OPERATION   "GetSecretValue"
 #define REQUEST_MAX (64 * 1024)
@@ -84,8 +85,8 @@ static enum err_code not_an_object(const char *key, struct err *e)
 
 enum err_code secret_member(const char *secret, const char *key, char **out, struct err *e)
 {
-    AUTO(json_secret) struct json_t *doc = NULL;
-    struct buf text = BUF_INIT(MEMBER_MAX);
+    AUTO(json) struct json_t *doc = NULL;
+    struct buf text = BUF_SECRET(MEMBER_MAX);
     struct err bad = { 0 };
     struct jcur root, member;
     char number[GO_FLOAT_SIZE];
@@ -107,12 +108,12 @@ enum err_code secret_member(const char *secret, const char *key, char **out, str
         if (memchr(jcur_as_bytes(&member).p, '\0', jcur_as_bytes(&member).n))
             return err_set(e, ERR_INVALID, "the secret's json key %s contains a NUL character",
                            key);
-        *out = mem_strdup(jcur_as_str(&member));
+        *out = secret_strdup(jcur_as_str(&member));
         return ERR_OK;
     case JSON_INT:
     case JSON_NUM:
         go_float(jcur_num_or(&root, key, 0), number);
-        *out = mem_strdup(number);
+        *out = secret_strdup(number);
         explicit_bzero(number, sizeof number);
         return ERR_OK;
     case JSON_NONE: /* null */
@@ -121,15 +122,12 @@ enum err_code secret_member(const char *secret, const char *key, char **out, str
     case JSON_BOOL:
         break;
     }
-    /* All the room at once: growing would leave copies behind. */
-    if (buf_reserve(&text, MEMBER_MAX))
-        json_dump(member.val, &text);
+    json_dump(member.val, &text);
     if (text.overflowed) {
-        mem_wipe(buf_take(&text));
+        buf_fini(&text);
         return err_set(e, ERR_LIMIT, "the secret's json key %s is too long", key);
     }
-    *out = mem_strdup(buf_text(&text));
-    mem_wipe(buf_take(&text));
+    *out = buf_take(&text);
     return ERR_OK;
 }
 
@@ -144,7 +142,7 @@ struct secret_call {
 
 enum err_code secret_answer_read(struct str body, char **out, struct err *e)
 {
-    AUTO(json_secret) struct json_t *doc = NULL;
+    AUTO(json) struct json_t *doc = NULL;
     struct err bad = { 0 };
     struct jcur root, text, binary;
 
@@ -160,7 +158,7 @@ enum err_code secret_answer_read(struct str body, char **out, struct err *e)
                                              : "the secret has no text");
     if (*jcur_as_str(&text) == '\0' && !jcur_ok(&root))
         return err_set(e, ERR_INVALID, "the answer of the service: %s", bad.msg);
-    *out = mem_strdup(jcur_as_str(&text));
+    *out = secret_strdup(jcur_as_str(&text));
     return ERR_OK;
 }
 

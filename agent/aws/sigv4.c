@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 #define ALGORITHM     "AWS4-HMAC-SHA256"
 #define CANONICAL_MAX (256 * 1024)
@@ -222,6 +223,7 @@ static enum err_code put_query(struct buf *out, struct str query, struct err *e)
                : mem_strdup("");
         n++;
     }
+    /* cppcheck-suppress uninitvar ; n of them are set */
     qsort(params, n, sizeof *params, by_name_then_value);
     for (size_t i = 0; i < n; i++) {
         buf_printf(out, "%s%s=%s", i ? "&" : "", params[i].name, params[i].value);
@@ -319,20 +321,21 @@ static enum err_code put_headers(const struct sigv4_request *rq, const struct si
 static void sign_text(const struct sigv4_request *rq, const struct sigv4_keys *keys,
                       const char *day, const char *text, char out[SIGV4_HASH_SIZE])
 {
+    static const char prefix[4] = { 'A', 'W', 'S', '4' };
     unsigned char key[HASH_SIZE], next[HASH_SIZE];
-    size_t len = strlen(keys->secret_key) + 4;
-    char *first = mem_alloc(len + 1);
+    size_t len = strlen(keys->secret_key) + sizeof prefix;
+    char *first = secret_alloc(len + 1);
 
-    memcpy(first, "AWS4", 4);
-    memcpy(first + 4, keys->secret_key, len - 4);
+    memcpy(first, prefix, sizeof prefix);
+    memcpy(first + sizeof prefix, keys->secret_key, len - sizeof prefix);
     hmac(first, len, day, key);
-    explicit_bzero(first, len);
-    free(first);
+    secret_free(first);
     hmac(key, sizeof key, rq->region, next);
     hmac(next, sizeof next, rq->service, key);
     hmac(key, sizeof key, "aws4_request", next);
     hmac(next, sizeof next, text, key);
     str_hex(key, sizeof key, out);
+    explicit_bzero(key, sizeof key);
     explicit_bzero(next, sizeof next);
 }
 
@@ -378,10 +381,10 @@ static enum err_code build(const struct sigv4_request *rq, const struct sigv4_ke
 enum err_code sigv4_sign(const struct sigv4_request *rq, const struct sigv4_keys *keys,
                          int64_t wall_ms, struct sigv4_signed *out, struct err *e)
 {
-    struct sigv4_signed made = { .authorization = BUF_INIT(CANONICAL_MAX),
-                                 .canonical_request = BUF_INIT(CANONICAL_MAX),
-                                 .string_to_sign = BUF_INIT(CANONICAL_MAX) };
-    struct buf lines = BUF_INIT(CANONICAL_MAX);
+    struct sigv4_signed made = { .authorization = BUF_SECRET(CANONICAL_MAX),
+                                 .canonical_request = BUF_SECRET(CANONICAL_MAX),
+                                 .string_to_sign = BUF_SECRET(CANONICAL_MAX) };
+    struct buf lines = BUF_SECRET(CANONICAL_MAX);
     struct err local = { 0 };
 
     if (!e)

@@ -4,6 +4,7 @@
 #include "aws/service.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 #define OPERATION   "GetParameters"
 #define REQUEST_MAX (256 * 1024)
@@ -82,7 +83,7 @@ static enum err_code refuse_invalid(const struct jcur *invalid, struct err *e)
 enum err_code ssm_answer_read(struct str body, const char *const *names, size_t n, char **values,
                               struct err *e)
 {
-    AUTO(json_secret) struct json_t *doc = NULL;
+    AUTO(json) struct json_t *doc = NULL;
     struct jcur root, invalid, parameters;
     const char *found[SSM_BATCH];
     struct err bad = { 0 };
@@ -105,7 +106,7 @@ enum err_code ssm_answer_read(struct str body, const char *const *names, size_t 
                            names[i]);
     }
     for (size_t i = 0; i < n; i++)
-        values[i] = mem_strdup(found[i]);
+        values[i] = secret_strdup(found[i]);
     return ERR_OK;
 }
 

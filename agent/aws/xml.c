@@ -171,7 +171,7 @@ static bool read_text(struct str xml, size_t *at, const char *name, struct buf *
 
 char *aws_xml_text(struct str xml, const char *name, size_t *from)
 {
-    AUTO(buf) struct buf text = BUF_INIT(xml.n + 1);
+    AUTO(buf) struct buf text = BUF_SECRET(xml.n + 1);
     size_t at = from && *from < xml.n ? *from : from ? xml.n : 0;
     struct piece piece;
 

@@ -5,21 +5,35 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 
 void buf_init(struct buf *b, size_t max)
 {
     *b = (struct buf)BUF_INIT(max);
 }
 
+void buf_init_secret(struct buf *b, size_t max)
+{
+    *b = (struct buf)BUF_SECRET(max);
+}
+
+static void empty(struct buf *b)
+{
+    *b = (struct buf){ .max = b->max, .secret = b->secret };
+}
+
 void buf_fini(struct buf *b)
 {
-    free(b->data);
-    buf_init(b, b->max);
+    if (b->secret)
+        secret_free(b->data);
+    else
+        free(b->data);
+    empty(b);
 }
 
 void buf_wipe(struct buf *b)
 {
-    if (b->data)
+    if (b->data && !b->secret)
         explicit_bzero(b->data, b->cap);
     buf_fini(b);
 }
@@ -38,7 +52,7 @@ char *buf_reserve(struct buf *b, size_t n)
             cap *= 2;
         if (cap > b->max + 1)
             cap = b->max + 1;
-        b->data = mem_resize(b->data, cap, 1);
+        b->data = b->secret ? secret_resize(b->data, cap) : mem_resize(b->data, cap, 1);
         b->cap = cap;
         b->data[b->len] = '\0';
     }
@@ -146,9 +160,8 @@ struct str buf_str(const struct buf *b)
 
 char *buf_take(struct buf *b)
 {
-    char *data = b->data ? b->data : mem_strdup("");
+    char *data = b->data ? b->data : b->secret ? secret_strdup("") : mem_strdup("");
 
-    b->data = NULL;
-    buf_init(b, b->max);
+    empty(b);
     return data;
 }

@@ -18,6 +18,7 @@ struct buf {
     size_t cap;
     size_t max;
     bool overflowed;
+    bool secret; /* the bytes lie in base/secret's memory: wiped wherever they leave a place */
 };
 
 #define BUF_INIT(maximum) \
@@ -25,10 +26,16 @@ struct buf {
         .max = (maximum)  \
     }
 
+/* For keys, passwords, and messages that carry them. */
+#define BUF_SECRET(maximum)              \
+    {                                    \
+        .max = (maximum), .secret = true \
+    }
+
 void buf_init(struct buf *b, size_t max);
-void buf_fini(struct buf *b); /* frees; usable again with the same maximum */
-/* As buf_fini, after zeroing the bytes. (One that grew has left copies behind: reserve the
- * room for a secret at once.) */
+void buf_init_secret(struct buf *b, size_t max);
+void buf_fini(struct buf *b); /* frees; usable again, of the same kind with the same maximum */
+/* As buf_fini, after zeroing the bytes. (One that is not secret and grew has left copies.) */
 void buf_wipe(struct buf *b);
 
 bool buf_append(struct buf *b, const void *data, size_t n);
@@ -47,7 +54,8 @@ void buf_consume(struct buf *b, size_t n); /* drops the first n bytes */
 const char *buf_text(const struct buf *b); /* "" for an empty buffer; borrowed */
 struct str buf_str(const struct buf *b);   /* borrowed until the next change */
 
-/* Hands the bytes over (free() them; never NULL) and leaves the buffer empty. */
+/* Hands the bytes over (free() them, of a secret buffer mem_wipe(); never NULL) and leaves the
+ * buffer empty. */
 char *buf_take(struct buf *b);
 
 static inline UNUSED void buf_fini_(struct buf b)

@@ -9,9 +9,11 @@
 /* AUTO_DEFINE(task, struct task *, task_destroy) makes AUTO(task) usable:
  *     AUTO(task) struct task *t = ...;
  * runs task_destroy(t) when `t` leaves its scope. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): what is declared stands in no parentheses */
 #define AUTO_DEFINE(name, type, fn)                   \
     static inline UNUSED void auto_##name##_(type *p) \
     {                                                 \
         fn(*p);                                       \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define AUTO(name) __attribute__((cleanup(auto_##name##_)))

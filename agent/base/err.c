@@ -7,6 +7,9 @@
 
 #include "base/str.h"
 
+#undef err_set /* what the analyzer sees of them elsewhere */
+#undef err_errno
+
 static const char *const names[] = {
     [ERR_OK] = "ok",
     [ERR_INVALID] = "invalid",
@@ -66,7 +69,7 @@ enum err_code err_errno(struct err *e, int errno_value, const char *fmt, ...)
     vsnprintf(e->msg, sizeof e->msg, fmt, ap);
     va_end(ap);
     used = strlen(e->msg);
-    snprintf(e->msg + used, sizeof e->msg - used, ": %s", strerror(errno_value));
+    snprintf(e->msg + used, sizeof e->msg - used, ": %s", ERRNO_TEXT(errno_value));
     cut(e);
     return code;
 }

@@ -32,8 +32,24 @@ enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...) P
  * EEXIST is ERR_CONFLICT, everything else is ERR_IO. */
 enum err_code err_errno(struct err *e, int errno_value, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* What an errno value means, in the words of strerror, which is not for threads. Valid to the
+ * end of the block that asks. */
+#define ERRNO_TEXT(value) strerror_r((value), (char[128]){ 0 }, 128)
+
 /* Puts "<where>: " in front of the message and returns the code. */
 enum err_code err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#ifdef __clang_analyzer__
+/* The analyzer does not look into another file, and takes what they return for a code that
+ * may be ERR_OK. */
+static inline UNUSED enum err_code err_known_(enum err_code said, enum err_code code)
+{
+    (void)said;
+    return code;
+}
+#define err_set(e, code, ...)    err_known_(err_set(e, code, __VA_ARGS__), code)
+#define err_errno(e, value, ...) err_known_(err_errno(e, value, __VA_ARGS__), ERR_IO)
+#endif
 
 /* "retry", "not-found", ...: for logs and records. */
 const char *err_code_name(enum err_code code);

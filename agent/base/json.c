@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,44 +10,74 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 
 /* ---- documents ---- */
 
-static bool too_deep(const json_t *v, int left)
+/* Behind the quote that begins a string, behind its end; NULL: it has none. */
+static const char *skip_string(const char *p, const char *end)
 {
-    const char *key;
-    json_t *item;
-    size_t i;
+    while (p < end && *p != '"')
+        p += *p == '\\' && p + 1 < end ? 2 : 1;
+    return p < end ? p + 1 : NULL;
+}
 
-    if (json_is_object(v)) {
-        if (left == 0)
-            return true;
-        json_object_foreach((json_t *)v, key, item) if (too_deep(item, left - 1)) return true;
-    } else if (json_is_array(v)) {
-        if (left == 0)
-            return true;
-        json_array_foreach(v, i, item) if (too_deep(item, left - 1)) return true;
+/* How much jansson would build of it, before it builds anything: a value that costs two bytes
+ * of text takes up to two hundred of memory. Every value but the first stands behind one of
+ * three characters. What is no JSON at all is for jansson to say. */
+static enum err_code check_bounds(const char *text, size_t n, struct err *e)
+{
+    const char *end = text + n;
+    size_t values = 1, nests = 0, depth = 0;
+
+    if (n > JSON_TEXT_MAX)
+        return err_set(e, ERR_INVALID, "longer than %zu bytes", JSON_TEXT_MAX);
+    for (const char *p = text; p && p < end;) {
+        char c = *p++;
+
+        if (c == '"') {
+            p = skip_string(p, end);
+        } else if (c == '{' || c == '[') {
+            nests++;
+            values++;
+            if (++depth > JSON_DEPTH_MAX)
+                return err_set(e, ERR_INVALID, "nested deeper than %d levels", JSON_DEPTH_MAX);
+        } else if (c == '}' || c == ']') {
+            depth -= depth > 0;
+        } else if (c == ',') {
+            values++;
+        }
     }
-    return false;
+    if (values > JSON_VALUES_MAX)
+        return err_set(e, ERR_INVALID, "more than %zu values", JSON_VALUES_MAX);
+    if (nests > JSON_NESTS_MAX)
+        return err_set(e, ERR_INVALID, "more than %zu objects and arrays", JSON_NESTS_MAX);
+    return ERR_OK;
+}
+
+static void use_secret_memory(void)
+{
+    json_set_alloc_funcs(secret_try, secret_free);
 }
 
 static enum err_code parse(const char *text, size_t n, size_t flags, struct json_t **out,
                            struct err *e)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     json_error_t je;
-    json_t *v = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL | flags, &je);
+    json_t *v;
     char *quote;
 
+    if (check_bounds(text, n, e))
+        return ERR_INVALID;
+    pthread_once(&once, use_secret_memory);
+    v = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL | flags, &je);
     /* The text may be a message cut off inside a secret: say where, quote nothing. */
     if (!v && (quote = strstr(je.text, " near ")))
         *quote = '\0';
     if (!v)
         return err_set(e, ERR_INVALID, "not JSON: line %d column %d: %s", je.line, je.column,
                        je.text);
-    if (too_deep(v, JSON_DEPTH_MAX)) {
-        json_decref(v);
-        return err_set(e, ERR_INVALID, "nested deeper than %d levels", JSON_DEPTH_MAX);
-    }
     *out = v;
     return ERR_OK;
 }
@@ -64,27 +95,6 @@ enum err_code json_parse_doubles(const char *text, size_t n, struct json_t **out
 void json_free(struct json_t *v)
 {
     json_decref(v);
-}
-
-static void wipe_strings(json_t *v)
-{
-    const char *key;
-    json_t *item;
-    size_t i;
-
-    if (json_is_string(v)) {
-        explicit_bzero((char *)json_string_value(v), json_string_length(v));
-    } else if (json_is_object(v)) {
-        json_object_foreach(v, key, item) wipe_strings(item);
-    } else if (json_is_array(v)) {
-        json_array_foreach(v, i, item) wipe_strings(item);
-    }
-}
-
-void json_free_wiped(struct json_t *v)
-{
-    wipe_strings(v);
-    json_free(v);
 }
 
 static int dump_to_buf(const char *data, size_t n, void *user)
@@ -134,6 +144,7 @@ enum json_type jcur_type(const struct jcur *c)
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as decoders have cursors */
 static void path_of(const struct jcur *c, struct buf *b)
 {
     if (!c->up)

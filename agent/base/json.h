@@ -1,6 +1,9 @@
 #pragma once
 /* json: a cursor for reading, a writer for writing.
  *
+ * Documents lie in base/secret's memory, for nearly every one may carry a secret, and are wiped
+ * when they are freed.
+ *
  * Reading. A cursor knows its way back to the root; the first error sticks and
  * later getters return zero, so a decoder reads like a list of fields and
  * checks once. Errors name the place: "containers[2].memory: expected integer,
@@ -20,20 +23,23 @@
 
 struct json_t; /* jansson's value; only json.c looks inside */
 
-#define JSON_DEPTH_MAX 64
+/* What a document may be, whoever it is from; most readers bound its text more tightly. Of the
+ * largest honest ones, lists of the Docker Engine, a row has about 60 values in a dozen objects
+ * and arrays. The worst that fits takes about 200 MB while it is read. */
+#define JSON_DEPTH_MAX  64
+#define JSON_TEXT_MAX   ((size_t)64 << 20)
+#define JSON_VALUES_MAX ((size_t)1000000) /* an empty object or array counts twice */
+#define JSON_NESTS_MAX  ((size_t)250000)  /* of these, objects and arrays */
 
 /* Parses a whole document; json_free() the result. Duplicate keys: the last
- * wins. Deeper than JSON_DEPTH_MAX or trailing text is ERR_INVALID with line
- * and column. */
+ * wins. More than the above is ERR_INVALID before anything is built; what is not JSON, trailing
+ * text too, is ERR_INVALID with line and column. */
 MUST_CHECK enum err_code json_parse(const char *text, size_t n, struct json_t **out, struct err *e);
 /* The same with every number as a double, so that no whole number is too large. */
 MUST_CHECK enum err_code json_parse_doubles(const char *text, size_t n, struct json_t **out,
                                             struct err *e);
 void json_free(struct json_t *v);
 AUTO_DEFINE(json, struct json_t *, json_free)
-/* As json_free, after zeroing every string value: for documents with secrets. */
-void json_free_wiped(struct json_t *v);
-AUTO_DEFINE(json_secret, struct json_t *, json_free_wiped)
 
 /* Compact text of a value (sorted keys), appended to `b`. */
 bool json_dump(const struct json_t *v, struct buf *b);

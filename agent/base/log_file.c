@@ -179,7 +179,7 @@ static void remove_oldest(const struct log_file *f)
     while (more) {
         struct rolls r = find_rolls(f);
 
-        more = r.n > (uint64_t)f->rule.roll_count && unlink(r.oldest) == 0;
+        more = r.n > (uint64_t)f->rule.roll_count && r.oldest && unlink(r.oldest) == 0;
         free(r.oldest);
     }
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 static void *checked(void *p)
 {
     if (!p)
@@ -64,7 +66,5 @@ void mem_replace(char **slot, const char *s)
 
 void mem_wipe(char *s)
 {
-    if (s)
-        explicit_bzero(s, strlen(s));
-    free(s);
+    secret_free(s);
 }

@@ -19,7 +19,7 @@ char *mem_printf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((malloc, 
 /* Frees *slot and puts a copy of `s` (or NULL) there. */
 void mem_replace(char **slot, const char *s);
 
-/* Zeroes a secret text and frees it; NULL is fine. */
+/* Zeroes a secret text, whether from base/secret or from here, and frees it; NULL is fine. */
 void mem_wipe(char *s);
 
 static inline UNUSED void mem_free_(void *p)

@@ -4,7 +4,7 @@
 
 static void replace(struct buf *text, const char *secret, size_t n)
 {
-    struct buf out = BUF_INIT(text->max);
+    struct buf out = { .max = text->max, .secret = text->secret };
     const char *at = text->data, *end = at + text->len, *found;
 
     if (n < REDACT_SHORTEST || !text->len || !memmem(at, text->len, secret, n))

@@ -110,6 +110,20 @@ static void write_error(struct buf *b, const char *text)
     buf_putc(b, '\n');
 }
 
+static void write_store(const struct agent *a, struct jw *w)
+{
+    struct engine_totals t;
+
+    engine_get_totals(a->engine, &t);
+    jw_key(w, "store");
+    jw_object(w);
+    jw_kbool(w, "saved", t.unsaved == NULL);
+    jw_kstr_if(w, "error", t.unsaved);
+    if (t.unsaved)
+        jw_kint(w, "for_ms", t.unsaved_ms);
+    jw_end(w);
+}
+
 static void write_status(struct agent *a, struct buf *b)
 {
     char started[CLOCK_ISO_SIZE];
@@ -140,6 +154,7 @@ static void write_status(struct agent *a, struct buf *b)
         credentials_write_status(a->credentials, &w);
     }
     if (a->engine) {
+        write_store(a, &w);
         jw_key(&w, "control");
         control_write_status(a->control, &w);
         jw_key(&w, "core");

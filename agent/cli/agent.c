@@ -12,10 +12,17 @@
 #include "cli/agent_endpoints.h"
 #include "cli/agent_healthcheck.h"
 #include "cli/agent_kept.h"
+#include "cli/agent_sandbox.h"
+#include "cli/agent_vault.h"
+#include "cli/agent_watchdog.h"
 #include "endpoints/introspect.h"
+#include "io/child.h"
 #include "io/service_manager.h"
 
 #define STOP_LIMIT_S 7
+/* From the signal on, for the answers to reports that are under way. */
+#define REPORTS_MS      600
+#define REPORTS_LOOK_MS 10
 
 static const char help[] =
     "usage: berth agent [OPTION]...\n\n"
@@ -31,7 +38,7 @@ static const char help[] =
     "  --healthcheck             ask whether an agent answers here: 0, or 1 when none does\n"
     "  --license                 print the license, and end\n"
     "  --version                 print the version, and end\n"
-    "  --no-sandbox              no effect yet\n\n"
+    "  --no-sandbox              keep all capabilities and system calls (for debugging)\n\n"
     "SIGHUP reads the settings again; the log says what changed, and what counts only from\n"
     "the next start. SIGTERM ends the agent.\n\n"
     "Exit codes: 0 stopped by a signal (containers keep running), 1 an error after which\n"
@@ -72,9 +79,18 @@ void agent_stop(struct agent *a, int exit_code)
     loop_stop(a->loop);
 }
 
+/* A report whose answer nobody hears is made again by the next agent. */
 static void on_drained(void *user)
 {
-    agent_stop(user, CLI_OK);
+    struct agent *a = user;
+
+    if (!a->control || !control_is_reporting(a->control) || loop_now_ms(a->loop) >= a->end_by_ms) {
+        agent_stop(a, CLI_OK);
+        return;
+    }
+    if (!a->last_reports)
+        a->last_reports = loop_timer_create(a->loop, on_drained, a);
+    loop_timer_arm(a->last_reports, REPORTS_LOOK_MS);
 }
 
 /* The second signal waits for nobody. */
@@ -87,6 +103,7 @@ static void on_terminate(void *user)
         return;
     }
     a->stopping = true;
+    a->end_by_ms = loop_now_ms(a->loop) + REPORTS_MS;
     log_info("stopping; containers keep running");
     kept_tell(a, "STOPPING=1\nSTATUS=stopping; containers keep running");
     endpoints_drain(a, on_drained);
@@ -145,9 +162,13 @@ static void tear_down(struct agent *a)
     imds_destroy(a->imds);
     loop_timer_destroy(a->negotiate_retry);
     loop_timer_destroy(a->trim);
+    loop_timer_destroy(a->last_reports);
     loop_timer_destroy(a->proceed);
     http_client_destroy(a->http);
+    agent_helper_unwatch(a);
+    watchdog_end(a);
     loop_destroy(a->loop);
+    child_helper_stop();
     platform_fini(a);
     state_close(a);
     settings_fini(a);
@@ -186,6 +207,7 @@ int cli_agent(int argc, char **argv)
     }
     if (healthcheck)
         return agent_healthcheck(o->config);
+    vault_begin();
     be_frugal();
     umask(077);
     signal(SIGPIPE, SIG_IGN);
@@ -194,9 +216,15 @@ int cli_agent(int argc, char **argv)
     a.manager = service_manager_create();
     a.seed = rng_entropy();
     rng_seed(&a.rng, a.seed);
-    code = settings_load(&a);
+    code = agent_helper_begin(&a);
     if (code < 0)
+        code = settings_load(&a);
+    if (code < 0)
+        code = agent_confine(&a);
+    if (code < 0) {
+        vault_tell();
         code = start_begin(&a);
+    }
     if (code < 0)
         code = run(&a);
     tear_down(&a);

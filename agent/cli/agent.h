@@ -1,6 +1,5 @@
 #pragma once
 /* What the files of the agent command share. Private to cli/agent*.c and admin.c. */
-#include <uthash.h>
 
 #include "aws/aws.h"
 #include "aws/credentials.h"
@@ -8,6 +7,7 @@
 #include "aws/instance.h"
 #include "base/backoff.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "cli/cli.h"
 #include "cli/local_dir.h"
 #include "config/config.h"
@@ -24,6 +24,7 @@
 
 struct admin;
 struct casebook;
+struct child_watch;
 struct kept;
 struct own_log;
 struct service_manager;
@@ -58,12 +59,15 @@ struct agent {
     bool stopping;
 
     struct loop *loop;
+    struct child_watch *helper_watch; /* NULL until there is a loop */
+    struct loop_timer *watchdog;      /* NULL: nobody waits for it */
     struct http_client *http;
     struct imds *imds; /* NULL: turned off */
     struct instance_read *reading;
     char *instance_id; /* of this machine, or stored; NULL: unknown */
     struct aws *aws;
     struct store *store;
+    char *owner;       /* the data directory, by its one true name */
     bool others_state; /* it is another instance's; its tasks' ARNs: */
     struct host_names others_tasks;
     struct leftovers *leftovers; /* while their containers are removed */
@@ -97,12 +101,17 @@ struct agent {
     struct admin *admin;
     struct local_dir *local_dir; /* NULL until the container engine has answered */
     struct loop_timer *trim;
+    struct loop_timer *last_reports; /* when it is to end */
+    int64_t end_by_ms;
     struct loop_timer *proceed; /* with the start, after those who wait already */
 
     char *instance_arn; /* stored, or from this registration; NULL: none */
     struct cursor *cursors;
     struct list draining;
 };
+
+/* So long after the start, and after a task is gone, free memory is given back to the system. */
+#define AGENT_TRIM_MS 3000
 
 /* Ends the loop; the first call decides the exit code. */
 void agent_stop(struct agent *a, int exit_code);
@@ -137,6 +146,18 @@ int start_begin(struct agent *a);
 
 int state_open(struct agent *a); /* as above */
 void state_close(struct agent *a);
+
+/* ---- agent_name.c: the name of this instance, kept beside the database ---- */
+
+struct agent_name {
+    char *cluster, *arn, *instance_id; /* the last may be NULL */
+};
+/* Of the data directory; all NULL when there is none, or none that can be read. */
+void agent_name_read(const char *dir, struct agent_name *out);
+void agent_name_fini(struct agent_name *i);
+/* Trouble is logged: the store has it too. */
+void agent_name_write(const char *dir, const struct agent_name *i);
+void agent_name_remove(const char *dir);
 
 /* ---- agent_leftovers.c: another instance's containers ---- */
 

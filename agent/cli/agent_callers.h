@@ -15,10 +15,10 @@ void callers_destroy(struct callers *cs); /* after the servers; NULL is fine */
 
 /* The ARN of the task that asks; NULL: not known (yet). An endpoint_who_fn; borrowed until the
  * loop runs on. */
-const char *callers_who(void *callers, const struct http_call_head *head);
+const char *callers_who(void *user, const struct http_call_head *head);
 /* A credentials_may_fn and a credentials_known_fn. */
-enum credentials_may callers_may(void *callers, const struct http_call_head *head, const char *id);
-enum credentials_kind callers_known(void *callers, const char *id);
+enum credentials_may callers_may(void *user, const struct http_call_head *head, const char *id);
+enum credentials_kind callers_known(void *user, const char *id);
 
 /* Has `serve` called with the request once it is known who asks, at once where nothing is to be
  * waited for; never when the client goes before. From inside the request's handler. */

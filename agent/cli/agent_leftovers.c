@@ -43,6 +43,7 @@ static void finish(struct leftovers *l)
 
     destroy(l);
     a->leftovers = NULL;
+    agent_name_remove(a->config->data_dir);
     if (store_clear(a->store, &e)) {
         log_crit("another instance's state cannot be removed", kv_err(&e));
         agent_stop(a, CLI_ERROR);

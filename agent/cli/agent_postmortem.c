@@ -102,7 +102,7 @@ static struct postmortem_container container_of(const struct casebook *cb, const
     const struct engine_detail *detail = engine_detail(cb->agent->engine, t->arn, i);
     struct core_seen_container seen = { 0 };
     struct used *u = NULL;
-    struct postmortem_container out = { 0 };
+    struct postmortem_container out;
 
     (void)core_see_container(engine_core(cb->agent->engine), t->arn, i, &seen);
     if (seen.docker_id)

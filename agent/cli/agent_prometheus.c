@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "cli/agent_process.h"
 #include "endpoints/prometheus.h"
 
@@ -16,6 +17,21 @@ static void labeled(struct prom *p, const char *label, const char *value, uint64
 }
 
 /* ---- the agent ---- */
+
+static void write_secret_memory(struct prom *p)
+{
+    struct secret_totals t;
+
+    secret_get_totals(&t);
+    prom_gauge(p, "berth_secret_memory_bytes", "Memory for secrets that is in use.",
+               (double)t.used);
+    prom_gauge(p, "berth_secret_memory_held_bytes", "Memory for secrets that the agent has.",
+               (double)t.held);
+    prom_gauge(p, "berth_secret_memory_locked_bytes",
+               "Of what it has, what is locked; the rest may be swapped.", (double)t.locked);
+    prom_counter(p, "berth_secret_memory_outside_total",
+                 "Allocations for which there was no room left there.", t.outside);
+}
 
 static void write_agent(const struct agent *a, struct prom *p)
 {
@@ -31,6 +47,7 @@ static void write_agent(const struct agent *a, struct prom *p)
     prom_family(p, "berth_loop_turn_seconds", PROM_HISTOGRAM,
                 "How long turns of the event loop took: nothing else is looked at meanwhile.");
     prom_histogram(p, NULL, 0, loop_turns(a->loop));
+    write_secret_memory(p);
     if (!a->engine)
         return;
     engine_get_totals(a->engine, &t);
@@ -42,6 +59,8 @@ static void write_agent(const struct agent *a, struct prom *p)
     prom_histogram(p, NULL, 0, t.commit_time);
     prom_counter(p, "berth_store_commits_failed_total", "Commits that failed and are tried again.",
                  t.commits_failed);
+    prom_gauge(p, "berth_store_unsaved_seconds",
+               "For how long the state cannot be saved; 0: it can.", (double)t.unsaved_ms / 1000);
     prom_gauge(p, "berth_flight_record_bytes", "Size of the flight record's present file; 0: off.",
                (double)t.record_bytes);
 }

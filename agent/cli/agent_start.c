@@ -9,8 +9,10 @@
 #include "cli/agent.h"
 #include "cli/agent_endpoints.h"
 #include "cli/agent_kept.h"
+#include "cli/agent_sandbox.h"
+#include "cli/agent_vault.h"
+#include "cli/agent_watchdog.h"
 
-#define TRIM_MS     3000
 #define METADATA_MS 6000
 
 static const struct backoff_rule negotiate_rule = { 2000, 150, 200 * 1000, 0 };
@@ -200,7 +202,7 @@ static int go_on(struct agent *a)
     /* The container engine may be away for longer than a start may take. */
     kept_tell(a, "READY=1\nSTATUS=waiting for the container engine");
     negotiate(a);
-    loop_timer_arm(a->trim, TRIM_MS);
+    loop_timer_arm(a->trim, AGENT_TRIM_MS);
     return -1;
 }
 
@@ -247,7 +249,8 @@ static void on_facts(void *user, struct instance_facts *f)
 static void on_trim(void *user)
 {
     (void)user;
-    malloc_trim(0); /* what starting up needed */
+    malloc_trim(0); /* what starting up needed, or tasks that are gone */
+    vault_tell();
 }
 
 static void create_http(struct agent *a)
@@ -285,6 +288,8 @@ int start_begin(struct agent *a)
 
     a->loop = loop_create();
     agent_listen(a);
+    agent_helper_watch(a);
+    watchdog_begin(a);
     a->roles = roles_create();
     kept_begin(a);
     endpoints_go_on(a);

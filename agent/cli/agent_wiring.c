@@ -11,6 +11,15 @@
 
 /* ---- control -> engine ---- */
 
+static void remember_name(struct agent *a, const char *instance_id)
+{
+    struct agent_name who = { mem_strdup(a->config->cluster), mem_strdup(a->instance_arn),
+                              mem_strdup(instance_id) };
+
+    agent_name_write(a->config->data_dir, &who);
+    agent_name_fini(&who);
+}
+
 static void on_registered(void *user, const char *instance_arn, const char *instance_id)
 {
     struct agent *a = user;
@@ -20,6 +29,7 @@ static void on_registered(void *user, const char *instance_arn, const char *inst
     engine_save(a->engine, STORE_META, "cluster", a->config->cluster);
     if (instance_id)
         engine_save(a->engine, STORE_META, "ec2-instance-id", instance_id);
+    remember_name(a, instance_id);
     endpoints_begin(a);
 }
 
@@ -102,6 +112,14 @@ static void do_ack(void *user, const char *message_id)
     struct agent *a = user;
 
     control_ack(a->control, message_id);
+}
+
+static void do_busy(void *user, bool busy)
+{
+    struct agent *a = user;
+
+    if (a->control)
+        control_hold(a->control, busy);
 }
 
 static void do_stop_verify(void *user, const char *message_id, const char *cluster_arn,
@@ -248,6 +266,8 @@ static void do_gone(void *user, const char *task_arn)
     struct agent *a = user;
 
     casebook_gone(a->casebook, task_arn);
+    if (!loop_timer_armed(a->trim))
+        loop_timer_arm(a->trim, AGENT_TRIM_MS);
     roles_drop_task(a->roles, task_arn);
     metadata_file_drop(a, task_arn);
 }
@@ -451,6 +471,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
 {
     static const struct engine_peers peers = {
         .ack = do_ack,
+        .busy = do_busy,
         .stop_verify = do_stop_verify,
         .report = do_report,
         .follow = do_follow,
@@ -478,6 +499,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
         .propagate_memory = a->config->propagate_memory && a->cgroup_version == 2,
         .record_dir = a->config->data_dir,
         .version = BERTH_VERSION,
+        .owner = a->owner,
     };
     enum err_code code;
 

@@ -308,7 +308,7 @@ int cli_check_config(int argc, char **argv)
         c.file = argv[1];
     /* The agent does without its file; who names one here means one. */
     if (argc > 1 && access(c.file, F_OK)) {
-        fprintf(stderr, "berth: %s: %s\n", c.file, strerror(errno));
+        fprintf(stderr, "berth: %s: %s\n", c.file, ERRNO_TEXT(errno));
         return CLI_ERROR;
     }
     config_files_read(c.file, &files, &c.in, &c.reading);

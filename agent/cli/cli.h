@@ -26,6 +26,7 @@ int cli_top(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_check_config(int argc, char **argv);
+int cli_set_aside(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
 /* The release of the reference agent whose behavior Berth matches. */
@@ -85,6 +86,9 @@ const char *cli_short_id(const char *arn_or_id, char out[9]);
  * UTF-8 become '?'. */
 void cli_put(FILE *to, const char *text);
 void cli_put_bytes(FILE *to, struct str text); /* of one that may contain NUL */
+/* As printf, but all that it prints as cli_put does: the format has no line feed. At most 64 KiB.
+ */
+void cli_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* ---- table.c: columns as wide as they need to be ---- */
 

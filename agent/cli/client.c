@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -158,4 +159,16 @@ void cli_put_bytes(FILE *to, struct str text)
 void cli_put(FILE *to, const char *text)
 {
     cli_put_bytes(to, str_of(text));
+}
+
+void cli_printf(const char *fmt, ...)
+{
+    AUTO(buf) struct buf b = BUF_INIT(64 * 1024);
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (!buf_vprintf(&b, fmt, ap))
+        buf_puts(&b, "?");
+    va_end(ap);
+    cli_put_bytes(stdout, buf_str(&b));
 }

@@ -38,8 +38,8 @@ static void print_event(void *user, const struct jcur *c)
     char id[9];
 
     (void)user;
-    printf("%s  %s%-8s  ", jcur_str_or(c, "time", "?"),
-           jcur_bool_or(c, "warning", false) ? "! " : "  ", task ? cli_short_id(task, id) : "");
+    cli_printf("%s  %s%-8s  ", jcur_str_or(c, "time", "?"),
+               jcur_bool_or(c, "warning", false) ? "! " : "  ", task ? cli_short_id(task, id) : "");
     if (container) {
         cli_put(stdout, container);
         fputs(": ", stdout);

@@ -371,7 +371,7 @@ int cli_replay(int argc, char **argv)
     r.file = argv[1];
     in = fopen(r.file, "re");
     if (!in) {
-        fprintf(stderr, "berth replay: %s: %s\n", r.file, strerror(errno));
+        fprintf(stderr, "berth replay: %s: %s\n", r.file, ERRNO_TEXT(errno));
         return CLI_ERROR;
     }
     while ((n = getline(&line, &cap, in)) > 0) {
@@ -383,7 +383,7 @@ int cli_replay(int argc, char **argv)
             break; /* without its beginning, the rest means nothing */
     }
     if (ferror(in))
-        damaged(&r, strerror(errno));
+        damaged(&r, ERRNO_TEXT(errno));
     else if (r.line == 0)
         damaged(&r, "the record is empty");
     free(line);

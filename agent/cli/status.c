@@ -27,17 +27,34 @@ static void print_agent(const struct jcur *c)
     char age[CLI_AGE_SIZE];
 
     cli_age(jcur_int_or(&agent, "uptime_ms", 0, INT64_MAX, 0), age);
-    printf("%-15s berth %s (%s), process %" PRId64 ", up %s, %s\n", "Agent",
-           jcur_str_or(&agent, "version", "?"), jcur_str_or(&agent, "commit", "?"),
-           jcur_int_or(&agent, "pid", 0, INT32_MAX, 0), age, jcur_str_or(&agent, "state", "?"));
+    cli_printf("%-15s berth %s (%s), process %" PRId64 ", up %s, %s", "Agent",
+               jcur_str_or(&agent, "version", "?"), jcur_str_or(&agent, "commit", "?"),
+               jcur_int_or(&agent, "pid", 0, INT32_MAX, 0), age, jcur_str_or(&agent, "state", "?"));
+    putchar('\n');
     if (kept)
         printf("%-15s %" PRId64 " descriptors, by the service manager\n", "Kept", kept);
     row("Cluster", jcur_str_or(c, "cluster", "?"));
     row("Instance", jcur_str_or(c, "instance_arn", "not registered yet"));
-    if (version)
-        printf("%-15s %s, API %s\n", "Docker", version, jcur_str_or(&docker, "api", "?"));
-    else
+    if (!version) {
         row("Docker", "does not answer");
+        return;
+    }
+    cli_printf("%-15s %s, API %s", "Docker", version, jcur_str_or(&docker, "api", "?"));
+    putchar('\n');
+}
+
+/* Only what is wrong is worth a line. */
+static void print_store(const struct jcur *c)
+{
+    struct jcur store = jcur_obj(c, "store");
+    char age[CLI_AGE_SIZE];
+
+    if (!jcur_present(&store) || jcur_bool_or(&store, "saved", true))
+        return;
+    cli_age(jcur_int_or(&store, "for_ms", 0, INT64_MAX, 0), age);
+    printf("%-15s cannot be saved for %s; no new tasks until it can: ", "State", age);
+    cli_put(stdout, jcur_str_or(&store, "error", "?"));
+    putchar('\n');
 }
 
 /* Until it is done: what keeps it. */
@@ -48,10 +65,12 @@ static void print_registration(const struct jcur *control)
 
     if (jcur_bool_or(control, "registered", false))
         return;
-    if (awaited)
-        printf("%-15s waits for the instance's %s\n", "Registration", awaited);
-    else
+    if (!awaited) {
         row("Registration", error ? error : "under way");
+        return;
+    }
+    cli_printf("%-15s waits for the instance's %s", "Registration", awaited);
+    putchar('\n');
 }
 
 static void print_session(const struct jcur *session, const char *label)
@@ -210,7 +229,7 @@ static void print_core(const struct jcur *c)
 
         if (!n)
             continue;
-        printf("%s%" PRId64 " %s", before, n, m.key);
+        cli_printf("%s%" PRId64 " %s", before, n, m.key);
         before = ", ";
     }
     puts(*before ? "" : "none");
@@ -229,6 +248,7 @@ static void print_status(void *user, const struct jcur *c)
 
     (void)user;
     print_agent(c);
+    print_store(c);
     print_credentials(c);
     if (jcur_present(&control)) {
         print_registration(&control);

@@ -287,6 +287,7 @@ static void go_to_sleep(void)
     stopped = 0;
     leave();
     raise(SIGSTOP);
+    /* cppcheck-suppress unreachableCode ; SIGCONT goes on here */
     enter();
     resized = 1;
 }

@@ -25,8 +25,9 @@ static void print_task(const struct jcur *c)
     cli_put(stdout, jcur_str_or(&task, "family", "?"));
     putchar(':');
     cli_put(stdout, jcur_str_or(&task, "version", "?"));
-    printf(") is %s and should be %s.\n", cli_task_status(&task),
-           jcur_str_or(&task, "desired", "?"));
+    cli_printf(") is %s and should be %s.", cli_task_status(&task),
+               jcur_str_or(&task, "desired", "?"));
+    putchar('\n');
     if (reason) {
         fputs("Reason: ", stdout);
         cli_put(stdout, reason);

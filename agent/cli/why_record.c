@@ -55,7 +55,7 @@ static void print_container(const struct jcur *k)
     if (jcur_present(&code))
         printf(", exit code %" PRId64, jcur_as_int(&code, INT32_MIN, INT32_MAX));
     if (sig)
-        printf(" (%s)", sig);
+        cli_printf(" (%s)", sig);
     if (jcur_bool_or(k, "out_of_memory", false))
         fputs(", out of memory", stdout);
     if (count(k, "restarts"))
@@ -83,7 +83,7 @@ static void print_log(const struct jcur *log)
     JCUR_EACH (l, &lines) {
         struct jcur text = jcur_get(&l, "text");
 
-        printf("  %s ", jcur_str_or(&l, "time", "?"));
+        cli_printf("  %s ", jcur_str_or(&l, "time", "?"));
         cli_put_bytes(stdout, jcur_as_bytes(&text)); /* a NUL may be in it */
         putchar('\n');
     }
@@ -107,7 +107,7 @@ void why_print_record(const struct jcur *answer)
     JCUR_EACH (ev, &events) {
         const char *name = jcur_str_or(&ev, "container", NULL);
 
-        printf("  %s ", jcur_str_or(&ev, "time", "?"));
+        cli_printf("  %s ", jcur_str_or(&ev, "time", "?"));
         if (name) {
             cli_put(stdout, name);
             fputs(": ", stdout);

@@ -76,6 +76,7 @@ static const char *ran_from(const struct stage *all, size_t n, const char *conta
     for (size_t i = 0; i < n; i++)
         if (same_container(&all[i], container) &&
             (streq(all[i].name, "run") || streq(all[i].name, "health")) &&
+            /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): at least "?" */
             (!from || strcmp(all[i].from, from) < 0))
             from = all[i].from;
     return from;
@@ -128,7 +129,7 @@ static void print_way(const struct stage *all, size_t n)
     cli_put(stdout, container);
     fputs(")", stdout);
     for (size_t i = 0; i < n; i++) {
-        if (!same_container(&all[i], container) || !of_the_way(&all[i]) || !all[i].ms)
+        if (!same_container(&all[i], container) || !of_the_way(&all[i]) || !all[i].ms || !total)
             continue;
         length_text(all[i].ms, text);
         printf("%s%s %s (%" PRId64 " %%)", before, all[i].name, text,
@@ -156,7 +157,7 @@ static void print_line(const struct stage *s, int name_width)
     int pad = name_width - (int)strlen(name);
 
     length_text(s->ms, text);
-    printf("  %s  %9s  ", s->from, text);
+    cli_printf("  %s  %9s  ", s->from, text);
     cli_put(stdout, name);
     printf("%*s  ", pad, "");
     cli_put(stdout, kind < COUNT_OF(kinds) ? kinds[kind].text : s->name);

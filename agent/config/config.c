@@ -225,7 +225,7 @@ static void clamp(struct resolving *r)
 static void report_later(const struct resolving *r, enum layer l)
 {
     const struct var *v = r->v;
-    struct buf have = BUF_INIT(CONFIG_TEXT_MAX), want = BUF_INIT(CONFIG_TEXT_MAX);
+    struct buf have = BUF_SECRET(CONFIG_TEXT_MAX), want = BUF_SECRET(CONFIG_TEXT_MAX);
     union scratch def = { 0 };
 
     var_set(v, v->def, &def);
@@ -244,7 +244,7 @@ static void report_later(const struct resolving *r, enum layer l)
 
 static void remember(struct config *c, const struct var *v, const void *field)
 {
-    struct buf text = BUF_INIT(CONFIG_TEXT_MAX);
+    struct buf text = BUF_SECRET(CONFIG_TEXT_MAX);
     struct string_map *m = &c->env;
 
     v->type->show(v, field, &text);
@@ -364,7 +364,7 @@ static void check_registries(const struct config *c, const struct sources *s)
 {
     static const char type_name[] = "ECS_ENGINE_AUTH_TYPE", data_name[] = "ECS_ENGINE_AUTH_DATA";
     const struct said *type = said_of(s, type_name), *data = said_of(s, data_name);
-    AUTO(json_secret) struct json_t *json = NULL;
+    AUTO(json) struct json_t *json = NULL;
     struct err e = { 0 };
     struct jcur root;
 

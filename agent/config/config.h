@@ -237,6 +237,15 @@ char *config_json_path(const struct config_inputs *in);
 
 /* ---- the process's own (load.c; reads a few local files of at most 1 MiB) ---- */
 
+/* Takes the variables that the table calls secret out of the environment: their values move to
+ * base/secret's memory and are wiped where they stood, so that neither /proc/PID/environ nor a
+ * child has them. From then on config_environment gives them, and getenv(3) does not. While the
+ * process has one thread. (Proxies stay, with the password that one may have: programs that the
+ * agent starts need them.) */
+void config_environment_take_secrets(void);
+/* A variable of the environment, NULL when unset; borrowed. */
+const char *config_environment(const char *name);
+
 /* Owned texts of all sources. */
 struct config_files;
 /* Reads `path` and the other files (each absent is fine; at most 1 MiB, else a fatal

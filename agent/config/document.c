@@ -32,6 +32,7 @@ struct place {
 static int by_name(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): every member has a name */
     int c = memcmp(x->name.p, y->name.p, x->name.n < y->name.n ? x->name.n : y->name.n);
 
     return c                        ? c
@@ -276,8 +277,7 @@ static void read_members(struct document *d, const struct jcur *object)
     struct jcur item;
 
     d->places = find_places(d->text, d->depth, &d->n_places);
-    buf_init(&d->value, CONFIG_FILE_MAX);
-    buf_reserve(&d->value, d->text->len); /* no growing, which would leave copies of a secret */
+    buf_init_secret(&d->value, CONFIG_FILE_MAX);
     for (size_t i = 0; jcur_member(object, i, &item); i++)
         read_member(d, &item);
     buf_fini(&d->value);
@@ -297,7 +297,7 @@ static void read_json_file(struct sources *s)
 {
     const struct config_text *doc = &s->in->json_file;
     struct document d = { s, doc, ORIGIN_JSON_FILE, LAYER_JSON, 1, .broken = false };
-    AUTO(json_secret) struct json_t *json = NULL;
+    AUTO(json) struct json_t *json = NULL;
     struct err e = { 0 }, own = { 0 };
     struct jcur root;
 
@@ -332,7 +332,7 @@ static void read_user_data(struct sources *s)
 {
     const struct config_text *doc = &s->in->user_data;
     struct document d = { s, doc, ORIGIN_USER_DATA, LAYER_USER_DATA, 2, .broken = false };
-    AUTO(json_secret) struct json_t *json = NULL;
+    AUTO(json) struct json_t *json = NULL;
     struct err e = { 0 }, own = { 0 };
     struct jcur root, members;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "config/internal.h"
 
 /* The pair of quotes is no part of a value here, though it is in a shell. */
@@ -69,7 +70,7 @@ static void parse_line(const char *source, struct str line, int number, config_l
     if (value.n != raw.n)
         config_problem_add(problems, false, source, number,
                            "%.*s: the quotes around the value are ignored", shown(name), name.p);
-    text = mem_strndup(value.p, value.n);
+    text = secret_strndup(value.p, value.n);
     fn(user, number, name, text);
     mem_wipe(text); /* ECS_ENGINE_AUTH_DATA passes here too */
 }

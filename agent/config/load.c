@@ -49,17 +49,16 @@ static const char *kind_of(mode_t mode)
  * start: its settings were meant. */
 static void load(struct loaded *l, const char *path, struct config_problems *problems)
 {
-    struct stat st;
+    struct stat st = { 0 };
     int fd, error;
 
     l->path = mem_strdup(path);
-    buf_init(&l->text, CONFIG_FILE_MAX + 1); /* one byte more tells a file that is too long */
+    buf_init_secret(&l->text,
+                    CONFIG_FILE_MAX + 1); /* one byte more tells a file that is too long */
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* no pipe holds us up */
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return;
     error = fd < 0 || fstat(fd, &st) ? errno : 0;
-    if (!error)
-        buf_reserve(&l->text, l->text.max); /* growing would leave copies of secrets */
     if (!error && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode)) {
         config_problem_add(problems, true, path, 0, "expected a file of settings, got %s",
                            kind_of(st.st_mode));
@@ -68,7 +67,7 @@ static void load(struct loaded *l, const char *path, struct config_problems *pro
                            "the file is over 1 MiB; expected a file of settings");
     } else if (error || (error = read_all(fd, &l->text))) {
         config_problem_add(problems, true, path, 0, "expected a file that can be read: %s",
-                           strerror(error));
+                           ERRNO_TEXT(error));
     } else {
         l->there = true;
     }
@@ -110,7 +109,7 @@ static struct buf read_small(const char *path)
 static const char *process_lookup(void *user, const char *name)
 {
     (void)user;
-    return getenv(name);
+    return config_environment(name);
 }
 
 static char *os_family(void)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "config/internal.h"
 
@@ -52,7 +53,7 @@ char *config_show(const struct config *c, size_t var)
 
 bool config_same(const struct config *a, const struct config *b, size_t var)
 {
-    struct buf x = BUF_INIT(CONFIG_TEXT_MAX), y = BUF_INIT(CONFIG_TEXT_MAX);
+    struct buf x = BUF_SECRET(CONFIG_TEXT_MAX), y = BUF_SECRET(CONFIG_TEXT_MAX);
     bool same;
 
     show(a, vars_at(var), &x);
@@ -80,14 +81,14 @@ static void keep_env(struct config *to, const char *name, const char *value)
     }
     if (value) {
         m->items = mem_resize(m->items, m->n + 1, sizeof *m->items);
-        m->items[m->n++] = (struct string_pair){ mem_strdup(name), mem_strdup(value) };
+        m->items[m->n++] = (struct string_pair){ mem_strdup(name), secret_strdup(value) };
     }
 }
 
 void config_keep(const struct config *from, struct config *to, size_t var)
 {
     const struct var *v = vars_at(var);
-    struct buf text = BUF_INIT(CONFIG_TEXT_MAX);
+    struct buf text = BUF_SECRET(CONFIG_TEXT_MAX);
 
     if (v->in_env)
         keep_env(to, v->name, env_exactly(from, v->name));

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "config/internal.h"
 
 const char *sources_name(const struct sources *s, enum origin origin)
@@ -28,7 +29,7 @@ void said_set(struct said *s, const char *text, enum origin origin, int line)
 {
     char *old = s->text;
 
-    s->text = mem_strdup(text);
+    s->text = secret_strdup(text);
     s->origin = origin;
     s->line = line;
     s->by_alias = false;

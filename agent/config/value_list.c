@@ -48,8 +48,7 @@ void config_map_fini(struct string_map *m)
 {
     for (size_t i = 0; i < m->n; i++) {
         free(m->items[i].key);
-        explicit_bzero(m->items[i].value, strlen(m->items[i].value));
-        free(m->items[i].value);
+        mem_wipe(m->items[i].value);
     }
     free(m->items);
     *m = (struct string_map){ 0 };

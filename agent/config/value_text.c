@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "config/internal.h"
 
@@ -24,11 +25,7 @@ static void fini_text(void *field)
 
 static void fini_secret(void *field)
 {
-    char **text = field;
-
-    if (*text)
-        explicit_bzero(*text, strlen(*text));
-    mem_replace(text, NULL);
+    secret_replace(field, NULL);
 }
 
 static enum err_code parse_text(const struct var *v, const char *text, void *field, struct err *e)
@@ -46,7 +43,7 @@ static enum err_code parse_secret(const struct var *v, const char *text, void *f
 {
     (void)v;
     (void)e;
-    *(char **)field = mem_strdup(text);
+    *(char **)field = secret_strdup(text);
     return ERR_OK;
 }
 

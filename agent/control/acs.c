@@ -116,6 +116,11 @@ void acs_wake(struct acs *a)
     session_wake(a->session);
 }
 
+void acs_hold(struct acs *a, bool held)
+{
+    session_hold(a->session, held);
+}
+
 void acs_heard(struct acs *a)
 {
     session_heard(a->session);

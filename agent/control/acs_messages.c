@@ -12,6 +12,7 @@
 struct acs_messages {
     struct control *c;
     struct acs_memory memory;
+    char *logged; /* the last payload's id */
 };
 
 struct acs_messages *acs_messages_create(struct control *c)
@@ -27,6 +28,7 @@ void acs_messages_destroy(struct acs_messages *m)
     if (!m)
         return;
     acs_memory_fini(&m->memory);
+    free(m->logged);
     free(m);
 }
 
@@ -99,7 +101,12 @@ static void payload(struct acs_messages *m, struct acs_message *in)
 
     keep_roles(c, in);
     acs_memory_add(&m->memory, in);
-    log_info("payload", kv_s("message_id", in->message_id), kv_i("tasks", (int64_t)in->n_tasks));
+    if (m->logged && in->message_id && streq(m->logged, in->message_id))
+        log_debug("the payload again", kv_s("message_id", in->message_id));
+    else
+        log_info("payload", kv_s("message_id", in->message_id),
+                 kv_i("tasks", (int64_t)in->n_tasks));
+    mem_replace(&m->logged, in->message_id);
     for (size_t i = 0; i < in->n_tasks; i++) {
         if (in->tasks[i].error)
             log_warn("a task of the payload cannot be read; it is reported as stopped",

@@ -204,6 +204,11 @@ void control_ack(struct control *c, const char *message_id)
     acs_messages_ack(acs_get_messages(c->acs), c->acs, message_id);
 }
 
+void control_hold(struct control *c, bool held)
+{
+    acs_hold(c->acs, held);
+}
+
 void control_stop_verify(struct control *c, const char *message_id, const char *cluster_arn,
                          const char *const *arns, size_t n)
 {
@@ -225,6 +230,11 @@ void control_runtime_checked(struct control *c, bool ok)
 void control_report(struct control *c, uint64_t id, struct str body)
 {
     reporter_send(c->reporter, id, body);
+}
+
+bool control_is_reporting(const struct control *c)
+{
+    return reporter_is_busy(c->reporter);
 }
 
 struct control_place control_place(const struct control *c)

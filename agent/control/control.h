@@ -111,6 +111,9 @@ typedef void control_attribute_fn(void *user, const char *name, const char *valu
 void control_each_attribute(const struct control_args *args, control_attribute_fn *fn, void *user);
 
 void control_ack(struct control *c, const char *message_id);
+/* More messages are there than are dealt with: none is read, and the control plane has to wait,
+ * until false is said. For moments: while it lasts, the session's end is not noticed either. */
+void control_hold(struct control *c, bool held);
 void control_stop_verify(struct control *c, const char *message_id, const char *cluster_arn,
                          const char *const *arns, size_t n);
 /* The answer to tcs_source.check_runtime: whether the container engine lives. */
@@ -118,6 +121,8 @@ void control_runtime_checked(struct control *c, bool ok);
 /* SubmitTaskStateChange: `body` lacks only "cluster". The outcome comes as
  * `reported`, on a later turn. */
 void control_report(struct control *c, uint64_t id, struct str body);
+/* Are there reports whose outcome is not known? */
+bool control_is_reporting(const struct control *c);
 
 /* Where this instance is and by which addresses it is reached; NULL: not known, or not asked
  * for (the addresses are, with ECS_ENABLE_CONTAINER_METADATA). Complete once it is registered.

@@ -147,6 +147,7 @@ struct acs *acs_create(struct control *c);
 void acs_destroy(struct acs *a);
 void acs_start(struct acs *a);
 void acs_wake(struct acs *a);
+void acs_hold(struct acs *a, bool held);
 /* False, and nothing sent, when the session is not open. */
 bool acs_send(struct acs *a, const struct buf *message);
 void acs_heard(struct acs *a); /* a message that counts as a sign of life */
@@ -166,3 +167,4 @@ struct acs_messages *acs_get_messages(struct acs *a);
 struct reporter *reporter_create(struct control *c);
 void reporter_destroy(struct reporter *r);
 void reporter_send(struct reporter *r, uint64_t id, struct str body);
+bool reporter_is_busy(const struct reporter *r);

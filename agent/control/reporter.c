@@ -113,3 +113,8 @@ void reporter_send(struct reporter *r, uint64_t id, struct str body)
     args.body = buf_str(&full);
     p->call = aws_call(c->aws, c->credentials, &args, on_answer, p);
 }
+
+bool reporter_is_busy(const struct reporter *r)
+{
+    return !list_empty(&r->under_way);
+}

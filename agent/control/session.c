@@ -38,6 +38,7 @@ struct session {
     int64_t tried_ms, opened_ms; /* on the loop's clock */
     int64_t since_wall_ms;       /* of the present connected or unconnected time */
     bool refused;
+    bool held;
     bool clock_mended; /* since the last open session: not twice on a peer's word */
     struct err last;
     uint64_t n_opened, n_failed;
@@ -233,6 +234,13 @@ void session_cut(struct session *s, const struct err *why)
 
 /* ---- an open session ---- */
 
+void session_hold(struct session *s, bool held)
+{
+    s->held = held;
+    if (s->ws)
+        ws_hold(s->ws, held);
+}
+
 void session_heard(struct session *s)
 {
     /* A peer that goes on talking instead of answering our goodbye is cut off in time. */
@@ -328,6 +336,7 @@ static void connect_signed(struct session *s, const struct sigv4_keys *keys, str
             (struct http_header){ "X-Amz-Security-Token", keys->session_token };
     s->state = SESSION_CONNECTING;
     s->ws = ws_connect(aws_http(c->aws), &open, &events, s);
+    ws_hold(s->ws, s->held);
     sigv4_signed_fini(&sig);
 }
 

@@ -36,6 +36,8 @@ void session_start(struct session *s);   /* the first call counts */
 void session_wake(struct session *s);
 /* Cuts a connection that is there or on its way; the next try comes after a backoff. */
 void session_cut(struct session *s, const struct err *why);
+/* Reads nothing from now on, or goes on; also of the connections to come. */
+void session_hold(struct session *s, bool held);
 void session_heard(struct session *s); /* a message that counts as a sign of life */
 bool session_is_open(const struct session *s);
 /* Sessions that were open, tries that came to nothing. */

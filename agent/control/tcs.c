@@ -95,7 +95,7 @@ void tcs_cut(struct tcs *t, const struct err *why)
 static enum err_code send_message(struct tcs *t, const struct sigv4_keys *keys,
                                   const struct buf *message, struct err *e)
 {
-    struct buf frame = BUF_INIT(FRAME_MAX);
+    struct buf frame = BUF_SECRET(FRAME_MAX);
     struct control *c = t->c;
     enum err_code code = tcs_frame(&frame, session_url(t->session), c->ecs.region, keys,
                                    aws_now_ms(c->aws), buf_str(message), e);

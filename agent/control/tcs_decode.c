@@ -104,7 +104,7 @@ enum err_code tcs_decode(struct str text, struct tcs_message *out, struct err *e
 
 void tcs_refusal(int status, struct str body, struct err *out)
 {
-    struct tcs_message m;
+    struct tcs_message m = { .kind = TCS_UNKNOWN };
     struct err ignored = { 0 };
 
     if (!tcs_decode(body, &m, &ignored) && m.kind == TCS_NOTED)

@@ -59,7 +59,7 @@ static void never_fits(struct core *c, struct core_task *t, unsigned lacks)
     else
         snprintf(text, sizeof text,
                  "this host can never run the task: it needs host port %u, which is reserved",
-                 p ? p->port : 0);
+                 p ? (unsigned)p->port : 0);
     list_remove(&t->wait_node);
     core_note(c, true, t, NULL, "%s", text);
     task_fail(c, t, NULL, text);

@@ -5,19 +5,24 @@ void port_set_add(struct port_set *s, uint16_t port)
     s->bits[port / 64] |= 1ULL << (port % 64);
 }
 
-void port_set_remove(struct port_set *s, uint16_t port)
-{
-    s->bits[port / 64] &= ~(1ULL << (port % 64));
-}
-
 bool port_set_has(const struct port_set *s, uint16_t port)
 {
     return s->bits[port / 64] >> (port % 64) & 1;
 }
 
+void port_hold(struct port_holds *h, uint16_t port)
+{
+    h->n[port]++;
+}
+
+void port_release(struct port_holds *h, uint16_t port)
+{
+    h->n[port]--;
+}
+
 bool capacity_port_taken(const struct capacity *c, unsigned proto, uint16_t port)
 {
-    return port_set_has(&c->ports[proto], port) || port_set_has(&c->reserved[proto], port);
+    return c->ports[proto].n[port] || port_set_has(&c->reserved[proto], port);
 }
 
 const struct need_port *capacity_taken_port(const struct capacity *c, const struct need *n)
@@ -70,7 +75,7 @@ void capacity_take(struct capacity *c, const struct need *n)
     c->cpu_used += n->cpu;
     c->memory_used += n->memory_mib;
     for (size_t i = 0; i < n->n_ports; i++)
-        port_set_add(&c->ports[n->ports[i].proto], n->ports[i].port);
+        port_hold(&c->ports[n->ports[i].proto], n->ports[i].port);
 }
 
 void capacity_release(struct capacity *c, const struct need *n)
@@ -78,7 +83,7 @@ void capacity_release(struct capacity *c, const struct need *n)
     c->cpu_used -= n->cpu;
     c->memory_used -= n->memory_mib;
     for (size_t i = 0; i < n->n_ports; i++)
-        port_set_remove(&c->ports[n->ports[i].proto], n->ports[i].port);
+        port_release(&c->ports[n->ports[i].proto], n->ports[i].port);
 }
 
 bool ageing_holds(int64_t waited_ms, int64_t now_ms, int64_t ageing_ms)

@@ -19,10 +19,16 @@ struct port_set {
     uint64_t bits[PORT_WORDS];
 };
 
+/* How many hold each port. A task is never given what another one holds, but containers that are
+ * found after a loss of the store may have been given the same one, one after the other. */
+struct port_holds {
+    uint32_t n[65536];
+};
+
 struct capacity {
     int64_t cpu_total, cpu_used;
     int64_t memory_total, memory_used;
-    struct port_set ports[2];    /* by enum port_proto: held by tasks */
+    struct port_holds ports[2];  /* by enum port_proto: held by tasks */
     struct port_set reserved[2]; /* never given to a task */
 };
 
@@ -51,8 +57,9 @@ void capacity_take(struct capacity *c, const struct need *n);
 void capacity_release(struct capacity *c, const struct need *n);
 
 void port_set_add(struct port_set *s, uint16_t port);
-void port_set_remove(struct port_set *s, uint16_t port);
 bool port_set_has(const struct port_set *s, uint16_t port);
+void port_hold(struct port_holds *h, uint16_t port);
+void port_release(struct port_holds *h, uint16_t port); /* once for each hold */
 
 /* Does a task that has waited so long hold others back at `now_ms`? */
 bool ageing_holds(int64_t waited_ms, int64_t now_ms, int64_t ageing_ms);

@@ -324,7 +324,10 @@ void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts 
         ctr_set_known(c, k, CTR_RUNNING);
     } else if (f->status == CTR_STOPPED && k->known < CTR_STOPPED) {
         take_exit_code(k, f);
-        if ((!k->restart_due || ctr_wants_stop(k)) && !restart_wanted(c, k, f))
+        /* Whether it was to be started again is lost: its end counts. */
+        if (k->task->rebuilt && k->known == CTR_NONE)
+            take_end(c, k, f);
+        else if ((!k->restart_due || ctr_wants_stop(k)) && !restart_wanted(c, k, f))
             take_end(c, k, f);
     } else {
         ctr_set_known(c, k, f->status);
@@ -427,10 +430,11 @@ void ctr_listed(struct core *c, const struct core_event *ev)
         if (k)
             appeared_late(c, k, row->id);
         if (!k)
-            strangers++;
+            strangers += !row->remains;
         else if (row->status == CTR_RUNNING && k->known == CTR_STOPPED)
             k->suspect = true;
     }
+    rebuild_listed(c, ev);
     if (strangers)
         core_note(c, false, NULL, NULL,
                   "%zu containers carry the labels of tasks that this agent does not know; they "

@@ -58,6 +58,7 @@ void core_destroy(struct core *c)
     HASH_ITER (hh, c->tasks, t, next)
         task_forget(c, t);
     local_fini(c);
+    rebuild_fini(c);
     janitor_destroy(c);
     images_destroy(c->images);
     settings_drop_images(c);
@@ -129,7 +130,7 @@ void task_touch(struct core *c, struct core_task *t)
 void task_changed(struct core *c, struct core_task *t)
 {
     task_touch(c, t);
-    if (t->changed || !t->def)
+    if (t->changed || !t->def || t->stray)
         return;
     t->changed = true;
     list_push_back(&c->changed, &t->changed_node);
@@ -214,6 +215,7 @@ static void settle(struct core *c)
 {
     do {
         local_advance(c);
+        rebuild_advance(c);
         while (!list_empty(&c->dirty)) {
             struct core_task *t = LIST_ENTRY(c->dirty.next, struct core_task, dirty_node);
 
@@ -252,7 +254,7 @@ static void store_changes(struct core *c)
 static void ask_for_timer(struct core *c)
 {
     const int64_t wishes[] = { c->heap_len ? c->heap[1]->wake_at : -1, janitor_next_wake(c),
-                               local_next_wake(c) };
+                               local_next_wake(c), rebuild_next_wake(c) };
     int64_t at = -1;
 
     for (size_t i = 0; i < COUNT_OF(wishes); i++)

@@ -89,7 +89,9 @@ enum core_event_type {
     CORE_EV_STOP_ACK,       /* its answer to our stop candidates */
     CORE_EV_OP_DONE,        /* an operation finished */
     CORE_EV_CONTAINER,      /* the engine said something happened to a container */
-    CORE_EV_LISTED,         /* every container there is, after the event stream (re)opened */
+    CORE_EV_LISTED,         /* every container there is: before STARTED, so that what is not
+                               stored is known before anything is decided; and after the event
+                               stream was opened again */
     CORE_EV_REPORTED,       /* a report was accepted, refused, or failed */
     CORE_EV_CONTROL_UP,     /* something on a path to the control plane succeeded */
     CORE_EV_TIMER,          /* the time asked for has come */
@@ -184,6 +186,8 @@ struct core_listed {
     const char *id, *name;
     const char *task_arn;   /* label */
     enum ctr_status status; /* CREATED, RUNNING or STOPPED */
+    const char *remains;    /* LABEL_REMAINS ("" when it is not there) if LABEL_OWNER says that
+                               this agent made it; else NULL: it is left alone */
 };
 
 /* Everything is borrowed for the call, except tasks in a payload and in RESTORED. */
@@ -207,6 +211,7 @@ struct core_event {
         } settings;
         struct {
             int64_t manifest_seq; /* stored; -1 when none */
+            bool lost;            /* the store has lost tasks: now, or CORE_META_LOST says so */
         } started;
         struct {
             const char *message_id;
@@ -263,6 +268,8 @@ struct core_event {
 enum core_kind { CORE_KIND_META, CORE_KIND_TASK, CORE_KIND_STATE, CORE_KIND_IMAGE };
 
 #define CORE_META_MANIFEST_SEQ "task-manifest-seq-num"
+/* Until all that was lost is found or given up; the store's own name for it. */
+#define CORE_META_LOST "state-lost"
 
 enum core_action_type {
     CORE_ACT_PUT,
@@ -314,6 +321,12 @@ void core_actions_fini(struct core_actions *a); /* frees; usable again */
 void core_step(struct core *c, struct core_time now, struct core_event *ev,
                struct core_actions *out);
 
+/* Does this action have to wait until the entries of its step are durable? The others may be
+ * carried out while the store cannot be written; these are answered instead, as tried in vain
+ * (OP: ERR_RETRY; REPORT: CORE_REPORT_FAILED), and an ACK waits or is left out: who sent the
+ * message will send it again. To be asked when they are about to be carried out. */
+bool core_needs_store(const struct core *c, const struct core_action *a);
+
 /* ---- questions; all borrowed until the next step ---- */
 
 const struct task *core_task(const struct core *c, const char *arn); /* NULL: unknown */
@@ -335,6 +348,9 @@ const struct task *core_local_run(const struct core *c, const char *name, const 
  * there is none or more than one. */
 const char *core_find_arn(const struct core *c, const char *text);
 size_t core_task_count(const struct core *c);
+/* Whether a task knows this container: by its name from before it is made. One of our own that no
+ * task knows was asked for before the store was lost, and is looked after once it is LISTED. */
+bool core_owns(const struct core *c, const char *id, const char *name);
 /* The containers that run or have run and are not removed: for what follows
  * their logs after a start of the agent. */
 typedef void core_container_fn(void *user, const struct task *t, size_t container,

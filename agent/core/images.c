@@ -63,7 +63,7 @@ static struct image_name *find_name(const struct image_table *im, const char *no
     return n;
 }
 
-void image_drop_name(struct core *c, struct image *img, const char *normal)
+void image_drop_name(struct core *c, const struct image *img, const char *normal)
 {
     struct image_name *n = find_name(c->images, normal);
 
@@ -350,7 +350,7 @@ struct in_use *images_in_use(const struct core *c)
             if (k->image_id)
                 in_use_add(&u, k->image_id);
             /* From its arrival on, so that nothing goes between the pull and the create. */
-            if (is_over(k))
+            if (is_over(k) && (k->image_id || !t->rebuilt))
                 continue;
             text = image_normal_name(k->def->image);
             in_use_add(&u, text);

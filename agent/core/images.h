@@ -4,9 +4,9 @@
  *
  * Names are compared, and kept, in the short form that the engine itself prints:
  * "busybox:latest" for "busybox" and for "docker.io/library/busybox". */
-#include <uthash.h>
 
 #include "base/list.h"
+#include "base/map.h"
 #include "core/state.h"
 
 #define IMAGES_MAX      10000 /* records; more only when all of them are in use */
@@ -39,9 +39,9 @@ char *image_normal_name(const char *text);
 /* "repo@" of a normal name: what a pull by digest may bring to any tag. free() it. */
 char *image_repository(const char *normal);
 
-struct image *image_find(const struct core *c, const char *id);              /* NULL: no record */
-void image_put(struct core *c, const struct image *img);                     /* stores it */
-void image_drop_name(struct core *c, struct image *img, const char *normal); /* not stored */
+struct image *image_find(const struct core *c, const char *id); /* NULL: no record */
+void image_put(struct core *c, const struct image *img);        /* stores it */
+void image_drop_name(struct core *c, const struct image *img, const char *normal); /* not stored */
 void image_forget(struct core *c, struct image *img); /* deletes the row, frees */
 
 /* What must not go now: ids that containers of tasks hold; names that accepted tasks

@@ -48,9 +48,8 @@ struct core_task *task_add(struct core *c, struct task *def, const char *arn)
         t->n_ctrs = def->n_containers;
         t->ctrs = mem_array(t->n_ctrs, sizeof *t->ctrs);
         work_out_need(t);
-    }
-    if (def)
         resources_init(c, t);
+    }
     for (size_t i = 0; i < t->n_ctrs; i++) {
         t->ctrs[i].task = t;
         t->ctrs[i].def = &def->containers[i];
@@ -113,8 +112,7 @@ static void choose_names(struct core *c, struct core_task *t)
 /* Refused ones go when their end is accepted; while none is, they are bounded too. */
 #define MAX_KNOWN (CORE_MAX_TASKS + 1000)
 
-/* A task that cannot be run is known only by its end, which is reported. */
-static bool refuse(struct core *c, const char *arn, const char *reason)
+bool intake_refuse(struct core *c, const char *arn, const char *reason)
 {
     struct core_task *t;
 
@@ -147,11 +145,11 @@ static void refuse_undecodable(struct core *c, const struct core_payload_task *p
         return;
     }
     reason = mem_printf("UnrecogniedTaskError: Error loading task - %s", p->error);
-    refuse(c, p->arn, reason);
+    intake_refuse(c, p->arn, reason);
     free(reason);
 }
 
-static void put_definition(struct core *c, const struct core_task *t)
+void task_put_definition(struct core *c, const struct core_task *t)
 {
     struct core_action *a = core_act(c, CORE_ACT_PUT);
 
@@ -164,7 +162,7 @@ static void begin(struct core *c, struct core_task *t, enum task_status desired)
 {
     t->desired = desired;
     choose_names(c, t);
-    put_definition(c, t);
+    task_put_definition(c, t);
     task_changed(c, t);
     core_note(c, false, t, NULL, "task accepted: %s:%s", t->def->family, t->def->version);
     admit_enqueue(c, t);
@@ -184,7 +182,7 @@ struct core_task *intake_accept_local(struct core *c, struct task *def, const ch
 static bool refuse_for(struct core *c, const char *arn, char *cause)
 {
     char *reason = mem_printf("resource cannot be initialized for task %s: %s", arn, cause);
-    bool refused = refuse(c, arn, reason);
+    bool refused = intake_refuse(c, arn, reason);
 
     free(reason);
     free(cause);
@@ -210,7 +208,8 @@ static bool accept(struct core *c, struct core_payload_task *p)
         return true;
     }
     if (core_task_count(c) >= CORE_MAX_TASKS)
-        return refuse(c, p->task->arn, "TaskStateError: this agent holds as many tasks as it can");
+        return intake_refuse(c, p->task->arn,
+                             "TaskStateError: this agent holds as many tasks as it can");
     cause = p->task->desired == TASK_STOPPED ? NULL : resources_refuse(c, p->task);
     if (cause)
         return refuse_for(c, p->task->arn, cause);
@@ -283,8 +282,9 @@ void intake_manifest(struct core *c, const struct core_event *ev)
     a->key = mem_strdup(CORE_META_MANIFEST_SEQ);
     a->value = mem_printf("%" PRId64, c->manifest_seq);
     core_act(c, CORE_ACT_ACK)->key = mem_strdup(ev->u.manifest.message_id);
+    rebuild_manifest(c, ev);
     HASH_ITER (hh, c->tasks, t, next) {
-        if (t->local_name || t->desired != TASK_RUNNING || listed_running(ev, t->arn))
+        if (t->local_name || t->stray || t->desired != TASK_RUNNING || listed_running(ev, t->arn))
             continue;
         arns = mem_resize(arns, n + 1, sizeof *arns);
         arns[n++] = mem_strdup(t->arn);
@@ -343,16 +343,16 @@ void intake_restored(struct core *c, struct core_event *ev)
         readable = task_read_state(c, t, &root, false) == ERR_OK;
     }
     if (!readable) {
-        /* Without its names the containers cannot be found: it is stopped, so
-         * that the control plane places it anew. Its row was half-written or
-         * edited by hand; the store itself commits both rows together. */
-        core_note(c, true, t, NULL, "its stored state is lost or unreadable (%s); stopping it",
+        /* Its containers are found by their labels, and without any the control plane says
+         * whether it is still there. */
+        core_note(c, true, t, NULL, "its stored state is lost or unreadable: %s",
                   e.code ? e.msg : "missing");
-        choose_names(c, t);
-        task_fail(c, t, NULL, "TaskStateError: the agent lost what it had stored of this task");
+        task_forget_stored(c, t);
+        task_forget(c, t);
+        rebuild_begin(c);
     }
     json_free(doc);
-    if (t->local_name)
+    if (readable && t->local_name)
         local_restored(c, t);
 }
 
@@ -391,6 +391,8 @@ void intake_started(struct core *c, const struct core_event *ev)
 
     if (ev->u.started.manifest_seq > c->manifest_seq)
         c->manifest_seq = ev->u.started.manifest_seq;
+    if (ev->u.started.lost)
+        rebuild_begin(c);
     c->started = true;
     HASH_ITER (hh, c->tasks, t, next) {
         resume(c, t);

@@ -11,7 +11,7 @@
 #define LOCAL_MAX   100
 #define STEADY_MS   (10 * 60 * 1000) /* a run that lasts so long was no failure */
 #define FULL_MS     (60 * 1000)      /* how long to wait when no task can be added */
-#define ARN_BEGIN   "arn:berth:local:::task/"
+#define ARN_BEGIN   LOCAL_ARN_BEGIN
 #define RUN_ID_SIZE 33
 
 static const struct backoff_rule rule = { 1000, 200, 5 * 60 * 1000, 0 };

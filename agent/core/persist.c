@@ -108,6 +108,7 @@ static void write_ctr(const struct core_ctr *k, struct jw *w, bool full)
 static void write_task_volatile(const struct core_task *t, struct jw *w)
 {
     jw_kint(w, "seq", (int64_t)t->seq);
+    jw_kbool(w, "stray", t->stray);
     jw_kbool(w, "holds", t->holds);
     jw_kbool(w, "waits", !list_empty(&t->wait_node));
     jw_kint(w, "arrived_mono", t->arrived);
@@ -131,6 +132,8 @@ void task_write_state(const struct core_task *t, struct jw *w, bool full)
     jw_kint(w, "known", t->known);
     jw_kint(w, "sent", t->sent);
     jw_kbool(w, "admitted", t->admitted);
+    if (t->rebuilt)
+        jw_kbool(w, "rebuilt", true);
     jw_kstr_if(w, "reason", t->reason);
     if (t->failure) {
         jw_kint(w, "failure", t->failure);
@@ -284,6 +287,7 @@ static void read_task_volatile(struct core *c, struct core_task *t, const struct
     bool waits = jcur_bool_or(j, "waits", false), queued = jcur_bool_or(j, "report_queued", false);
     bool in_backoff = jcur_bool_or(j, "in_backoff", false);
 
+    t->stray = jcur_bool_or(j, "stray", false);
     t->seq = (uint64_t)jcur_int(j, "seq", 0, INT64_MAX);
     t->arrived = jcur_int(j, "arrived_mono", SANE_INT);
     t->stopped_at = jcur_int(j, "stopped_mono", SANE_INT);
@@ -322,6 +326,7 @@ enum err_code task_read_state(struct core *c, struct core_task *t, const struct 
     t->known = (enum task_status)jcur_int(saved, "known", TASK_NONE, TASK_STOPPED);
     t->sent = (enum task_status)jcur_int(saved, "sent", TASK_NONE, TASK_STOPPED);
     t->admitted = jcur_bool_or(saved, "admitted", false);
+    t->rebuilt = jcur_bool_or(saved, "rebuilt", false);
     t->reason = jcur_strdup_or(saved, "reason", NULL);
     t->failure = (enum task_failure)jcur_int_or(saved, "failure", FAILURE_NONE, FAILURE_UNHEALTHY,
                                                 FAILURE_NONE);
@@ -404,6 +409,7 @@ void core_save(const struct core *c, struct jw *w)
     jw_kint(w, "timer_at", c->timer_at);
     images_save(c, w);
     local_save(c, w);
+    rebuild_save(c, w);
     jw_key(w, "tasks");
     jw_array(w);
     HASH_ITER (hh, c->tasks, t, next) {
@@ -472,6 +478,8 @@ enum err_code core_load(const struct jcur *saved, struct core **out, struct err 
         images_load(c, saved); /* the containers that use them are known */
     if (jcur_ok(saved))
         local_load(c, saved);
+    if (jcur_ok(saved))
+        rebuild_load(c, saved);
     c->next_seq = (uint64_t)jcur_int(saved, "next_seq", 1, SANE_MAX);
     c->next_id = (uint64_t)jcur_int(saved, "next_id", 1, SANE_MAX);
     c->manifest_seq = jcur_int(saved, "manifest_seq", INT64_MIN, INT64_MAX);

@@ -21,9 +21,9 @@ static void each_port(struct core *c, const struct core_ctr *k, bool take)
             uint16_t port = (uint16_t)(k->host_ports[i] + j);
 
             if (take)
-                port_set_add(&c->capacity.ports[p->proto], port);
+                port_hold(&c->capacity.ports[p->proto], port);
             else
-                port_set_remove(&c->capacity.ports[p->proto], port);
+                port_release(&c->capacity.ports[p->proto], port);
         }
     }
 }

@@ -209,6 +209,8 @@ static void write_listed(struct jw *w, const struct core_event *ev)
         jw_kstr(w, "name", ev->u.listed.rows[i].name);
         jw_kstr(w, "task_arn", ev->u.listed.rows[i].task_arn);
         jw_kint(w, "status", ev->u.listed.rows[i].status);
+        if (ev->u.listed.rows[i].remains)
+            jw_kstr(w, "remains", ev->u.listed.rows[i].remains);
         jw_end(w);
     }
     jw_end(w);
@@ -239,6 +241,7 @@ void core_event_write(struct jw *w, struct core_time now, const struct core_even
         break;
     case CORE_EV_STARTED:
         jw_kint(w, "manifest_seq", ev->u.started.manifest_seq);
+        jw_kbool(w, "lost", ev->u.started.lost);
         break;
     case CORE_EV_PAYLOAD:
         write_payload(w, ev);

@@ -260,6 +260,7 @@ static void read_listed(const struct jcur *c, struct core_event *ev, struct core
         a->rows[item_i].name = jcur_str(&item, "name");
         a->rows[item_i].task_arn = jcur_str(&item, "task_arn");
         a->rows[item_i].status = (enum ctr_status)jcur_int(&item, "status", CTR_NONE, CTR_STOPPED);
+        a->rows[item_i].remains = jcur_str_or(&item, "remains", NULL);
     }
     ev->u.listed.rows = a->rows;
     ev->u.listed.n_rows = jcur_len(&all);
@@ -290,6 +291,7 @@ static void read_body(const struct jcur *c, struct core_event *ev, struct core_e
         break;
     case CORE_EV_STARTED:
         ev->u.started.manifest_seq = jcur_int(c, "manifest_seq", -1, INT64_MAX);
+        ev->u.started.lost = jcur_bool_or(c, "lost", false);
         break;
     case CORE_EV_PAYLOAD:
         read_payload(c, ev, a);

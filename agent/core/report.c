@@ -79,18 +79,24 @@ static int64_t stamp(const struct core *c)
     return c->now.mono_ms > 0 ? c->now.mono_ms : 1;
 }
 
+static bool is_untold(const struct core_task *t)
+{
+    return t->local_name || t->stray;
+}
+
 bool report_settled(const struct core_task *t)
 {
-    return t->local_name || (t->sent == TASK_STOPPED && !t->report_id);
+    return is_untold(t) || (t->sent == TASK_STOPPED && !t->report_id);
 }
 
 void report_consider(struct core *c, struct core_task *t)
 {
     bool some = false;
 
-    if (!t->local_name && !t->unsent_since && t->sent != TASK_STOPPED && has_news(t))
+    if (!is_untold(t) && !t->unsent_since && t->sent != TASK_STOPPED && has_news(t))
         t->unsent_since = stamp(c);
-    if (t->local_name || t->report_id || !list_empty(&t->report_node) || t->sent == TASK_STOPPED)
+    if (is_untold(t) || (t->rebuilt && t->known < TASK_RUNNING) || t->report_id ||
+        !list_empty(&t->report_node) || t->sent == TASK_STOPPED)
         return;
     for (size_t i = 0; i < t->n_ctrs; i++)
         some |= ctr_unsent(&t->ctrs[i]);
@@ -156,6 +162,7 @@ static void write_range(struct jw *w, const struct core_ctr *k, const struct tas
     }
     jw_object(w);
     jw_kstr(w, "bindIP", first->ip);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the caller has found a range */
     snprintf(text, sizeof text, "%u-%u", p->range_first, p->range_last);
     jw_kstr(w, "containerPortRange", text);
     snprintf(text, sizeof text, "%u-%u", from, to);

@@ -3,6 +3,7 @@
  *
  *   core.c       the step: dispatch, settle, wake-up times, look-ups
  *   intake.c     tasks and messages from the control plane, restart
+ *   rebuild.c    tasks that the store has lost
  *   admit.c      who may start: capacity, waiting, ageing
  *   container.c  one container: what next, what came of it
  *   outcome.c    what an operation's end means
@@ -25,11 +26,12 @@
  *   see.c        what is known, for the local endpoints
  *   stages.c     where the time of a task goes
  *   totals.c     numbers of the whole, for those who watch
+ *   durable.c    what may be done while the store cannot be written
  *   describe.c   answers for people */
-#include <uthash.h>
 
 #include "base/backoff.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/rng.h"
 #include "core/capacity.h"
 #include "core/core.h"
@@ -200,7 +202,9 @@ struct core_task {
     struct core_stages stages; /* but for `since` */
 
     /* Volatile. */
-    bool holds; /* its need is taken from the capacity */
+    bool rebuilt; /* durable: from labels; what was told before it ran is not known */
+    bool stray;   /* what belongs to no task; neither stored nor told of */
+    bool holds;   /* its need is taken from the capacity */
     int64_t arrived, stopped_at, cleanup_delay;
     /* What an earlier process asked for may still be made until then: the task is not
      * forgotten before. */
@@ -227,9 +231,10 @@ struct lane {
 };
 enum { LANE_CREATE, LANE_START, LANE_PULL, LANE_MANIFEST, LANE__COUNT };
 
-struct image_table; /* images.c */
-struct janitor;     /* cleanup.c */
-struct core_local;  /* local.c */
+struct image_table;  /* images.c */
+struct janitor;      /* cleanup.c */
+struct core_local;   /* local.c */
+struct core_missing; /* rebuild.c */
 
 struct core {
     struct core_config cfg;
@@ -248,6 +253,8 @@ struct core {
     struct image_table *images;
     struct janitor *janitor;
     struct core_local *locals;                   /* uthash by name */
+    bool lost;                                   /* the store has lost tasks; durable */
+    struct core_missing *missing;                /* uthash by ARN: named by a manifest since */
     char **excluded_images;                      /* what cfg.excluded_images points to */
     struct core_task *reports[CORE_MAX_REPORTS]; /* in flight; NULL: free */
     int64_t manifest_seq;
@@ -282,6 +289,21 @@ void intake_manifest(struct core *c, const struct core_event *ev);
 void intake_stop_ack(struct core *c, const struct core_event *ev);
 void intake_restored(struct core *c, struct core_event *ev);
 void intake_started(struct core *c, const struct core_event *ev);
+/* A task that cannot be run is known only by its end, which is reported. False: there are too
+ * many of these. */
+bool intake_refuse(struct core *c, const char *arn, const char *reason);
+void task_put_definition(struct core *c, const struct core_task *t);
+
+/* rebuild.c */
+#define LOCAL_ARN_BEGIN "arn:berth:local:::task/"
+void rebuild_begin(struct core *c); /* something was lost */
+void rebuild_listed(struct core *c, const struct core_event *ev);
+void rebuild_manifest(struct core *c, const struct core_event *ev);
+void rebuild_advance(struct core *c);
+int64_t rebuild_next_wake(const struct core *c);       /* mono; -1: none */
+void rebuild_save(const struct core *c, struct jw *w); /* the members "lost", "missing" */
+void rebuild_load(struct core *c, const struct jcur *saved);
+void rebuild_fini(struct core *c);
 
 /* admit.c */
 void admit_enqueue(struct core *c, struct core_task *t);
@@ -358,8 +380,6 @@ void janitor_done(struct core *c, const struct core_event *ev); /* its operation
 int64_t janitor_next_wake(const struct core *c);                /* mono; -1: none */
 /* Members "disk" and "images" of the status. */
 void janitor_write_status(const struct core *c, struct jw *w);
-/* Is the container given by the engine known to a task? For strangers. */
-bool core_owns(const struct core *c, const char *id, const char *name);
 
 /* local.c */
 void local_wanted(struct core *c, struct core_event *ev); /* CORE_EV_LOCAL */
@@ -405,6 +425,7 @@ int op_lane(enum core_op op); /* -1: not paced */
 /* task.c */
 void task_advance(struct core *c, struct core_task *t);
 void task_stop(struct core *c, struct core_task *t, const char *reason); /* NULL: no reason */
+void task_forget_stored(struct core *c, const struct core_task *t);
 
 /* failure.c */
 bool failure_of(const struct core_ctr *k); /* it failed, or ended with another code than 0 */

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "core/state.h"
 
+#define UNREPORTED_MS ((int64_t)72 * 60 * 60 * 1000)
+
 void task_stop(struct core *c, struct core_task *t, const char *reason)
 {
     if (reason && !t->reason)
@@ -113,7 +115,7 @@ static bool clean_up(struct core *c, struct core_task *t)
     return all && c->now.mono_ms >= t->not_before && resources_clean_up(c, t);
 }
 
-static void forget_stored(struct core *c, const struct core_task *t)
+void task_forget_stored(struct core *c, const struct core_task *t)
 {
     static const enum core_kind kinds[] = { CORE_KIND_TASK, CORE_KIND_STATE };
 
@@ -151,10 +153,11 @@ static int64_t next_wake(const struct core *c, const struct core_task *t)
         earlier(now, &at, t->report_retry_at);
     }
     earlier(now, &at, resources_next_wake(t, now));
-    if (t->known == TASK_STOPPED)
+    if (t->known == TASK_STOPPED) {
         earlier(now, &at, t->stopped_at + t->cleanup_delay);
-    if (t->known == TASK_STOPPED)
+        earlier(now, &at, t->stopped_at + UNREPORTED_MS);
         earlier(now, &at, t->not_before);
+    }
     return at;
 }
 
@@ -175,11 +178,12 @@ void task_advance(struct core *c, struct core_task *t)
     }
     report_consider(c, t);
     due = t->known == TASK_STOPPED && c->now.mono_ms >= t->stopped_at + t->cleanup_delay;
-    /* Containers go when their time has come; the memory of the task stays until
-     * the control plane has accepted its end. */
+    /* Containers stay until the control plane has accepted the task's end: should the store be
+     * lost, they alone tell that it has run, and how it ended. (The reference waits as long.) */
+    due = due && (report_settled(t) || c->now.mono_ms >= t->stopped_at + UNREPORTED_MS);
     if (due && clean_up(c, t) && report_settled(t)) {
         if (t->def) {
-            forget_stored(c, t);
+            task_forget_stored(c, t);
             core_note(c, false, t, NULL, "task cleaned up");
         }
         task_forget(c, t);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "docker/decode.h"
 
 #define DOCKER_HUB     "docker.io"
@@ -26,7 +27,7 @@ static const char url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 /* The URL alphabet, with padding: what the engine reads. */
 static char *base64_url(struct str in)
 {
-    char *out = mem_array(in.n / 3 + 2, 4), *to = out;
+    char *out = secret_alloc((in.n / 3 + 2) * 4), *to = out;
 
     for (size_t i = 0; i < in.n; i += 3) {
         size_t have = in.n - i < 3 ? in.n - i : 3;
@@ -83,13 +84,6 @@ struct login {
     const char *user, *password, *email, *identity_token, *registry_token, *server;
 };
 
-static void wipe_free(void *p, size_t n)
-{
-    if (p)
-        explicit_bzero(p, n);
-    free(p);
-}
-
 static size_t length(const char *s)
 {
     return s ? strlen(s) : 0;
@@ -97,15 +91,13 @@ static size_t length(const char *s)
 
 static char *header_of(const struct login *l)
 {
-    /* Room for every byte as \uXXXX at once: growing would leave copies behind. */
-    size_t most =
+    size_t most = /* every byte as \uXXXX */
         256 + 6 * (length(l->user) + length(l->password) + length(l->email) +
                    length(l->identity_token) + length(l->registry_token) + length(l->server));
-    struct buf json = BUF_INIT(most + 1);
+    struct buf json = BUF_SECRET(most);
     char *header;
     struct jw w;
 
-    buf_reserve(&json, most);
     jw_init(&w, &json);
     jw_object(&w);
     jw_kstr_if(&w, "username", l->user);
@@ -116,7 +108,6 @@ static char *header_of(const struct login *l)
     jw_kstr_if(&w, "registrytoken", l->registry_token);
     jw_end(&w);
     header = base64_url(buf_str(&json));
-    explicit_bzero(json.data, json.cap);
     buf_fini(&json);
     return header;
 }
@@ -146,7 +137,7 @@ static void read_dockercfg(struct docker_auths *a, const struct jcur *entry, str
 {
     const char *text = jcur_str(entry, "auth");
     size_t room = strlen(text) + 1, n = 0;
-    char *plain = mem_alloc(room), *colon;
+    char *plain = secret_alloc(room), *colon;
 
     if (!jcur_ok(entry)) {
         ;
@@ -160,7 +151,7 @@ static void read_dockercfg(struct docker_auths *a, const struct jcur *entry, str
         l->password = colon + 1; /* the room ends with a NUL, and some tools pad with them */
         auths_add(a, l);
     }
-    wipe_free(plain, room);
+    secret_free(plain);
 }
 
 /* {"username", "password", "email", or one of the tokens} */
@@ -175,25 +166,6 @@ static void read_docker(struct docker_auths *a, const struct jcur *entry, struct
         jcur_fail(entry, "no username");
     if (jcur_ok(entry))
         auths_add(a, l);
-}
-
-/* Zeroes every string of a document, whose memory json_free hands back as it is. */
-static void wipe(const struct jcur *c)
-{
-    struct jcur member;
-    enum json_type type = jcur_type(c);
-
-    if (type == JSON_STR) {
-        struct str s = jcur_as_bytes(c);
-
-        explicit_bzero((char *)s.p, s.n);
-    }
-    if (type == JSON_OBJ)
-        for (size_t i = 0; jcur_member(c, i, &member); i++)
-            wipe(&member);
-    if (type == JSON_ARR)
-        JCUR_EACH (item, c)
-            wipe(&item);
 }
 
 enum err_code docker_auths_create(const char *type, const char *data, struct docker_auths **out,
@@ -229,7 +201,6 @@ enum err_code docker_auths_create(const char *type, const char *data, struct doc
         if (wrong.code && !first.code)
             err_set(&first, ERR_INVALID, "registry credentials: entry %zu: %s", i + 1, wrong.msg);
     }
-    wipe(&root);
     if (first.code)
         return err_set(e, ERR_INVALID, "%s", first.msg);
     return ERR_OK;
@@ -239,7 +210,7 @@ void docker_auths_destroy(struct docker_auths *a)
 {
     for (size_t i = 0; a && i < a->n; i++) {
         free(a->entries[i].key);
-        wipe_free(a->entries[i].header, strlen(a->entries[i].header));
+        secret_free(a->entries[i].header);
     }
     if (a)
         free(a->entries);
@@ -286,7 +257,7 @@ char *docker_auths_header(const struct docker_auths *a, const char *image)
             best_prefixes = prefixes;
         }
     }
-    return best ? mem_strdup(best->header) : NULL;
+    return best ? secret_strdup(best->header) : NULL;
 }
 
 /* ---- repositories and digests ---- */

@@ -48,6 +48,7 @@ enum err_code docker_create(struct http_client *http, const char *endpoint, stru
     d->unix_path = mem_strdup(unix_path);
     d->pull_begin_ms = PULL_BEGIN_MS;
     list_init(&d->ops);
+    d->pace = docker_pace_create(d);
     *out = d;
     return ERR_OK;
 }
@@ -61,9 +62,11 @@ void docker_destroy(struct docker *d)
 {
     if (!d)
         return;
+    d->pace->ended = true;
     LIST_FOREACH (it, following, &d->ops)
         docker_cancel(LIST_ENTRY(it, struct docker_op, node));
     docker_events_destroy(d->events);
+    docker_pace_destroy(d->pace);
     free(d->base);
     free(d->unix_path);
     free(d);

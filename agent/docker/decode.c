@@ -133,8 +133,8 @@ static bool port_key(const struct jcur *port, uint16_t *number, enum port_proto 
         return false;
     }
     *number = (uint16_t)n;
-    *proto = streq(slash, "/udp") ? PORT_UDP : PORT_TCP;
-    return streq(slash, "/tcp") || streq(slash, "/udp");
+    *proto = slash && streq(slash, "/udp") ? PORT_UDP : PORT_TCP;
+    return slash && (streq(slash, "/tcp") || streq(slash, "/udp"));
 }
 
 static void add_binding(struct ctr_facts *f, size_t *room, const struct jcur *item,
@@ -338,6 +338,8 @@ enum err_code docker_decode_list(struct str json, struct docker_rows *out, struc
         row->state = jcur_str_or(&item, "State", "");
         row->task_arn = jcur_str_or(&labels, LABEL_TASK_ARN, NULL);
         row->container_name = jcur_str_or(&labels, LABEL_CONTAINER_NAME, NULL);
+        row->owner = jcur_str_or(&labels, LABEL_OWNER, NULL);
+        row->remains = jcur_str_or(&labels, LABEL_REMAINS, NULL);
     }
     if (bad.code) {
         docker_unreadable(e, "list", &bad);

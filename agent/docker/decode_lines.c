@@ -49,6 +49,7 @@ enum err_code docker_decode_event(struct str line, struct docker_event *out, boo
     ev.name = jcur_str_or(&attrs, "name", "");
     ev.task_arn = jcur_str_or(&attrs, LABEL_TASK_ARN, NULL);
     ev.container_name = jcur_str_or(&attrs, LABEL_CONTAINER_NAME, NULL);
+    ev.owner = jcur_str_or(&attrs, LABEL_OWNER, NULL);
     nanos = jcur_int_or(&root, "timeNano", 0, INT64_MAX, 0);
     ev.time_ms =
         nanos ? nanos / 1000000 : jcur_int_or(&root, "time", 0, INT64_MAX / 1000, 0) * 1000;

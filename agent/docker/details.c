@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "docker/decode.h"
 
 #define PAIRS_MAX    512  /* of each list; more are left out */
@@ -47,6 +48,8 @@ static void read_labels(const struct jcur *root, struct docker_details *d)
     struct jcur config = jcur_obj(root, "Config"), labels = jcur_obj(&config, "Labels"), m;
 
     for (size_t i = 0; i < PAIRS_MAX && jcur_member(&labels, i, &m); i++) {
+        if (streq(m.key, LABEL_OWNER) || streq(m.key, LABEL_REMAINS))
+            continue; /* nobody's business but the agent's */
         d->labels = mem_resize(d->labels, d->n_labels + 1, sizeof *d->labels);
         d->labels[d->n_labels++] =
             (struct docker_label){ mem_strdup(m.key),

@@ -14,7 +14,12 @@
  * 500, 503). A message of the daemon reads "Error response from daemon: <message>",
  * as the reference reports it.
  *
- * Of what an engine lists at most DOCKER_LIST_MAX rows are read; more is ERR_LIMIT. */
+ * Of what an engine lists at most DOCKER_LIST_MAX rows are read; more is ERR_LIMIT.
+ *
+ * Each request is a connection. Of the inspects, removals and stops of containers, which come
+ * together when many containers end together, so many are under way at once; the others wait in
+ * the order in which they came, and their timeouts begin when they are sent. One that takes very
+ * long (5 s; a stop 15 s) counts no more. Creates, starts and pulls are paced by who asks. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +31,10 @@
 #include "task/task.h"
 
 #define DOCKER_LIST_MAX 20000
+
+#define DOCKER_LOOKS_AT_ONCE    16
+#define DOCKER_REMOVALS_AT_ONCE 16
+#define DOCKER_STOPS_AT_ONCE    128
 
 struct docker;
 struct docker_op;
@@ -243,6 +252,7 @@ struct docker_listed {
     const char *name;                      /* without the slash */
     const char *state;                     /* "running", "exited", "created", ... */
     const char *task_arn, *container_name; /* from the labels; NULL without */
+    const char *owner, *remains;           /* likewise */
 };
 typedef void docker_listed_fn(void *user, const struct docker_listed *rows, size_t n,
                               const struct err *e);
@@ -268,6 +278,7 @@ struct docker_event {
     const char *id;
     const char *name;
     const char *task_arn, *container_name; /* NULL without label */
+    const char *owner;                     /* likewise */
     bool has_exit_code;
     int exit_code;
     int64_t time_ms;

@@ -74,10 +74,24 @@ void docker_call_name(struct docker_call *c, const char *param, const char *imag
 
 /* ---- life ---- */
 
+struct docker_held {
+    struct docker_call call; /* without its path */
+    char *url;
+};
+
+static void drop_held(struct docker_op *op)
+{
+    if (op->held)
+        free(op->held->url);
+    free(op->held);
+    op->held = NULL;
+}
+
 void docker_op_init(struct docker_op *op, struct docker *d, docker_answer_fn *answer,
                     void (*done)(void), void *user)
 {
     op->d = d;
+    list_init(&op->lane);
     op->answer = answer;
     op->done = done;
     op->user = user;
@@ -90,6 +104,8 @@ static void count_end(struct docker_op *op, enum docker_call_result result)
     if (op->http)
         docker_count_end(&op->d->counts, op->kind, result, (clock_mono_ns() - op->began_ns) / 1000);
     op->http = NULL;
+    drop_held(op);
+    docker_pace_leave(op);
 }
 
 static enum docker_call_result result_of(const struct err *e)
@@ -187,7 +203,6 @@ static void on_fail_later(void *user)
 void docker_op_send(struct docker_op *op, struct docker_call *c)
 {
     struct docker *d = op->d;
-    AUTO(str) char *url = NULL;
 
     if (!c->bad.code && c->path.overflowed)
         err_set(&c->bad, ERR_LIMIT, "a request to the Docker Engine is longer than %d bytes",
@@ -199,15 +214,28 @@ void docker_op_send(struct docker_op *op, struct docker_call *c)
         buf_fini(&c->path);
         return;
     }
-    url = mem_printf("%s%s%s", d->base, c->unversioned ? "" : d->prefix, buf_text(&c->path));
     op->also_ok = c->also_ok;
     op->kind = docker_call_classify(c->method, buf_str(&c->path));
+    op->held = NEW(struct docker_held);
+    op->held->url =
+        mem_printf("%s%s%s", d->base, c->unversioned ? "" : d->prefix, buf_text(&c->path));
+    buf_fini(&c->path);
+    op->held->call = *c;
+    if (docker_pace_enter(op))
+        docker_op_go(op);
+}
+
+void docker_op_go(struct docker_op *op)
+{
+    struct docker *d = op->d;
+    const struct docker_call *c = &op->held->call;
+
     op->began_ns = clock_mono_ns();
     docker_count_begin(&d->counts, op->kind);
     op->http = http_send(d->http,
                          &(struct http_request){
                              .method = c->method,
-                             .url = url,
+                             .url = op->held->url,
                              .unix_socket = d->unix_path,
                              .headers = c->headers,
                              .n_headers = c->n_headers,
@@ -220,7 +248,7 @@ void docker_op_send(struct docker_op *op, struct docker_call *c)
                              .stream_user = op,
                          },
                          on_done, op);
-    buf_fini(&c->path);
+    drop_held(op);
 }
 
 struct docker_op *docker_send(struct docker *d, struct docker_call *c, docker_answer_fn *answer,

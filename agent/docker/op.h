@@ -13,6 +13,17 @@
 
 struct docker_events;
 
+/* Of the requests of one kind (pace.c). */
+struct docker_lane {
+    struct list waiting, under_way; /* docker_op.lane, in the order in which they came */
+    size_t n;                       /* under way */
+};
+struct docker_pace {
+    struct docker_lane lanes[DOCKER_CALL__COUNT];
+    struct loop_timer *look;
+    bool ended; /* nobody is let in any more */
+};
+
 struct docker {
     struct http_client *http;
     struct loop *loop;
@@ -23,6 +34,7 @@ struct docker {
     struct list ops;
     struct docker_events *events; /* NULL: no subscription */
     struct docker_counts counts;
+    struct docker_pace *pace;
 };
 
 /* A request in the making. Errors found meanwhile reach the answer hook. */
@@ -57,6 +69,9 @@ struct docker_op {
     int also_ok;
     enum docker_call_kind kind; /* these two: of `http` */
     int64_t began_ns;
+    struct docker_held *held; /* the request that waits for a place, or NULL */
+    struct list lane;
+    int64_t place_until_ms; /* 0: it has none */
     bool busy, dead;
 };
 
@@ -92,5 +107,15 @@ void docker_op_enter(struct docker_op *op);
 bool docker_op_leave(struct docker_op *op);
 /* Between enter and leave: drops the request and gives `e` to the answer hook. */
 void docker_op_fail(struct docker_op *op, const struct err *e);
+
+/* The held request goes out: a place is there. */
+void docker_op_go(struct docker_op *op);
+
+struct docker_pace *docker_pace_create(struct docker *d);
+void docker_pace_destroy(struct docker_pace *p); /* all operations are gone */
+/* True: the request of `op->kind` may go out. Else docker_op_go is called when it may. */
+bool docker_pace_enter(struct docker_op *op);
+/* It is over, or waits no more; the next one is let in. Harmless for one that has no place. */
+void docker_pace_leave(struct docker_op *op);
 
 void docker_events_destroy(struct docker_events *ev); /* NULL is fine */

@@ -32,7 +32,7 @@ static const char *text_or_empty(const char *s)
     return s ? s : "";
 }
 
-/* The writer would move the bytes when the buffer grows and leave keys in freed memory. */
+/* The room for all of it at once, escapes aside: it is asked for often. */
 static void reserve(struct buf *b, const struct role_credentials *c)
 {
     const char *const all[] = { c->role_arn, c->access_key, c->secret_key, c->session_token,
@@ -40,7 +40,7 @@ static void reserve(struct buf *b, const struct role_credentials *c)
     size_t n = 128; /* the names */
 
     for (size_t i = 0; i < COUNT_OF(all); i++)
-        n += 6 * strlen(text_or_empty(all[i])); /* as escapes */
+        n += strlen(text_or_empty(all[i]));
     buf_reserve(b, n);
 }
 
@@ -76,7 +76,7 @@ void credentials_answer_init(struct credentials_answer *a, const struct credenti
     enum credentials_kind kind;
     bool have;
 
-    *a = (struct credentials_answer){ .body = BUF_INIT(BODY_MAX) };
+    *a = (struct credentials_answer){ .body = BUF_SECRET(BODY_MAX) };
     if (str_empty(id)) {
         write_error(a, 400, "NoIdInRequest", version, "No Credential ID in the request");
         return;

@@ -22,7 +22,7 @@ static enum err_code failed(struct err *e, const char *what, const char *name)
     int code = errno;
 
     return err_set(e, code == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s %.150s: %s", what, name,
-                   strerror(code));
+                   ERRNO_TEXT(code));
 }
 
 /* The folder below `fd`, which is closed; made when `make` says so. -1: errno. */
@@ -174,6 +174,7 @@ static enum err_code move_up(struct removal *r, int parent, const char *name, st
 static enum err_code remove_below(struct removal *r, int parent, const char *name, int depth,
                                   struct err *e);
 
+/* NOLINTNEXTLINE(misc-no-recursion): down to DEPTH_MAX */
 static enum err_code remove_entries(struct removal *r, DIR *d, int depth, struct err *e)
 {
     const struct dirent *entry;
@@ -185,6 +186,7 @@ static enum err_code remove_entries(struct removal *r, DIR *d, int depth, struct
     return code;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): down to DEPTH_MAX */
 static enum err_code remove_below(struct removal *r, int parent, const char *name, int depth,
                                   struct err *e)
 {

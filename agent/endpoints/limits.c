@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "base/list.h"
+#include "base/map.h"
 #include "base/mem.h"
 
 /* A token has a thousand parts: then a rate a second is so many parts a millisecond, and

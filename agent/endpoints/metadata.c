@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "endpoints/parts.h"
 
-#define ANSWER_MAX ((size_t)4 << 20)
+#define ANSWER_MAX   ((size_t)4 << 20)
+#define ANSWER_USUAL 4000 /* most need not grow */
 
 const char *const metadata_patterns[] = {
     "/v2/metadata",
@@ -77,6 +78,7 @@ static void answer_container(void *arg, const struct view_task *t)
     AUTO(buf) struct buf b = BUF_INIT(ANSWER_MAX);
     struct jw w;
 
+    buf_reserve(&b, ANSWER_USUAL);
     jw_init(&w, &b);
     if (view_write_container(t, a->container, a->version, &w))
         endpoint_reply_json(a->e->listener, a->c, 200, buf_str(&b));
@@ -93,6 +95,7 @@ static void answer_task(void *arg, const struct view_task *t)
     AUTO(buf) struct buf b = BUF_INIT(ANSWER_MAX);
     struct jw w;
 
+    buf_reserve(&b, ANSWER_USUAL);
     jw_init(&w, &b);
     if (view_write_task(t, a->version, a->tags, &w))
         endpoint_reply_json(a->e->listener, a->c, 200, buf_str(&b));
@@ -250,6 +253,7 @@ static void serve_stats(struct asked *a)
         unknown(a, a->version == 4 ? 404 : 400, "container stats", TAIL_TASK);
         return;
     }
+    buf_reserve(&b, ANSWER_USUAL);
     jw_init(&w, &b);
     if (s->stats(s->user, a->docker_id, a->version == 4, &w))
         endpoint_reply_json(a->e->listener, a->c, 200, buf_str(&b));
@@ -265,6 +269,7 @@ static void answer_task_stats(void *arg, const struct view_task *t)
     bool unnamed = false;
     struct jw w;
 
+    buf_reserve(&b, ANSWER_USUAL);
     jw_init(&w, &b);
     jw_object(&w);
     for (size_t i = 0; i < t->n_containers; i++) {

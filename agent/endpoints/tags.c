@@ -1,9 +1,9 @@
 #include "endpoints/tags.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "base/list.h"
+#include "base/map.h"
 #include "base/mem.h"
 
 #define TAGS_MAX   1000 /* the service allows 50 */

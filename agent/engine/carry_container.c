@@ -129,7 +129,7 @@ static enum err_code check_log(const struct carried *c, const struct task_create
 
 static void ask_create(struct carried *c, const struct task_create_args *args)
 {
-    struct buf body = BUF_INIT(CREATE_BODY_MAX);
+    struct buf body = BUF_SECRET(CREATE_BODY_MAX);
     struct err e = { 0 };
 
     if (check_log(c, args, &e) || task_create_body(args, &body, &e))
@@ -137,7 +137,7 @@ static void ask_create(struct carried *c, const struct task_create_args *args)
     else
         c->docker = docker_create_container(c->en->docker, c->ref, buf_str(&body), c->timeout_ms,
                                             on_created, c);
-    buf_wipe(&body); /* it holds the environment */
+    buf_fini(&body);
 }
 
 /* free() the array. */
@@ -191,6 +191,7 @@ static void create(struct carried *c, const char *const *image_env)
     labels = pause_labels(&en->config->pause_labels);
     args.pause_labels = labels;
     args.n_pause_labels = en->config->pause_labels.n;
+    args.owner = en->owner;
     args.log_spool_bytes = en->config->log_spool_mb << 20;
     task_file_mount(c->ref, file_mount);
     args.file_dir = c->file_dir;

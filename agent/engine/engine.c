@@ -28,12 +28,48 @@ static bool is_message(enum core_event_type type)
     return type == CORE_EV_PAYLOAD || type == CORE_EV_MANIFEST || type == CORE_EV_STOP_ACK;
 }
 
+static size_t tasks_in(const struct queued *q)
+{
+    return q->ev.type == CORE_EV_PAYLOAD ? q->ev.u.payload.n_tasks : 0;
+}
+
+/* The control plane waits as well as we do. Not for a disk that is full: meanwhile credentials
+ * come, and whoever hears nothing for minutes gives the session up. */
+static void tell_busy(struct engine *en)
+{
+    bool much = en->messages > ENGINE_BUSY_MESSAGES || en->message_tasks > ENGINE_BUSY_TASKS;
+    bool little =
+        en->messages <= ENGINE_BUSY_MESSAGES / 2 && en->message_tasks <= ENGINE_BUSY_TASKS / 2;
+    bool busy = !en->commit_failing && (en->busy ? !little : much);
+
+    if (busy == en->busy || !en->peers.busy)
+        return;
+    en->busy = busy;
+    en->peers.busy(en->user, busy);
+}
+
+/* False: there is no room. */
+static bool count_message(struct engine *en, const struct queued *q)
+{
+    if (en->messages >= ENGINE_MAX_MESSAGES) {
+        if (!en->messages_dropped++)
+            log_warn("messages of the control plane are dropped, they will be sent again: too "
+                     "many wait for the store");
+        return false;
+    }
+    if (en->messages_dropped)
+        log_warn("messages of the control plane were dropped",
+                 kv_i("messages", (int64_t)en->messages_dropped));
+    en->messages_dropped = 0;
+    en->messages++;
+    en->message_tasks += tasks_in(q);
+    tell_busy(en);
+    return true;
+}
+
 void engine_push(struct engine *en, struct queued *q)
 {
-    if (is_message(q->ev.type) && ++en->messages > ENGINE_MAX_MESSAGES) {
-        en->messages--;
-        log_warn("a message of the control plane is dropped, it will be sent again: "
-                 "too many wait for the store");
+    if (is_message(q->ev.type) && !count_message(en, q)) {
         queued_destroy(q);
         return;
     }
@@ -54,9 +90,10 @@ static struct queued *pop(struct engine *en)
 
     list_remove(&q->node);
     en->waiting--;
-    if (is_message(q->ev.type))
+    if (is_message(q->ev.type)) {
         en->messages--;
-    else if (q->ev.type == CORE_EV_CONTAINER)
+        en->message_tasks -= tasks_in(q);
+    } else if (q->ev.type == CORE_EV_CONTAINER)
         en->happenings--;
     return q;
 }
@@ -114,11 +151,12 @@ static void step_queue(struct engine *en)
         core_step(en->core, now, &q->ev, &en->actions);
         queued_destroy(q);
     }
+    tell_busy(en);
     holds_sweep(&en->holds, owns_ports, en->core);
     gather_store_actions(en, from);
     if (en->record && now.wall_ms)
         recorder_flush(en->record, en->core, now);
-    if (en->relist && en->happenings < ENGINE_MAX_HAPPENINGS / 2) {
+    if (en->relist && !en->listing && en->happenings < ENGINE_MAX_HAPPENINGS / 2) {
         en->relist = false;
         facts_list(en);
     }
@@ -133,6 +171,38 @@ static bool is_cancelled_later(const struct core_actions *all, size_t i)
     return false;
 }
 
+/* What cannot be done without the store was tried in vain; acknowledgments wait for it, as
+ * many as may. */
+static void decline(struct engine *en, struct core_action *a)
+{
+    struct queued *q;
+    struct err e = { 0 };
+
+    err_set(&e, ERR_RETRY, "the agent's state cannot be saved: %.200s", en->commit_err.msg);
+    if (a->type == CORE_ACT_OP) {
+        engine_push(en, queued_op(a->id, &e));
+    } else if (a->type == CORE_ACT_REPORT) {
+        q = queued_create(CORE_EV_REPORTED);
+        q->ev.u.reported.id = a->id;
+        q->ev.u.reported.result = CORE_REPORT_FAILED;
+        q->ev.u.reported.error = mem_strdup(e.msg);
+        engine_push(en, q);
+    } else if (en->n_unacked < ENGINE_MAX_MESSAGES) {
+        en->unacked[en->n_unacked++] = a->key;
+        a->key = NULL;
+    }
+}
+
+static void acknowledge(struct engine *en)
+{
+    for (size_t i = 0; i < en->n_unacked; i++) {
+        if (en->peers.ack && !en->commit_failing)
+            en->peers.ack(en->user, en->unacked[i]);
+        free(en->unacked[i]);
+    }
+    en->n_unacked = 0;
+}
+
 static void carry_out(struct engine *en)
 {
     struct core_actions all = en->actions;
@@ -142,18 +212,21 @@ static void carry_out(struct engine *en)
     for (size_t i = 0; i < all.n; i++)
         cancels = cancels || all.items[i].type == CORE_ACT_CANCEL;
     for (size_t i = 0; i < all.n; i++) {
-        const struct core_action *a = &all.items[i];
+        struct core_action *a = &all.items[i];
 
         if (a->type == CORE_ACT_OP && cancels && is_cancelled_later(&all, i))
             continue;
-        carry_action(en, a);
+        if (en->commit_failing && core_needs_store(en->core, a))
+            decline(en, a);
+        else
+            carry_action(en, a);
     }
     core_actions_fini(&all);
     if (en->offer_restored) {
         en->offer_restored = false;
         carry_offer_restored(en);
     }
-    if (!list_empty(&en->queue))
+    if (!list_empty(&en->queue) && !en->started)
         turn_end_schedule(en->turn);
 }
 
@@ -180,11 +253,16 @@ static void commit_failed(struct engine *en)
             en->peers.fatal(en->user, e);
         return;
     }
-    if (!en->commit_failing)
-        log_error("the agent's state cannot be saved: nothing new is done until it can, retrying",
+    if (!en->commit_failing) {
+        log_error("the agent's state cannot be saved: no task is accepted and no container created "
+                  "until it can, retrying",
                   kv_err(e));
+        en->commit_failing_ms = clock_mono_ms();
+    }
     en->commit_failing = true;
+    tell_busy(en);
     loop_timer_arm(en->commit_retry, backoff_next(&en->commit_backoff, &commit_rule, &en->rng));
+    carry_out(en);
 }
 
 static void wait_for_company(struct engine *en)
@@ -211,6 +289,7 @@ static void commit_done(void *user)
     store_batch_destroy(en->committing);
     en->committing = NULL;
     freeze_committed(en);
+    acknowledge(en);
     carry_out(en);
     if (en->due)
         turn_end_schedule(en->turn);
@@ -222,6 +301,11 @@ static void start_commit(void *user)
 {
     struct engine *en = user;
 
+    if (en->commit_failing) { /* with all that has come since */
+        store_batch_append(en->committing, en->batch);
+        en->batch_no++;
+        en->due = false;
+    }
     en->commit_ran = false;
     en->commit = loop_work(en->loop, commit_work, commit_done, en);
 }
@@ -230,10 +314,14 @@ static void on_turn(void *user)
 {
     struct engine *en = user;
 
-    if (en->committing)
-        return; /* commit_done schedules the next turn */
+    if (en->commit || (en->committing && !en->commit_failing))
+        return;        /* commit_done schedules the next turn */
+    if (en->started) { /* what was stored is offered, nothing else is done yet */
+        carry_out(en);
+        return;
+    }
     step_queue(en);
-    if (!en->due) {
+    if (!en->due || en->commit_failing) {
         carry_out(en);
         return;
     }
@@ -271,6 +359,7 @@ enum err_code engine_create(const struct engine_args *args, const struct engine_
     en->docker_root = mem_strdup(args->docker_root);
     en->selinux = args->selinux;
     en->propagate_memory = args->propagate_memory;
+    en->owner = mem_strdup(args->owner);
     en->peers = *peers;
     en->user = user;
     en->core = core_create(&args->core);
@@ -317,7 +406,8 @@ void engine_destroy(struct engine *en)
     if (!en)
         return;
     work_cancel(en->commit);
-    while (!list_empty(&en->queue))
+    /* Nothing is decided before it is known which containers there are. */
+    while (!list_empty(&en->queue) && !en->started)
         step_queue(en);
     /* The store holds a prefix of the truth: nothing later without what came before. */
     if (!en->committing || (en->commit_ran && !en->commit_err.code) ||
@@ -325,6 +415,8 @@ void engine_destroy(struct engine *en)
         commit_now(en, en->batch);
     store_batch_destroy(en->committing);
     store_batch_destroy(en->batch);
+    en->commit_failing = true; /* who sent them sends them again */
+    acknowledge(en);
     facts_fini(en);
     carry_fini(en);
     core_actions_fini(&en->actions);
@@ -335,6 +427,7 @@ void engine_destroy(struct engine *en)
     notes_fini(&en->notes);
     core_destroy(en->core);
     free(en->docker_root);
+    free(en->owner);
     free(en);
 }
 
@@ -499,6 +592,10 @@ void engine_get_totals(const struct engine *en, struct engine_totals *out)
     *out = (struct engine_totals){ .events = en->n_events,
                                    .events_waiting = en->waiting,
                                    .commits_failed = en->n_commits_failed,
+                                   .unsaved = en->commit_failing ? en->commit_err.msg : NULL,
+                                   .unsaved_ms = en->commit_failing
+                                                     ? clock_mono_ms() - en->commit_failing_ms
+                                                     : 0,
                                    .commit_time = &en->commit_time,
                                    .record_bytes = en->record ? recorder_size(en->record) : 0 };
 }

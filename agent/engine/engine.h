@@ -24,6 +24,11 @@ struct engine;
  * below, on a later turn. */
 struct engine_peers {
     void (*ack)(void *user, const char *message_id);
+    /* More messages of the control plane wait than ENGINE_BUSY_MESSAGES, or they hold more than
+     * ENGINE_BUSY_TASKS: no more are to be brought until it says false. Not while the store
+     * cannot be written, which may take long. May be called from inside engine_payload and its
+     * like. */
+    void (*busy)(void *user, bool busy);
     void (*stop_verify)(void *user, const char *message_id, const char *cluster_arn,
                         const char *const *arns, size_t n);
     void (*report)(void *user, uint64_t id, struct str body);
@@ -74,10 +79,13 @@ struct engine_args {
     bool propagate_memory;        /* ECS_PROPAGATE_TASK_MEMORY_LIMIT_CGROUPV2, on version 2 */
     const char *record_dir;       /* flight record goes there; NULL: none */
     const char *version;          /* of the agent, for the record's header */
+    const char *owner;            /* tells this agent's containers from those of others: its data
+                                     directory. What has it, and is not stored, is rebuilt */
 };
 
 /* Loads what the store holds into the core, subscribes to the engine's events,
- * and begins; no peer is called before the next turn. docker_negotiate must have
+ * and begins when the containers are listed for the first time: until then all that
+ * comes waits. No peer is called before the next turn. docker_negotiate must have
  * succeeded. ERR_INVALID: a stored task cannot be read (it is named; the others
  * are kept and the engine runs: *out is set). */
 MUST_CHECK enum err_code engine_create(const struct engine_args *args,
@@ -88,10 +96,19 @@ MUST_CHECK enum err_code engine_create(const struct engine_args *args,
  * client is to be destroyed before the loop runs again. NULL is fine. */
 void engine_destroy(struct engine *en);
 
-/* Facts from the neighbors. Takes the tasks it is given. While the store cannot
- * be written, messages over ENGINE_MAX_MESSAGES are dropped with a warning: they
- * are not acknowledged, so the control plane sends them again. */
-#define ENGINE_MAX_MESSAGES 64
+/* While the store cannot be written, the engine goes on in memory, tries again with backoff, and
+ * does all that core_needs_store lets: tasks are stopped, looked at and reported, images go; no
+ * container is created or removed, and no message acknowledged. When it can, all of it is
+ * written as one transaction.
+ *
+ * Facts from the neighbors. Takes the tasks it is given. Messages that wait for a commit, or
+ * for the first list of containers, and are over ENGINE_MAX_MESSAGES are dropped with a
+ * warning (the first of them, and how many when there is room again): they are not acknowledged,
+ * so the control plane sends them again. Otherwise the `busy` of the peers keeps them from
+ * coming. */
+#define ENGINE_MAX_MESSAGES  64
+#define ENGINE_BUSY_MESSAGES 16
+#define ENGINE_BUSY_TASKS    100
 void engine_payload(struct engine *en, const char *message_id, int64_t seq,
                     struct core_payload_task *tasks, size_t n);
 void engine_manifest(struct engine *en, const char *message_id, const char *cluster_arn,
@@ -172,6 +189,8 @@ struct engine_totals {
     uint64_t events;                     /* stepped since the start */
     size_t events_waiting;               /* for a turn, or for the store */
     uint64_t commits_failed;             /* each try counts */
+    const char *unsaved;                 /* why the store cannot be written; NULL: it can */
+    int64_t unsaved_ms;                  /* for how long */
     const struct histogram *commit_time; /* of all tries, in microseconds; borrowed */
     uint64_t record_bytes;               /* of the flight record's present file; 0: off */
 };

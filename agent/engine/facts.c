@@ -24,8 +24,8 @@ static enum err_code restore_row(void *user, const char *key, const char *value,
 
     (void)e;
     if (task_decode_text(value, str_of(value).n, &t, &why)) {
-        log_error("a stored task cannot be read, it is left alone", kv_s("task", key),
-                  kv_err(&why));
+        log_error("a stored task cannot be read, it is rebuilt if it has containers",
+                  kv_s("task", key), kv_err(&why));
         if (!r->unreadable++)
             err_set(&r->first, ERR_INVALID, "stored task %s: %s", key, why.msg);
         return ERR_OK;
@@ -71,6 +71,28 @@ static enum err_code read_manifest_seq(struct engine *en, int64_t *out, struct e
     return ERR_OK;
 }
 
+/* The state of a task whose definition is lost says nothing. */
+static enum err_code drop_half(void *user, const char *key, const char *value, struct err *e)
+{
+    struct engine *en = user;
+    AUTO(str) char *json = NULL;
+
+    (void)value;
+    if (store_get(en->store, STORE_TASK, key, &json, e) == ERR_NOT_FOUND) {
+        *e = (struct err){ 0 };
+        store_batch_delete(en->batch, STORE_TASK_STATE, key);
+    }
+    return e->code;
+}
+
+static bool lost_before(struct engine *en)
+{
+    AUTO(str) char *text = NULL;
+    struct err miss = { 0 };
+
+    return store_get(en->store, STORE_META, STORE_LOST, &text, &miss) == ERR_OK;
+}
+
 enum err_code facts_restore(struct engine *en, struct err *e)
 {
     struct restoring r = { 0 };
@@ -82,6 +104,8 @@ enum err_code facts_restore(struct engine *en, struct err *e)
     code = store_each(en->store, STORE_IMAGE, restore_image, &r, e);
     if (!code)
         code = store_each(en->store, STORE_TASK, restore_row, &r, e);
+    if (!code && store_has_lost(en->store))
+        code = store_each(en->store, STORE_TASK_STATE, drop_half, en, e);
     if (code) {
         drop_found(&r);
         return code;
@@ -111,7 +135,8 @@ enum err_code facts_restore(struct engine *en, struct err *e)
         queued_destroy(started);
         return code;
     }
-    engine_push(en, started);
+    started->ev.u.started.lost = store_has_lost(en->store) || r.unreadable || lost_before(en);
+    en->started = started;
     if (!r.unreadable)
         return ERR_OK;
     *e = r.first;
@@ -137,9 +162,20 @@ static void on_listed(void *user, const struct docker_listed *rows, size_t n, co
         if (q->ev.type != CORE_EV_LISTED)
             continue;
         list_remove(it);
+        en->waiting--;
         queued_destroy(q);
     }
-    engine_push(en, queued_listed(rows, n));
+    engine_push(en, queued_listed(rows, n, en->owner));
+    if (en->started) {
+        struct list *listed = en->queue.prev;
+
+        /* These two come first, in this order, then what has come meanwhile. */
+        list_remove(listed);
+        list_push_back(en->queue.next, &en->started->node);
+        list_push_back(en->queue.next, listed);
+        en->waiting++;
+        en->started = NULL;
+    }
 }
 
 void facts_list(struct engine *en)
@@ -203,9 +239,15 @@ static void on_event(void *user, const struct docker_event *ev)
         [DOCKER_DESTROY] = CORE_HAP_DESTROYED, [DOCKER_HEALTHY] = CORE_HAP_HEALTH,
         [DOCKER_UNHEALTHY] = CORE_HAP_HEALTH,  [DOCKER_RESTART] = CORE_HAP_STARTED,
     };
+    struct engine *en = user;
 
     if (!ev->task_arn)
         return; /* not ours */
+    /* An earlier agent asked for it, and the store has lost that (the task itself may be here
+     * again): only a list tells all. */
+    if (ev->action == DOCKER_CREATE && ev->owner && en->owner && streq(ev->owner, en->owner) &&
+        !core_owns(en->core, ev->id, ev->name))
+        en->relist = true;
     engine_push(user, queued_happening(happenings[ev->action], ev));
 }
 
@@ -222,6 +264,7 @@ void facts_fini(struct engine *en)
     docker_cancel(en->listing);
     docker_cancel(en->negotiating);
     loop_timer_destroy(en->list_retry);
+    queued_destroy(en->started);
     LIST_FOREACH (it, following, &en->queue) {
         list_remove(it);
         queued_destroy(LIST_ENTRY(it, struct queued, node));

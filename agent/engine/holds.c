@@ -69,6 +69,7 @@ static bool take_one(const struct search *s, enum port_proto proto, uint16_t por
 static void shrink_to(struct holds *h, size_t n)
 {
     while (h->n > n)
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is in no list any more */
         held_destroy(h, LIST_ENTRY(h->all.prev, struct held, node));
 }
 
@@ -113,6 +114,7 @@ static uint16_t find_block(const struct search *s, enum port_proto proto, size_t
 
 static void drop_stale(struct holds *h, int64_t now_ms)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is in no list any more */
     LIST_FOREACH (it, following, &h->all) {
         struct held *held = LIST_ENTRY(it, struct held, node);
 
@@ -155,6 +157,7 @@ enum err_code holds_choose(struct holds *h, const struct task *t, size_t contain
 
 void holds_release(struct holds *h, const char *task_arn, size_t container)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is in no list any more */
     LIST_FOREACH (it, following, &h->all) {
         struct held *held = LIST_ENTRY(it, struct held, node);
 

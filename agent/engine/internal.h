@@ -1,9 +1,9 @@
 #pragma once
 /* What the files of the engine share. Private to agent/engine. */
-#include <uthash.h>
 
 #include "base/backoff.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "engine/engine.h"
 #include "host/host.h"
 
@@ -38,7 +38,7 @@ void queued_set_facts(struct queued *q, const struct ctr_facts *facts);
 typedef bool queued_ours_fn(const void *user, const struct docker_any *row);
 void queued_set_others(struct queued *q, const struct docker_any *rows, size_t n,
                        queued_ours_fn *ours, const void *user);
-struct queued *queued_listed(const struct docker_listed *rows, size_t n);
+struct queued *queued_listed(const struct docker_listed *rows, size_t n, const char *owner);
 struct queued *queued_happening(enum core_happening what, const struct docker_event *from);
 
 /* ---- images.c: the environment of images, for the containers made of them ---- */
@@ -209,6 +209,7 @@ struct engine {
     const struct host_cgroups *cgroups; /* NULL: tasks get none */
     char *docker_root;                  /* NULL: unknown */
     bool selinux, propagate_memory;
+    char *owner;
     struct engine_peers peers;
     void *user;
     struct core *core;
@@ -218,7 +219,11 @@ struct engine {
     struct turn_end *turn;
     struct list queue;
     size_t messages, happenings; /* in the queue */
+    size_t message_tasks;        /* tasks in those messages */
+    uint64_t messages_dropped;   /* since there was room for one */
+    bool busy;                   /* the peers know */
     size_t waiting;              /* in all */
+    struct queued *started;      /* waits for the first list; NULL: it has come */
     bool relist;                 /* a happening was dropped: list when there is room */
     struct core_actions actions; /* of the events stepped and not yet durable */
     struct store_batch *batch;   /* grows */
@@ -230,7 +235,10 @@ struct engine {
     struct err commit_err;
     struct loop_timer *commit_retry;
     struct backoff commit_backoff;
-    bool commit_failing;
+    bool commit_failing;       /* the last try failed; `committing` grows until one does not */
+    int64_t commit_failing_ms; /* since, on mono */
+    char *unacked[ENGINE_MAX_MESSAGES]; /* messages whose tasks are not durable yet */
+    size_t n_unacked;
     struct loop_timer *lazy; /* cursors without company */
     bool offer_restored;
 

@@ -52,6 +52,7 @@ static void write_header(struct header *h, size_t size)
 struct str pause_archive(void)
 {
     static char *archive;
+    /* cppcheck-suppress comparePointers ; two ends of one thing, to the assembler */
     size_t size = (size_t)(berth_pause_end - berth_pause_start);
     size_t padded = (size + BLOCK - 1) / BLOCK * BLOCK;
     size_t total = BLOCK + padded + 2 * BLOCK; /* two zero blocks end it */

@@ -116,6 +116,7 @@ static void drop_listed(struct core_event *ev)
         drop(ev->u.listed.rows[i].id);
         drop(ev->u.listed.rows[i].name);
         drop(ev->u.listed.rows[i].task_arn);
+        drop(ev->u.listed.rows[i].remains);
     }
     free((void *)ev->u.listed.rows);
 }
@@ -337,7 +338,14 @@ static enum ctr_status listed_status(const char *state)
     return streq(state, "created") ? CTR_CREATED : CTR_STOPPED;
 }
 
-struct queued *queued_listed(const struct docker_listed *rows, size_t n)
+static char *remains_of(const struct docker_listed *row, const char *owner)
+{
+    if (!row->owner || !owner || !streq(row->owner, owner))
+        return NULL;
+    return mem_strdup(row->remains ? row->remains : "");
+}
+
+struct queued *queued_listed(const struct docker_listed *rows, size_t n, const char *owner)
 {
     struct queued *q = queued_create(CORE_EV_LISTED);
     struct core_listed *copy = mem_array(n, sizeof *copy);
@@ -349,6 +357,7 @@ struct queued *queued_listed(const struct docker_listed *rows, size_t n)
         copy[kept].id = mem_strdup(rows[i].id);
         copy[kept].name = copy_text(rows[i].name);
         copy[kept].task_arn = mem_strdup(rows[i].task_arn);
+        copy[kept].remains = remains_of(&rows[i], owner);
         copy[kept++].status = listed_status(rows[i].state ? rows[i].state : "");
     }
     q->ev.u.listed.rows = copy;

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/redact.h"
+#include "base/secret.h"
 #include "engine/internal.h"
 
 struct kept {
@@ -115,8 +116,8 @@ enum err_code values_put(struct values *v, const char *task_arn, enum core_op op
     for (size_t i = 0; i < n; i++) {
         all[s->n + i].container = values[i].container;
         all[s->n + i].kind = (int)values[i].kind;
-        all[s->n + i].name = mem_strdup(values[i].name ? values[i].name : "");
-        all[s->n + i].value = mem_strdup(values[i].value ? values[i].value : "");
+        all[s->n + i].name = secret_strdup(values[i].name ? values[i].name : "");
+        all[s->n + i].value = secret_strdup(values[i].value ? values[i].value : "");
     }
     free(s->items);
     s->items = all;

@@ -234,7 +234,7 @@ static enum err_code check_controllers(const char *root, struct err *e)
 static enum err_code enable_controllers(const char *dir, struct err *e)
 {
     static const char *const names[] = { "cpu", "memory", "pids" };
-    char has[FILE_TEXT_MAX], on[FILE_TEXT_MAX], text[32];
+    char has[FILE_TEXT_MAX] = "", on[FILE_TEXT_MAX] = "", text[32];
 
     if (read_file(dir, "cgroup.controllers", has, e) ||
         read_file(dir, "cgroup.subtree_control", on, e))

@@ -51,6 +51,12 @@ char *host_cgroup_parent(const struct host_cgroups *g, const char *task_id);
 
 /* ---- disks, ports ---- */
 
+/* Takes from others what they may do with a folder and the plain files directly in it: 0700 and
+ * 0600 at most. *changed: how many were more open. Not there is success. ERR_DENIED: it is another
+ * user's; ERR_CONFLICT: a folder for all, such as /tmp. Those are left as they are. Follows no
+ * links below the folder. (modes.c) */
+MUST_CHECK enum err_code host_make_private(const char *path, size_t *changed, struct err *e);
+
 struct host_disk {
     int64_t bytes, bytes_used, inodes, inodes_used; /* used: what others than root cannot have */
 };
@@ -150,10 +156,10 @@ MUST_CHECK enum err_code host_ports_reserve(const char *proc, struct host_reserv
 MUST_CHECK enum err_code host_ports_release(const char *proc, struct host_reserved *r,
                                             struct err *e);
 
-/* Runs a program without a shell, with no environment but PATH; its standard output and error
- * (at most 16 KiB) are appended to `out` (NULL is fine). `argv` ends with NULL. *status: its
- * exit code, or 128 and the signal that ended it. ERR_NOT_FOUND: no such program.
- * ERR_TIMEOUT: it was killed. Blocks. (run.c) */
+/* Runs a program (io/child.h) without a shell, with no environment but PATH; its standard output
+ * and error (at most 16 KiB) are appended to `out` (NULL is fine). `argv` ends with NULL. *status:
+ * its exit code, or 128 and the signal that ended it. ERR_NOT_FOUND: no such program. ERR_DENIED:
+ * the helper does not start it. ERR_TIMEOUT: it was killed. Blocks. (run.c) */
 MUST_CHECK enum err_code host_run(const char *const *argv, int64_t timeout_ms, int *status,
                                   struct buf *out, struct err *e);
 
@@ -178,7 +184,8 @@ struct host_socket { /* of TCP, as its own end sees it: before a redirection by 
  * cgroup below belong to it. Those of the groups are looked through first, thread by thread.
  * ERR_IO: the kernel does not tell, or not of all processes (none of the groups has one: they are
  * beyond what this process may see); ERR_LIMIT: a bound was reached. Then nothing is known of
- * those that are NONE. Blocks: for a worker. */
+ * those that are NONE. Where there is a helper (io/child.h), it looks: it may. Blocks: for a
+ * worker. */
 MUST_CHECK enum err_code host_socket_owners(const char *proc, struct host_socket *sockets, size_t n,
                                             const char *const *groups, size_t n_groups,
                                             struct err *e);

@@ -77,3 +77,23 @@ bool host_rules_in_order(const char *listed, const char *bridge, const char *loo
 
 /* The first of the names in the text of a /proc/PID/cgroup; n: none. */
 size_t host_cgroup_names(const char *text, const char *const *groups, size_t n);
+/* As host_socket_owners, in this process, with what rights it has. */
+MUST_CHECK enum err_code host_find_owners(const char *proc, struct host_socket *sockets, size_t n,
+                                          const char *const *groups, size_t n_groups,
+                                          struct err *e);
+
+/* ---- owners_asked.c: the same question as text, for the helper ---- */
+
+#define HOST_OWNERS_SOCKETS 4096
+#define HOST_OWNERS_GROUPS  8192
+
+struct host_owners { /* owned, with its texts */
+    struct host_socket *sockets;
+    size_t n;
+    char **groups;
+    size_t n_groups;
+};
+void host_owners_fini(struct host_owners *o);
+/* "s LOCAL PORT REMOTE PORT" and "g NAME" lines. ERR_INVALID: it is something else; ERR_LIMIT:
+ * there are more than the two maxima. Pure. */
+MUST_CHECK enum err_code host_owners_read(const char *text, struct host_owners *out, struct err *e);

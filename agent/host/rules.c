@@ -10,13 +10,14 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/commands.h"
 #include "host/internal.h"
 
 #define RUN_MS     20000
 #define ROUTES_MAX (8u << 20)
 #define COPIES_MAX 256 /* of one rule, left by as many crashes of a reference agent */
 
-#define ENDPOINTS_ADDRESS "169.254.170.2"
+#define ENDPOINTS_ADDRESS HOST_ENDPOINTS_ADDRESS
 
 /* ---- the rules ---- */
 
@@ -368,7 +369,7 @@ static enum err_code change_route(const struct rules *r, const char *verb, struc
                                  "-4",
                                  "route",
                                  verb,
-                                 ENDPOINTS_ADDRESS "/32",
+                                 (ENDPOINTS_ADDRESS "/32"),
                                  "dev",
                                  r->loopback,
                                  "scope",

@@ -78,19 +78,19 @@ static enum err_code ask_inode(int fd, const struct question *q, uint32_t *inode
 
     *inode = 0;
     if (send(fd, q, sizeof *q, 0) < 0)
-        return err_set(e, ERR_IO, "sock_diag: %s", strerror(errno));
+        return err_set(e, ERR_IO, "sock_diag: %s", ERRNO_TEXT(errno));
     do
         n = recv(fd, &in, sizeof in, 0);
     while (n >= (ssize_t)sizeof in.head && in.head.nlmsg_seq != q->head.nlmsg_seq);
     if (n < (ssize_t)sizeof in.head)
-        return err_set(e, ERR_IO, "sock_diag: %s", n < 0 ? strerror(errno) : "no answer");
+        return err_set(e, ERR_IO, "sock_diag: %s", n < 0 ? ERRNO_TEXT(errno) : "no answer");
     if (in.head.nlmsg_type == NLMSG_ERROR) {
         const struct nlmsgerr *bad = NLMSG_DATA(&in.head);
 
         if (n < (ssize_t)NLMSG_LENGTH(sizeof *bad) || bad->error != -ENOENT)
             return err_set(e, ERR_IO, "sock_diag: %s",
                            n < (ssize_t)NLMSG_LENGTH(sizeof *bad) ? "a short answer"
-                                                                  : strerror(-bad->error));
+                                                                  : ERRNO_TEXT(-bad->error));
         return ERR_OK;
     }
     if (n >= (ssize_t)NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
@@ -106,7 +106,7 @@ static enum err_code find_inodes(const struct host_socket *s, size_t n, uint32_t
     enum err_code code = ERR_OK;
 
     if (fd < 0)
-        return err_set(e, ERR_IO, "sock_diag: %s", strerror(errno));
+        return err_set(e, ERR_IO, "sock_diag: %s", ERRNO_TEXT(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     for (size_t i = 0; i < n && !code; i++) {
         struct question q;
@@ -154,7 +154,7 @@ static DIR *open_dir(struct search *s, const char *path)
     DIR *d = opendir(path);
 
     if (!d && errno != ENOENT && errno != ESRCH)
-        err_set(&s->err, ERR_IO, "%.100s: %s", path, strerror(errno));
+        err_set(&s->err, ERR_IO, "%.100s: %s", path, ERRNO_TEXT(errno));
     return d;
 }
 
@@ -280,8 +280,8 @@ static void search_all(struct search *s, const char *const *groups, size_t n_gro
         err_set(&s->err, ERR_IO, "%s shows no process of theirs", s->proc);
 }
 
-enum err_code host_socket_owners(const char *proc, struct host_socket *sockets, size_t n,
-                                 const char *const *groups, size_t n_groups, struct err *e)
+enum err_code host_find_owners(const char *proc, struct host_socket *sockets, size_t n,
+                               const char *const *groups, size_t n_groups, struct err *e)
 {
     struct search s = {
         .proc = proc, .sockets = sockets, .n = n, .descriptors = HOST_OWNER_DESCRIPTORS

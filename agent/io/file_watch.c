@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
-#include <uthash.h>
 #include <uv.h>
 
 #include "base/list.h"
+#include "base/map.h"
 #include "base/mem.h"
 
 #define NAMES_MASK (IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB | IN_CLOSE_WRITE)

@@ -105,6 +105,7 @@ static bool parse(const char *address, uint16_t port, union address *out, sockle
     return false;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): once, from "::" to the one without another */
 enum err_code http_address_listen(const char *address, uint16_t port, int *out, struct err *e)
 {
     union address a;

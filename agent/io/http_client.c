@@ -5,13 +5,13 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/http_internal.h"
 
 #define BODY_MAX_DEFAULT   (1024 * 1024)
 #define HEAD_MAX           (64 * 1024)
 #define CONNECT_DEFAULT_MS 30000
 #define IDLE_CONNECTIONS   16 /* kept beyond those in use */
-#define SPARE_HANDLES      4  /* easy handles kept for the next request */
 
 /* Which list of the client holds an op. */
 enum op_state {
@@ -30,8 +30,6 @@ struct http_client {
     struct loop_timer *soon;
     struct list failed, starting, running, dying;
     long n_running;
-    CURL *spare[SPARE_HANDLES];
-    size_t n_spare;
 };
 
 struct http_op {
@@ -73,8 +71,7 @@ static void headers_free(struct curl_slist *list)
     while (list) {
         struct curl_slist *next = list->next;
 
-        explicit_bzero(list->data, strlen(list->data));
-        free(list->data);
+        mem_wipe(list->data);
         free(list);
         list = next;
     }
@@ -85,9 +82,9 @@ static void op_free(struct http_op *op)
     list_remove(&op->node);
     loop_timer_destroy(op->idle);
     headers_free(op->headers);
-    buf_wipe(&op->rq_body);
-    buf_wipe(&op->body);
-    buf_wipe(&op->head);
+    buf_fini(&op->rq_body);
+    buf_fini(&op->body);
+    buf_fini(&op->head);
     free(op->unix_socket);
     free(op->fail_msg);
     free(op);
@@ -97,16 +94,6 @@ static void op_fail(struct http_op *op, enum err_code code, const char *msg)
 {
     op->fail = code;
     mem_replace(&op->fail_msg, msg);
-}
-
-static void easy_recycle(struct http_client *c, CURL *easy)
-{
-    if (c->n_spare == SPARE_HANDLES) {
-        curl_easy_cleanup(easy);
-        return;
-    }
-    curl_easy_reset(easy);
-    c->spare[c->n_spare++] = easy;
 }
 
 /* libcurl counts the connections in use as cached ones. */
@@ -126,7 +113,10 @@ static void op_detach(struct http_op *op)
         c->n_running--;
         limit_connections(c);
     }
-    easy_recycle(c, op->easy);
+    /* Never used again: before libcurl 8.1 a handle that is reused, after a reset too, still points
+     * to the last header of its former answer, which is freed, and an answer whose first header
+     * line is folded adds to that one (https://github.com/curl/curl/pull/11103). */
+    curl_easy_cleanup(op->easy);
     op->easy = NULL;
 }
 
@@ -147,7 +137,7 @@ static void describe_failure(const struct http_op *op, CURLcode rc, struct err *
                 op->curl_msg[0] ? op->curl_msg : curl_easy_strerror(rc));
         curl_easy_getinfo(op->easy, CURLINFO_OS_ERRNO, &os_errno);
         if (rc == CURLE_COULDNT_CONNECT && os_errno)
-            err_set(e, ERR_RETRY, "cannot connect: %s", strerror((int)os_errno));
+            err_set(e, ERR_RETRY, "cannot connect: %s", ERRNO_TEXT((int)os_errno));
         err_wrap(e, "%s", op->unix_socket);
     }
 }
@@ -302,14 +292,14 @@ static struct curl_slist *headers_of(const struct http_request *rq)
 
     /* "Name:" takes one of libcurl's own away, "Name;" sends one that is empty. */
     if (!has_header(rq, "Expect"))
-        list = header_line(list, mem_strdup("Expect:"));
+        list = header_line(list, secret_strdup("Expect:"));
     if (!has_header(rq, "Content-Type"))
-        list = header_line(list, mem_strdup("Content-Type:"));
+        list = header_line(list, secret_strdup("Content-Type:"));
     for (size_t i = rq->n_headers; i-- > 0;) {
         const struct http_header *h = &rq->headers[i];
 
-        list = header_line(list, *h->value ? mem_printf("%s: %s", h->name, h->value)
-                                           : mem_printf("%s;", h->name));
+        list = header_line(list, *h->value ? secret_printf("%s: %s", h->name, h->value)
+                                           : secret_printf("%s;", h->name));
     }
     return list;
 }
@@ -383,7 +373,6 @@ static void set_options(struct http_op *op, const struct http_request *rq,
 
 static enum err_code op_prepare(struct http_op *op, const struct http_request *rq, struct err *e)
 {
-    struct http_client *c = op->client;
     struct url_parts u;
 
     if (!url_header_ok(rq->method, ""))
@@ -398,11 +387,11 @@ static enum err_code op_prepare(struct http_op *op, const struct http_request *r
         url_fini(&u);
         return e->code;
     }
-    op->easy = c->n_spare > 0 ? c->spare[--c->n_spare] : curl_easy_init();
+    op->easy = curl_easy_init();
     if (!op->easy)
         abort();
     op->headers = headers_of(rq);
-    buf_init(&op->rq_body, rq->body.n);
+    buf_init_secret(&op->rq_body, rq->body.n);
     if (rq->lent)
         op->lent = rq->body;
     else if (!buf_append(&op->rq_body, rq->body.p, rq->body.n))
@@ -445,8 +434,8 @@ struct http_op *http_send(struct http_client *c, const struct http_request *rq, 
     op->idle_ms = rq->idle_timeout_ms;
     op->unix_socket = mem_strdup(rq->unix_socket);
     list_init(&op->node);
-    buf_init(&op->head, HEAD_MAX);
-    buf_init(&op->body, rq->max_body ? rq->max_body : BODY_MAX_DEFAULT);
+    buf_init_secret(&op->head, HEAD_MAX);
+    buf_init_secret(&op->body, rq->max_body ? rq->max_body : BODY_MAX_DEFAULT);
     if (op_prepare(op, rq, &e)) {
         op_fail(op, e.code, e.msg);
         op->state = OP_FAILED;
@@ -552,12 +541,17 @@ static void on_multi_closed(void *user)
     struct http_client *c = user;
 
     free_dying(c);
-    while (c->n_spare > 0)
-        curl_easy_cleanup(c->spare[--c->n_spare]);
     loop_timer_destroy(c->soon);
     http_policy_destroy(c->policy);
     free(c->user_agent);
     free(c);
+}
+
+static void *try_array(size_t n, size_t size)
+{
+    size_t bytes;
+
+    return __builtin_mul_overflow(n, size, &bytes) ? NULL : secret_try(bytes);
 }
 
 struct http_client *http_client_create(struct loop *l, const struct http_client_config *cfg)
@@ -569,7 +563,8 @@ struct http_client *http_client_create(struct loop *l, const struct http_client_
     };
     struct http_client *c = NEW(struct http_client);
 
-    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, secret_try, secret_free, secret_try_resize,
+                             secret_strdup, try_array))
         abort();
     c->loop = l;
     c->user_agent = mem_strdup(cfg->user_agent);

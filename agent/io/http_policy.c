@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/http_internal.h"
 
 struct http_policy {
@@ -36,7 +37,7 @@ static bool dir_is_hashed(const char *path)
 
 static char *copy(const char *s)
 {
-    return mem_strdup(str_empty(s) ? NULL : s);
+    return secret_strdup(str_empty(s) ? NULL : s);
 }
 
 struct http_policy *http_policy_create(const struct http_client_config *cfg)
@@ -61,11 +62,11 @@ void http_policy_destroy(struct http_policy *p)
 {
     if (!p)
         return;
-    free(p->ca_file);
-    free(p->ca_dir);
+    mem_wipe(p->ca_file);
+    mem_wipe(p->ca_dir);
     mem_wipe(p->http_proxy);
     mem_wipe(p->https_proxy);
-    free(p->no_proxy);
+    mem_wipe(p->no_proxy);
     free(p);
 }
 

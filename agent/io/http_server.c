@@ -8,15 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <uthash.h>
 #include <uv.h>
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/http_address.h"
 
 /* The library reads a head into this and keeps what it found in it beside it. */
@@ -26,6 +28,9 @@
 /* So often the library may say at once that it has more to do. */
 #define RUNS_MAX 8
 #define HUP_MAX  64
+/* So often it may run and have nothing to show for it. */
+#define FRUITLESS_MAX   8
+#define ACCEPT_AGAIN_MS 100
 /* The kernel counts in ticks. What came sooner after the rest began has had its time anyway. */
 #define TICK_MS 20
 
@@ -88,8 +93,11 @@ struct http_server {
     size_t n;             /* those that are not dying */
     uint64_t connections; /* ever */
     uint16_t port;
-    int busy;   /* we are inside one of our own entry points */
-    bool ended; /* destroyed; what is left goes when we are out */
+    bool fruit;                 /* the library has told us something in this run */
+    int fruitless;              /* runs without, one after the other */
+    struct loop_timer *no_room; /* there is no descriptor for whoever waits to come in */
+    int busy;                   /* we are inside one of our own entry points */
+    bool ended;                 /* destroyed; what is left goes when we are out */
     enum drain drain;
     struct loop_timer *drain_step;
     http_drained_fn *drained;
@@ -161,6 +169,7 @@ static void *on_target(void *user, const char *target, struct MHD_Connection *mh
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 
     (void)user;
+    c->server->fruit = true;
     buf_reset(&c->target);
     buf_puts(&c->target, target ? target : "");
     return c;
@@ -227,6 +236,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const 
     (void)mhd;
     (void)url;
     (void)version;
+    s->fruit = true;
     if (s->ended || c->dying)
         return MHD_NO;
     switch (c->phase) {
@@ -285,33 +295,17 @@ const char *http_call_header(const struct http_call *c, const char *name)
     return MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, name);
 }
 
-/* A body may hold keys: it is wiped where it ends. */
-struct reply_body {
-    size_t n;
-    char bytes[];
-};
-
-static void body_free(void *user)
-{
-    struct reply_body *b = user;
-
-    explicit_bzero(b->bytes, b->n);
-    free(b);
-}
-
 void http_reply(struct http_call *c, int status, const char *content_type,
                 const struct http_reply_header *headers, size_t n_headers, struct str body)
 {
-    struct reply_body *copy;
+    void *copy; /* it may hold keys */
 
     if (c->phase != PHASE_ASKED || c->dying || c->response)
         return;
-    copy = mem_alloc(sizeof *copy + body.n);
-    copy->n = body.n;
+    copy = secret_alloc(body.n);
     if (body.n)
-        memcpy(copy->bytes, body.p, body.n);
-    c->response = MHD_create_response_from_buffer_with_free_callback_cls(body.n, copy->bytes,
-                                                                         body_free, copy);
+        memcpy(copy, body.p, body.n);
+    c->response = MHD_create_response_from_buffer_with_free_callback(body.n, copy, secret_free);
     if (!c->response)
         abort(); /* no memory */
     c->status = (unsigned)status;
@@ -420,6 +414,10 @@ static void disconnected(struct http_server *s, struct http_call *c)
         c->peer->n--;
         s->n--;
     }
+    /* When it had no descriptor for the next one, the library listens no more until one has gone,
+     * and notices that in its next run. */
+    if (!s->ended)
+        loop_timer_arm(s->again, 0);
     if (--c->peer->all == 0) {
         HASH_DEL(s->peers, c->peer);
         free(c->peer);
@@ -432,6 +430,9 @@ static void disconnected(struct http_server *s, struct http_call *c)
 static void on_connection(void *user, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
+    struct http_server *s = user;
+
+    s->fruit = true;
     if (what == MHD_CONNECTION_NOTIFY_STARTED)
         *context = connected(user, mhd);
     else if (*context)
@@ -551,11 +552,43 @@ static void on_again(void *user)
     run(user);
 }
 
+static void on_poll(uv_poll_t *h, int status, int events);
+
+static void look_again(void *user)
+{
+    struct http_server *s = user;
+
+    if (uv_poll_start(s->poll, UV_READABLE, on_poll))
+        abort();
+}
+
+static bool has_descriptor(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
+/* Without a descriptor nobody can be let in, but the library is told for ever that somebody
+ * waits. Until there is one, it looks now and then, and who is in is served a little later. */
 static void on_poll(uv_poll_t *h, int status, int events)
 {
+    struct http_server *s = h->data;
+
     (void)status;
     (void)events;
-    run(h->data);
+    s->fruit = false;
+    s->busy++;
+    run(s);
+    s->fruitless = s->fruit ? 0 : s->fruitless + 1;
+    if (!s->ended && s->fruitless >= FRUITLESS_MAX && !has_descriptor()) {
+        uv_poll_stop(s->poll);
+        loop_timer_arm(s->no_room, ACCEPT_AGAIN_MS);
+    }
+    leave(s);
 }
 
 /* Parked clients that were reset. One that only shut its sending side waits for its answer:
@@ -695,6 +728,7 @@ enum err_code http_server_create(const struct http_server_args *args, struct htt
     s->socket = fd;
     s->again = loop_timer_create(s->loop, on_again, s);
     s->drain_step = loop_timer_create(s->loop, on_drain_step, s);
+    s->no_room = loop_timer_create(s->loop, look_again, s);
     s->clock = loop_timer_create(s->loop, on_clock, s);
     s->poll = watch_fd(s, MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, on_poll);
     s->hup_poll = watch_fd(s, s->hup_fd, on_hup);
@@ -713,6 +747,7 @@ void http_server_destroy(struct http_server *s)
     loop_timer_destroy(s->again);
     loop_timer_destroy(s->clock);
     loop_timer_destroy(s->drain_step);
+    loop_timer_destroy(s->no_room);
     uv_close((uv_handle_t *)s->poll, on_poll_closed);
     uv_close((uv_handle_t *)s->hup_poll, on_poll_closed);
     while (!list_empty(&s->by_time)) {

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/http_internal.h"
 
 struct address {
@@ -130,8 +131,8 @@ char *proxy_pick(const struct proxy_rules *rules, const struct url_parts *u)
         return NULL;
     /* The reference lets the proxy resolve names; libcurl calls that socks5h. */
     if (strncasecmp(proxy, "socks5://", 9) == 0)
-        return mem_printf("socks5h://%s", proxy + 9);
-    return strstr(proxy, "://") ? mem_strdup(proxy) : mem_printf("http://%s", proxy);
+        return secret_printf("socks5h://%s", proxy + 9);
+    return strstr(proxy, "://") ? secret_strdup(proxy) : secret_printf("http://%s", proxy);
 }
 
 char *proxy_shown(const char *proxy)

@@ -20,6 +20,7 @@ static enum err_code fill_and_seal(int fd, size_t n, sealed_fill_fn *fill, void 
         at = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (at == MAP_FAILED)
             return err_errno(e, errno, "cannot map %zu bytes", n);
+        madvise(at, n, MADV_DONTDUMP);
         fill(user, at, n);
         munmap(at, n); /* what can be written is not sealed */
     }
@@ -62,6 +63,7 @@ enum err_code sealed_read(int fd, size_t max, sealed_read_fn *read, void *user, 
     at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (at == MAP_FAILED)
         return err_errno(e, errno, "cannot map it");
+    madvise(at, (size_t)st.st_size, MADV_DONTDUMP);
     code = read(user, at, (size_t)st.st_size, e);
     munmap(at, (size_t)st.st_size);
     return code;

@@ -24,6 +24,7 @@ struct service_manager {
     socklen_t address_n; /* 0: nobody listens */
     struct passed passed[SERVICE_MANAGER_FDS];
     size_t n_passed, kept;
+    int64_t watchdog_ms; /* 0: nobody waits */
 };
 
 /* ---- what the environment says ---- */
@@ -50,6 +51,24 @@ struct str service_manager_nth(const char *names, size_t i)
             break;
     }
     return str_of("unknown");
+}
+
+int64_t service_manager_watchdog(const char *usec, const char *watchdog_pid, long pid)
+{
+    int64_t limit, whose = pid;
+
+    if (!usec || str_to_int(usec, 1, INT64_MAX, &limit, NULL) ||
+        (watchdog_pid && str_to_int(watchdog_pid, 1, INT32_MAX, &whose, NULL)) || whose != pid)
+        return 0;
+    return limit / 1000;
+}
+
+static void take_watchdog(struct service_manager *m)
+{
+    m->watchdog_ms =
+        service_manager_watchdog(getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"), getpid());
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
 }
 
 static void take_passed(struct service_manager *m)
@@ -98,6 +117,7 @@ struct service_manager *service_manager_create(void)
     struct service_manager *m = NEW(struct service_manager);
 
     take_address(m);
+    take_watchdog(m);
     take_passed(m);
     return m;
 }
@@ -114,6 +134,11 @@ void service_manager_destroy(struct service_manager *m)
 bool service_manager_there(const struct service_manager *m)
 {
     return m->address_n > 0;
+}
+
+int64_t service_manager_watchdog_ms(const struct service_manager *m)
+{
+    return m->address_n ? m->watchdog_ms : 0;
 }
 
 const char *service_manager_name(const struct service_manager *m, size_t i)

@@ -9,6 +9,7 @@
  * Without a manager (no NOTIFY_SOCKET) everything here succeeds and does nothing. */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -18,14 +19,18 @@
 
 struct service_manager;
 
-/* Takes NOTIFY_SOCKET and LISTEN_* out of the environment, so that no child believes to be
- * meant, and makes the descriptors close when another program is executed. Before there are
+/* Takes NOTIFY_SOCKET, WATCHDOG_* and LISTEN_* out of the environment, so that no child believes to
+ * be meant, and makes the descriptors close when another program is executed. Before there are
  * threads. */
 struct service_manager *service_manager_create(void);
 /* Closes the descriptors that nobody took; the manager still has its own. NULL is fine. */
 void service_manager_destroy(struct service_manager *m);
 /* There is one, and it listens. */
 bool service_manager_there(const struct service_manager *m);
+
+/* Within this time after the last "WATCHDOG=1" it wants the next, or it ends the process (SIGABRT).
+ * 0: it does not. */
+int64_t service_manager_watchdog_ms(const struct service_manager *m);
 
 /* "READY=1", "STOPPING=1", "STATUS=..."; several are lines of one text. It may block for as
  * long as the manager does not read, half a second at most. */
@@ -52,6 +57,9 @@ int service_manager_take(struct service_manager *m, size_t i);
 
 /* ---- pure ---- */
 
+/* What WATCHDOG_USEC and WATCHDOG_PID (both may be NULL; without the second it is meant for any)
+ * say to the process; 0: nothing. */
+int64_t service_manager_watchdog(const char *usec, const char *watchdog_pid, long pid);
 /* How many descriptors LISTEN_PID and LISTEN_FDS (both may be NULL) pass to the process. */
 size_t service_manager_passed(const char *listen_pid, const char *listen_fds, long pid);
 /* The i-th name of LISTEN_FDNAMES (NULL: none); "unknown", as the protocol has it, where there

@@ -13,14 +13,18 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-#define CLIENTS_MAX  64
-#define REQUEST_MAX  ((size_t)64 * 1024)
-#define BEHIND_MAX   ((size_t)1024 * 1024)
-#define PATIENCE_MS  10000 /* for a request to come, and for the last answer to be read */
-#define LISTEN_QUEUE 16
+#define CLIENTS_MAX     64
+#define REQUEST_MAX     ((size_t)64 * 1024)
+#define BEHIND_MAX      ((size_t)1024 * 1024)
+#define PATIENCE_MS     10000 /* for a request to come, and for the last answer to be read */
+#define LISTEN_QUEUE    16
+#define ACCEPT_TURN     16 /* clients that are let in in one turn */
+#define ACCEPT_AGAIN_MS 100
 
 struct unix_server {
-    uv_pipe_t pipe;
+    uv_poll_t poll; /* of `fd`; not libuv's own way to listen, which spins without descriptors */
+    int fd;
+    struct loop_timer *again; /* while there is no descriptor for another client */
     struct loop *loop;
     struct list clients;
     size_t n_clients;
@@ -188,25 +192,24 @@ void unix_client_on_gone(struct unix_client *c, loop_fn *gone, void *user)
 
 /* ---- accepting ---- */
 
-static bool may_speak(uv_pipe_t *pipe)
+static bool may_speak(int fd)
 {
     struct ucred who;
     socklen_t n = sizeof who;
-    int fd = -1;
 
-    if (uv_fileno((uv_handle_t *)pipe, &fd) ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
         return false;
     return who.uid == 0 || who.uid == geteuid();
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+static void let_in(struct unix_server *s, int fd)
 {
-    struct unix_server *s = listener->data;
     struct unix_client *c;
 
-    if (status < 0)
+    if (s->n_clients >= CLIENTS_MAX || !may_speak(fd)) {
+        close(fd);
         return;
+    }
     c = NEW(struct unix_client);
     if (uv_pipe_init(loop_uv(s->loop), &c->pipe, 0))
         abort();
@@ -216,12 +219,49 @@ static void on_connection(uv_stream_t *listener, int status)
     buf_init(&c->line, REQUEST_MAX);
     list_push_back(&s->clients, &c->node);
     s->n_clients++;
-    if (uv_accept(listener, (uv_stream_t *)&c->pipe) || s->n_clients > CLIENTS_MAX ||
-        !may_speak(&c->pipe) || uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read)) {
+    if (uv_pipe_open(&c->pipe, fd)) {
+        close(fd);
+        client_close(c);
+        return;
+    }
+    if (uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read)) {
         client_close(c);
         return;
     }
     loop_timer_arm(c->patience, PATIENCE_MS);
+}
+
+static void on_connection(uv_poll_t *h, int status, int events);
+
+static void listen_on(void *user)
+{
+    struct unix_server *s = user;
+
+    if (uv_poll_start(&s->poll, UV_READABLE, on_connection))
+        abort();
+}
+
+static void on_connection(uv_poll_t *h, int status, int events)
+{
+    struct unix_server *s = h->data;
+
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPT_TURN; i++) {
+        int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd >= 0) {
+            let_in(s, fd);
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            /* No descriptor or no memory: who comes waits in the socket's queue. It stays
+             * readable, so that looking at it would take all the time there is. */
+            uv_poll_stop(&s->poll);
+            loop_timer_arm(s->again, ACCEPT_AGAIN_MS);
+            return;
+        }
+    }
 }
 
 /* ---- the server ---- */
@@ -317,18 +357,17 @@ enum err_code unix_server_create(struct loop *l, const char *path, unix_request_
     s->dev = st.st_dev;
     s->ino = st.st_ino;
     list_init(&s->clients);
-    if (uv_pipe_init(loop_uv(l), &s->pipe, 0))
+    s->fd = fd;
+    s->again = loop_timer_create(l, listen_on, s);
+    if (uv_poll_init(loop_uv(l), &s->poll, fd))
         abort();
-    s->pipe.data = s;
-    rc = uv_pipe_open(&s->pipe, fd);
-    if (rc)
-        close(fd);
-    else
-        rc = uv_listen((uv_stream_t *)&s->pipe, LISTEN_QUEUE, on_connection);
-    if (rc) {
+    s->poll.data = s;
+    if (listen(fd, LISTEN_QUEUE)) {
+        rc = errno;
         unix_server_destroy(s);
-        return err_errno(e, -rc, "cannot listen on %s", path);
+        return err_errno(e, rc, "cannot listen on %s", path);
     }
+    listen_on(s);
     *out = s;
     return ERR_OK;
 }
@@ -343,5 +382,7 @@ void unix_server_destroy(struct unix_server *s)
         client_close(LIST_ENTRY(s->clients.next, struct unix_client, node));
     if (lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
         unlink(s->path);
-    uv_close((uv_handle_t *)&s->pipe, on_server_closed);
+    loop_timer_destroy(s->again);
+    uv_close((uv_handle_t *)&s->poll, on_server_closed);
+    close(s->fd); /* nothing watches it any more */
 }

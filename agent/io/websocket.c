@@ -10,6 +10,7 @@
 #include <wslay/wslay.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/http_internal.h"
 #include "io/ws_handshake.h"
 
@@ -51,6 +52,8 @@ struct ws {
 
     struct buf request; /* the handshake */
     struct buf answer;  /* its answer and maybe the first frames */
+    struct buf message; /* what has come of it */
+    bool control;       /* the frame at hand is no piece of it */
     size_t answer_at;
 
     wslay_event_context_ptr frames;
@@ -60,6 +63,7 @@ struct ws {
     bool read_broken; /* `err` says how */
     bool write_broken;
     bool cut; /* there was no time left for the last word */
+    bool held;
     char refusal_date[WS_DATE_SIZE];
     struct err err;
 
@@ -102,13 +106,10 @@ static void ws_free(struct ws *w)
 {
     if (w->frames)
         wslay_event_context_free(w->frames);
-    if (w->request.data) /* it held signatures and tokens */
-        explicit_bzero(w->request.data, w->request.cap);
     buf_fini(&w->request);
     buf_fini(&w->answer);
-    explicit_bzero(w->in, sizeof w->in);
-    explicit_bzero(w->out, sizeof w->out);
-    free(w);
+    buf_fini(&w->message);
+    secret_free(w);
 }
 
 static void enter(struct ws *w)
@@ -238,6 +239,10 @@ static ssize_t on_frame_bytes(wslay_event_context_ptr ctx, uint8_t *data, size_t
         wslay_event_set_error(ctx, WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
     }
+    if (w->state == WS_STATE_UP && w->held) {
+        wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
     if (w->state == WS_STATE_UP && w->answer_at < w->answer.len) {
         n = give(data, size, w->answer.data + w->answer_at, w->answer.len - w->answer_at);
         w->answer_at += (size_t)n;
@@ -262,6 +267,7 @@ static ssize_t on_frame_bytes(wslay_event_context_ptr ctx, uint8_t *data, size_t
         return -1;
     }
     n = give(data, size, w->in + w->in_at, w->in_len - w->in_at);
+    explicit_bzero(w->in + w->in_at, (size_t)n);
     w->in_at += (size_t)n;
     return n;
 }
@@ -302,16 +308,43 @@ static int on_mask(wslay_event_context_ptr ctx, uint8_t *data, size_t len, void 
     return 0;
 }
 
+static void on_frame(wslay_event_context_ptr ctx,
+                     const struct wslay_event_on_frame_recv_start_arg *arg, void *user)
+{
+    struct ws *w = user;
+
+    (void)ctx;
+    w->control = wslay_is_ctrl_frame(arg->opcode);
+}
+
+/* Messages are put together here and not by wslay, so that they lie in secret memory. The piece
+ * stands in wslay's buffer of input, which has no more use for it and does not wipe it. */
+static void on_piece(wslay_event_context_ptr ctx,
+                     const struct wslay_event_on_frame_recv_chunk_arg *arg, void *user)
+{
+    struct ws *w = user;
+
+    if (w->control || !arg->data_length)
+        return;
+    if (!buf_append(&w->message, arg->data, arg->data_length) &&
+        wslay_event_get_read_enabled(ctx)) {
+        wslay_event_queue_close(ctx, WSLAY_CODE_MESSAGE_TOO_BIG, NULL, 0);
+        wslay_event_shutdown_read(ctx);
+    }
+    explicit_bzero((void *)arg->data, arg->data_length);
+}
+
 static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *arg,
                        void *user)
 {
     struct ws *w = user;
 
     (void)ctx;
-    if (w->state == WS_STATE_UP &&
-        (arg->opcode == WSLAY_TEXT_FRAME || arg->opcode == WSLAY_BINARY_FRAME))
-        w->ev.message(w->user, (struct str){ arg->msg_length ? (const char *)arg->msg : "",
-                                             arg->msg_length });
+    if (arg->opcode != WSLAY_TEXT_FRAME && arg->opcode != WSLAY_BINARY_FRAME)
+        return;
+    if (w->state == WS_STATE_UP && !w->message.overflowed)
+        w->ev.message(w->user, buf_str(&w->message));
+    buf_fini(&w->message);
 }
 
 static void frames_init(struct ws *w)
@@ -320,12 +353,16 @@ static void frames_init(struct ws *w)
         .recv_callback = on_frame_bytes,
         .send_callback = on_frame_out,
         .genmask_callback = on_mask,
+        .on_frame_recv_start_callback = on_frame,
+        .on_frame_recv_chunk_callback = on_piece,
         .on_msg_recv_callback = on_message,
     };
 
     if (wslay_event_context_client_init(&w->frames, &callbacks, w))
         abort();
+    wslay_event_config_set_no_buffering(w->frames, 1);
     wslay_event_config_set_max_recv_msg_length(w->frames, w->max_message);
+    buf_init_secret(&w->message, w->max_message);
 }
 
 /* ---- driving it ---- */
@@ -431,7 +468,6 @@ static void run_handshake(struct ws *w)
     if (w->request.len > 0) {
         w->out_at += transmit(w, w->request.data + w->out_at, w->request.len - w->out_at);
         if (w->out_at == w->request.len) {
-            explicit_bzero(w->request.data, w->request.cap);
             buf_fini(&w->request);
             w->out_at = 0;
         }
@@ -476,7 +512,7 @@ static void watch(struct ws *w)
 {
     int events = 0;
 
-    if (w->state == WS_STATE_SHAKING || wslay_event_want_read(w->frames))
+    if (w->state == WS_STATE_SHAKING || (wslay_event_want_read(w->frames) && !w->held))
         events |= UV_READABLE;
     if (w->state == WS_STATE_SHAKING ? w->request.len > 0 && !w->write_broken : !all_written(w))
         events |= UV_WRITABLE;
@@ -534,6 +570,7 @@ static void on_connected(void *user, CURL *easy, CURLcode rc)
         http_policy_explain(w->policy, w->easy, rc, w->curl_msg, &w->err);
         finish(w, 0, &w->err, NULL);
     }
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): nobody frees it between enter and leave */
     leave(w);
 }
 
@@ -560,7 +597,7 @@ static void connect_to(struct ws *w, struct http_client *c, const struct url_par
 struct ws *ws_connect(struct http_client *c, const struct ws_request *rq,
                       const struct ws_events *ev, void *user)
 {
-    struct ws *w = NEW(struct ws);
+    struct ws *w = secret_alloc(sizeof *w); /* of what comes in, `in` has all */
     struct url_parts u = { 0 };
     unsigned char random[16];
 
@@ -573,8 +610,8 @@ struct ws *ws_connect(struct http_client *c, const struct ws_request *rq,
         rq->handshake_timeout_ms > 0 ? rq->handshake_timeout_ms : TIMEOUT_DEFAULT_MS;
     w->soon = loop_timer_create(w->loop, on_soon, w);
     w->deadline = loop_timer_create(w->loop, on_deadline, w);
-    buf_init(&w->request, WS_HEAD_MAX);
-    buf_init(&w->answer, WS_HEAD_MAX + 2 * IN_SIZE);
+    buf_init_secret(&w->request, WS_HEAD_MAX);
+    buf_init_secret(&w->answer, WS_HEAD_MAX + 2 * IN_SIZE);
     random_bytes(random, sizeof random);
     ws_key(random, w->key);
 
@@ -609,6 +646,15 @@ enum err_code ws_send(struct ws *w, struct str text, struct err *e)
     /* Written at the end of this turn, together with what else is sent in it. */
     loop_timer_arm(w->soon, 0);
     return ERR_OK;
+}
+
+void ws_hold(struct ws *w, bool held)
+{
+    if (w->held == held)
+        return;
+    w->held = held;
+    if (w->state == WS_STATE_UP)
+        loop_timer_arm(w->soon, 0);
 }
 
 const char *ws_refusal_date(const struct ws *w)

@@ -44,6 +44,9 @@ struct ws_events {
 struct ws *ws_connect(struct http_client *c, const struct ws_request *rq,
                       const struct ws_events *ev, void *user);
 MUST_CHECK enum err_code ws_send(struct ws *w, struct str text, struct err *e);
+/* Held: nothing is read, so that the peer has to wait, and `message` is called at most for what
+ * is here already (a few KiB). Nor is an end of the connection noticed, so this is for moments. */
+void ws_hold(struct ws *w, bool held);
 /* Sends a close frame; `closed` follows when the peer answers or goes. */
 void ws_close(struct ws *w, int code, const char *reason);
 /* In `closed`, for a refused handshake: its Date header; "" without. Borrowed. */

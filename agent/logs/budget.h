@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define BUDGET_TOTAL ((size_t)8 << 20)
+#define BUDGET_TOTAL ((size_t)6 << 20)
 #define BUDGET_LEAST ((size_t)64 << 10)
 #define BUDGET_MOST  ((size_t)4 << 20) /* of one stream */
 

@@ -5,8 +5,8 @@
  * is full or old enough becomes a parcel, which is put to the sink in its turn (stream_out.c),
  * after the sink was asked what it has of it where that is not known (ask_back.c). What is stored
  * is confirmed in the order of the log. */
-#include <uthash.h>
 
+#include "base/map.h"
 #include "base/rng.h"
 #include "logs/batch.h"
 #include "logs/budget.h"
@@ -25,6 +25,7 @@
 #define LOGS_MAX_READS   2  /* they are dear: 10 to 25 a second for a whole account */
 #define LOGS_STREAM_PUTS 4  /* of one stream, when one does not keep up */
 #define LOGS_COMPLAIN_MS 60000
+#define LOGS_LULL_MS     100 /* without an event: what follows a full batch is complete */
 
 struct parcel {       /* a batch that is complete */
     struct list node; /* of log_stream.parcels */
@@ -66,6 +67,8 @@ struct log_stream {
     struct loop_timer *join;     /* its patience */
     struct batch *open;
     size_t open_held;    /* of the budget */
+    bool in_burst;       /* the batch before it was full: it need not wait for more than a lull */
+    int64_t added_ms;    /* monotonic: the last event */
     int64_t clock_ms;    /* of the last event: no later one is earlier, unless by far */
     int64_t clock_n;     /* so many events of that time came; 0: unknown */
     int64_t sealed_ms;   /* the latest time in what is no more in the open batch */
@@ -234,4 +237,4 @@ void logs_finish(struct logs *l, struct log_stream *s);
 
 /* Lines in memory, at most LOGS_OWN_MAX bytes of them. */
 struct source *source_own_create(struct loop *loop, const struct source_events *events, void *user);
-void source_own_line(struct source *s, int64_t when_ms, struct str line);
+void source_own_line(struct source *base, int64_t when_ms, struct str text);

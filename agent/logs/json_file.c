@@ -97,7 +97,7 @@ static unsigned escaped_char(const char *p, size_t n, size_t *len)
     c = hex4(p + 2);
     if (c < 0xD800 || c > 0xDFFF)
         return c;
-    if (c > 0xDBFF || n < 12 || p[6] != '\\' || p[7] != 'u')
+    if (c > 0xDBFF || n < 12 || p[6] != '\\' || escape_len(p + 6, n - 6) != 6)
         return 0xFFFD;
     low = hex4(p + 8);
     if (low < 0xDC00 || low > 0xDFFF)
@@ -350,7 +350,7 @@ static bool read_usual(struct str line, struct json_message *out)
     const char *p = line.p, *stop = line.p + line.n, *quote;
     struct str text, when;
 
-    if (line.n < begin_n || memcmp(p, begin, begin_n))
+    if (line.n < begin_n || memcmp(p, begin, begin_n) != 0)
         return false;
     p += begin_n;
     /* The last one that can be: behind it come the members of a fixed length, and a time. */
@@ -365,15 +365,15 @@ static bool read_usual(struct str line, struct json_message *out)
         quote = memchr(quote + 1, '"', (size_t)(stop - quote - 1));
     }
     if (!quote || (size_t)(stop - quote) < middle_n + 3 + time_n + 20 + 2 ||
-        memcmp(quote, middle, middle_n))
+        memcmp(quote, middle, middle_n) != 0)
         return false;
     text = (struct str){ p, (size_t)(quote - p) };
     p = quote + middle_n;
-    if (memcmp(p, "out", 3) && memcmp(p, "err", 3))
+    if (memcmp(p, "out", 3) != 0 && memcmp(p, "err", 3) != 0)
         return false;
     out->stream = *p == 'o' ? 1 : 2;
     p += 3;
-    if (memcmp(p, time, time_n) || memcmp(stop - 2, end, 2))
+    if (memcmp(p, time, time_n) != 0 || memcmp(stop - 2, end, 2) != 0)
         return false;
     p += time_n;
     when = (struct str){ p, (size_t)(stop - 2 - p) };

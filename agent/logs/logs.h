@@ -72,7 +72,7 @@ MUST_CHECK enum err_code logs_check(const struct logs *l, const struct logs_cont
  * ended; asked again, goes on where it was (the container runs again). A container
  * whose driver is not awslogs, or that is followed already, changes nothing. Bad log options, and
  * secrets that are missing, are logged, and nothing is shipped. */
-void logs_follow(struct logs *l, const struct logs_container *c);
+void logs_follow(struct logs *l, const struct logs_container *of);
 
 /* The container has ended: ship the rest, then call `done` (once, later), at the
  * latest after timeout_ms. A container that is not followed is done at once. The

@@ -73,7 +73,7 @@ static char *quoted(const char *text)
     AUTO(buf) struct buf out = BUF_INIT(2000);
 
     buf_putc(&out, '"');
-    for (size_t i = 0; text[i] && i < 400; i++) {
+    for (size_t i = 0; i < 400 && text[i]; i++) {
         if (strchr("\"\\", text[i]))
             buf_putc(&out, '\\');
         buf_putc(&out, text[i]);

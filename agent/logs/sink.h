@@ -50,9 +50,9 @@ struct sink_put *sink_put(const struct sink *sink, const struct sink_put_args *a
 void sink_cancel(struct sink_put *p); /* NULL is fine */
 
 /* What the stream holds of [from_ms, to_ms] (GetLogEvents, all pages; no more than the first
- * SINK_READ_EVENTS and SINK_READ_BYTES of text), in order. ERR_NOT_FOUND: there is no such stream,
- * or nothing to ask (files); ERR_DENIED: the keys may not read it; `away` and `throttled` as above.
- * `events` is borrowed for the call. */
+ * SINK_READ_EVENTS and SINK_READ_BYTES of text, and 1000 pages), in order. ERR_NOT_FOUND: there is
+ * no such stream, or nothing to ask (files); ERR_DENIED: the keys may not read it; `away` and
+ * `throttled` as above. `events` is borrowed for the call. */
 #define SINK_READ_EVENTS 100000
 #define SINK_READ_BYTES  ((size_t)8 << 20)
 struct sink_found {

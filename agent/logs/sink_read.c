@@ -23,8 +23,7 @@ struct sink_read {
     char *token; /* of the next page */
     struct buf body, texts;
     struct found *found;
-    size_t n, room;
-    int pages;
+    size_t n, room, pages;
     bool full;
     struct loop_timer *start;
     struct aws_call *call;
@@ -103,9 +102,9 @@ static bool take_page(struct sink_read *r, struct str body, struct err *e)
 
         take(r, when_ms, jcur_as_bytes(&text));
     }
+    r->full = r->full || ++r->pages == PAGES_MAX;
     next = jcur_str_or(&root, "nextForwardToken", NULL);
-    if (e->code || r->full || !next || ++r->pages == PAGES_MAX ||
-        (r->token && streq(next, r->token)))
+    if (e->code || r->full || !next || (r->token && streq(next, r->token)))
         return false;
     mem_replace(&r->token, next);
     return true;

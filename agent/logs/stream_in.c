@@ -72,8 +72,8 @@ static struct batch *open_batch(struct log_stream *s)
 {
     s->open = batch_create(stream_now(s), s->to.group, s->to.stream);
     s->open_held = 0;
-    if (!loop_timer_armed(s->flush))
-        loop_timer_arm(s->flush, s->ended ? 0 : s->to.flush_ms);
+    if (s->in_burst || !loop_timer_armed(s->flush))
+        loop_timer_arm(s->flush, s->ended ? 0 : s->in_burst ? LOGS_LULL_MS : s->to.flush_ms);
     return s->open;
 }
 
@@ -92,6 +92,7 @@ void stream_add(struct log_stream *s, const struct event *ev)
     if (fit == BATCH_FULL) {
         if (s->open) {
             stream_seal(s);
+            s->in_burst = true;
             stream_send(s);
         }
         fit = put_in(open_batch(s), ev, ms);
@@ -106,6 +107,7 @@ void stream_add(struct log_stream *s, const struct event *ev)
     else if (s->clock_n)
         s->clock_n++;
     s->clock_ms = ms;
+    s->added_ms = stream_now(s);
     s->waiting_events++;
 }
 

@@ -95,12 +95,15 @@ static size_t most_puts(const struct log_stream *s)
 
 static bool open_is_due(struct log_stream *s)
 {
-    int64_t now = stream_now(s), patience = s->to.flush_ms;
+    int64_t now = stream_now(s), patience = s->to.flush_ms, lull_ms;
 
     if (!s->open || !s->open->n)
         return false;
     if (s->draining && patience > LOG_FLUSH_MS)
         patience = LOG_FLUSH_MS;
+    lull_ms = s->added_ms + LOGS_LULL_MS - s->open->born_ms;
+    if (s->in_burst && patience > lull_ms)
+        patience = lull_ms;
     /* At the end of the log there is nothing to wait for, nor when nothing more is read. */
     if (s->ended || s->paused || batch_due(s->open, now, patience))
         return true;
@@ -132,6 +135,7 @@ static struct parcel *next_parcel(struct log_stream *s)
     if (busy || !open_is_due(s))
         return NULL;
     stream_seal(s);
+    s->in_burst = s->paused; /* for want of memory: a flood, too */
     return LIST_ENTRY(s->parcels.prev, struct parcel, node);
 }
 

@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "metrics/internal.h"
 

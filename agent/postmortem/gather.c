@@ -345,7 +345,7 @@ enum err_code postmortem_make(struct postmortems *p, const struct postmortem_fac
     m->ended_ms = f->stopped_ms;
     buf_init(&m->text, POSTMORTEM_MAX);
     for (size_t i = 0; i < COUNT_OF(m->partial); i++)
-        buf_init(&m->partial[i], RAW_LINE_MAX);
+        buf_init_secret(&m->partial[i], RAW_LINE_MAX);
     record_write_head(&m->text, f, p->clean, p->user);
     take_containers(m, f);
     list_push_back(&p->waiting, &m->node);

@@ -221,7 +221,7 @@ enum err_code keep_read(const char *dir, const char *id, struct buf *out, struct
             err_set(e, ERR_NOT_FOUND, "there is no record");
         return e->code;
     }
-    if (choose(&f, id, &found, e) == ERR_OK)
+    if (choose(&f, id, &found, e) == ERR_OK && found)
         read_file(&f, found->name, out, e);
     folder_close(&f);
     return e->code;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/secret.h"
 #include "docker/docker.h"
 #include "secrets/job.h"
 
@@ -17,8 +18,8 @@ static void on_token(void *user, const char *name, const char *password, const c
     struct slot *s = a->slots[0];
 
     s->err = *e;
-    s->text = mem_strdup(name);
-    s->password = mem_strdup(password);
+    s->text = secret_strdup(name);
+    s->password = secret_strdup(password);
     s->server = mem_strdup(server);
     ask_over(a);
 }
@@ -60,7 +61,7 @@ static struct slot *token_slot(struct job *j, const struct task_auth *auth, cons
 /* {"username": ..., "password": ...} */
 static void read_login(struct slot *s, const char *secret)
 {
-    AUTO(json_secret) struct json_t *doc = NULL;
+    AUTO(json) struct json_t *doc = NULL;
     struct err bad = { 0 };
     const char *user, *password;
     struct jcur root;
@@ -79,8 +80,8 @@ static void read_login(struct slot *s, const char *secret)
         err_set(&s->err, ERR_INVALID, "asm fetching authorization data: the secret's %s is empty",
                 *user ? "password" : "username");
     } else {
-        s->text = mem_strdup(user);
-        s->password = mem_strdup(password);
+        s->text = secret_strdup(user);
+        s->password = secret_strdup(password);
     }
 }
 

@@ -1,6 +1,7 @@
 /* Environment files: objects of S3. */
 #include <stdlib.h>
 
+#include "base/secret.h"
 #include "secrets/job.h"
 
 static void fail(struct slot *s, const struct err *e)
@@ -82,7 +83,7 @@ static void on_object(void *user, struct str object, const struct err *e)
                 SECRETS_BYTES_MAX >> 20);
         fail(s, &too_long);
     } else {
-        s->text = mem_array(object.n + 1, 1);
+        s->text = secret_alloc(object.n + 1);
         s->text_n = object.n;
         if (object.n)
             memcpy(s->text, object.p, object.n);

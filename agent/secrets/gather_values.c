@@ -1,6 +1,7 @@
 /* Secrets: parameters of SSM and secrets of Secrets Manager. */
 #include <stdlib.h>
 
+#include "base/secret.h"
 #include "secrets/job.h"
 
 /* ---- SSM ---- */
@@ -19,7 +20,7 @@ static void on_parameters(void *user, const char *const *values, const struct er
         if (s->err.code)
             err_wrap(&s->err, "fetching secret data from SSM Parameter Store in %s", s->region);
         else
-            s->text = mem_strdup(values[i]);
+            s->text = secret_strdup(values[i]);
     }
     ask_over(a);
 }
@@ -70,7 +71,7 @@ static void on_secret(void *user, const char *secret, const char *error_code, co
     else if (s->ref.json_key)
         (void)!secret_member(secret, s->ref.json_key, &s->text, &s->err);
     else
-        s->text = mem_strdup(secret);
+        s->text = secret_strdup(secret);
     if (s->text && !job_takes(a->job, strlen(s->text)))
         err_set(&s->err, ERR_LIMIT, "secret %s: the task's secrets are longer than %d MiB",
                 s->ref.id, SECRETS_BYTES_MAX >> 20);

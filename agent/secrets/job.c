@@ -13,9 +13,6 @@ static void slot_destroy(struct slot *s)
     s3_object_fini(&s->object);
     free(s->registry);
     free(s->endpoint);
-    /* The ends of names and values are NULs by now, so its length says how much to wipe. */
-    if (s->text && s->text_n)
-        explicit_bzero(s->text, s->text_n);
     mem_wipe(s->text);
     mem_wipe(s->password);
     free(s->server);

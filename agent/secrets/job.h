@@ -5,10 +5,10 @@
  * thing to be had, wanted by one or more. An ask is one call to a service and fills one or
  * more slots. The gather_*.c files make slots and asks of a task, and values of filled slots;
  * job.c runs the asks. */
-#include <uthash.h>
 
 #include "aws/services.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "secrets/secrets.h"
 

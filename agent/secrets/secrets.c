@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/secret.h"
 #include "secrets/job.h"
 
 struct secrets {
@@ -72,9 +73,9 @@ enum err_code secrets_take_keys(struct job *j, const struct task *t, struct err 
                        "the credentials of the task's execution role are not here "
                        "yet");
     j->credentials_id = mem_strdup(c.id);
-    j->access_key = mem_strdup(c.access_key);
-    j->secret_key = mem_strdup(c.secret_key);
-    j->session_token = mem_strdup(c.session_token);
+    j->access_key = secret_strdup(c.access_key);
+    j->secret_key = secret_strdup(c.secret_key);
+    j->session_token = secret_strdup(c.session_token);
     j->cache_id = mem_printf("%s %s", c.id, c.role_arn ? c.role_arn : "");
     j->keys = (struct sigv4_keys){ j->access_key, j->secret_key, j->session_token };
     j->has_keys = true;

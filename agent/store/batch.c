@@ -93,3 +93,17 @@ size_t store_batch_size(const struct store_batch *b)
 {
     return b->n;
 }
+
+void store_batch_append(struct store_batch *b, struct store_batch *later)
+{
+    for (size_t i = 0; i < later->n; i++) {
+        struct batch_op *op = &later->ops[i];
+
+        add(b, op->kind, op->key, op->value);
+        free(op->key);
+        free(op->value);
+    }
+    free(later->ops);
+    free(later->slots);
+    *later = (struct store_batch){ 0 };
+}

@@ -22,7 +22,7 @@ static enum err_code make_one(const char *path, struct err *e)
     if (stat(path, &st) != 0)
         return err_errno(e, errno, "%s", path);
     if (!S_ISDIR(st.st_mode))
-        return err_set(e, ERR_IO, "%s is not a directory", path);
+        return err_set(e, ERR_DENIED, "%s is not a directory", path);
     return ERR_OK;
 }
 

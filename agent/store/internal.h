@@ -3,14 +3,20 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "base/defs.h"
 #include "store/store.h"
 
 #define DB_NAME "berth.db"
 
+#define COUNT_NAME "berth.commits" /* how many transactions were durable; see trust.c */
+#define KIND_COUNT 100             /* the row that says the same; no kind of a caller */
+
 /* ---- lock.c ---- */
 
-/* Locks `dir`/lock until the descriptor is closed; ERR_CONFLICT names the holder. */
+/* Locks `dir`/lock until the descriptor is closed; ERR_CONFLICT names the holder. Where the
+ * file is there, a disk that cannot be written is no obstacle. */
 MUST_CHECK enum err_code lock_take(const char *dir, int *fd, struct err *e);
 
 /* ---- files.c ---- */
@@ -31,11 +37,38 @@ MUST_CHECK enum err_code files_move_aside(const char *dir, char **moved, struct 
 enum err_code sql_error(sqlite3 *db, int rc, struct err *e);
 MUST_CHECK enum err_code sql_exec(sqlite3 *db, const char *sql, struct err *e);
 
-/* Refuses newer schemas (ERR_LIMIT) and foreign or damaged files (ERR_INVALID).
- * Reads only. */
+MUST_CHECK enum err_code sql_read_int(sqlite3 *db, const char *sql, int64_t *out, struct err *e);
+
+/* Refuses newer schemas (ERR_LIMIT; *version says which) and files that are foreign, damaged, or
+ * have other tables, views or triggers than their schema (ERR_INVALID). Reads only. */
 MUST_CHECK enum err_code schema_check(sqlite3 *db, int *version, struct err *e);
 /* Runs every step from `version` to STORE_SCHEMA, each in its own transaction. */
 MUST_CHECK enum err_code schema_migrate(sqlite3 *db, int version, struct err *e);
+
+/* ---- trust.c ---- */
+
+int64_t trust_sum(int kind, const char *key, const char *value);
+/* Is the row that `q` stands on as it was written? By the numbers of its columns. */
+bool trust_row(sqlite3_stmt *q, int kind, int key, int value, int sum);
+/* The count of durable transactions beside the database; -1: there is none, and none can be
+ * made. Reading and writing take that. 0: nothing is known. */
+int trust_count_open(const char *dir, bool create);
+int64_t trust_count_read(int fd);
+void trust_count_write(int fd, int64_t count);
+/* Drops what cannot be believed, durably, and says so in `doubt` (else untouched). `beside` is
+ * the count that the database should have at least; *count the one to go on from. */
+MUST_CHECK enum err_code trust_check(sqlite3 *db, int64_t beside, int64_t *count, struct err *doubt,
+                                     struct err *e);
+
+/* ---- copy.c ---- */
+
+/* A new directory with copies of the database and its log, as far as there are any; NULL on
+ * failure. copy_drop removes and frees it. */
+char *copy_files(const char *dir, struct err *e);
+void copy_drop(char *tmp); /* NULL is fine */
+AUTO_DEFINE(copy_dir, char *, copy_drop)
+/* Takes a database into memory; NULL: an empty one. */
+MUST_CHECK enum err_code copy_to_memory(sqlite3 *from, sqlite3 **out, struct err *e);
 
 /* ---- batch.c ---- */
 

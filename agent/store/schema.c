@@ -10,7 +10,9 @@
 #define APPLICATION_ID 0x42727468
 
 /* steps[v] takes a database of schema v to v + 1. A step that was released is
- * never edited; a change is a new step and a new STORE_SCHEMA. */
+ * never edited; a change is a new step and a new STORE_SCHEMA. The table `entry` with its columns
+ * kind, key and value stays for STORE_META (0), so that an older agent that is put back knows who
+ * this instance is (newer.c). */
 static const char *const steps[] = {
     "CREATE TABLE entry ("
     "  seq INTEGER PRIMARY KEY," /* order of first insertion */
@@ -19,8 +21,13 @@ static const char *const steps[] = {
     "  value TEXT NOT NULL,"
     "  UNIQUE (kind, key)"
     ") STRICT;",
+    /* Rows from before have none, and are believed. */
+    "ALTER TABLE entry ADD COLUMN sum INTEGER;",
 };
 _Static_assert(COUNT_OF(steps) == STORE_SCHEMA, "one step a schema");
+
+/* Nobody will ever have written so many releases: the number itself is damaged. */
+#define SCHEMA_SANE 1000
 
 enum err_code sql_error(sqlite3 *db, int rc, struct err *e)
 {
@@ -42,7 +49,7 @@ enum err_code sql_error(sqlite3 *db, int rc, struct err *e)
         if (sys == ENOSPC || sys == EDQUOT)
             return err_set(e, ERR_LIMIT, DB_NAME ": the disk is full");
         if (sys)
-            return err_set(e, ERR_IO, DB_NAME ": %s: %s", sqlite3_errmsg(db), strerror(sys));
+            return err_set(e, ERR_IO, DB_NAME ": %s: %s", sqlite3_errmsg(db), ERRNO_TEXT(sys));
         return err_set(e, ERR_IO, DB_NAME ": %s", sqlite3_errmsg(db));
     default:
         return err_set(e, ERR_IO, DB_NAME ": %s", sqlite3_errmsg(db));
@@ -56,7 +63,7 @@ enum err_code sql_exec(sqlite3 *db, const char *sql, struct err *e)
     return rc ? sql_error(db, rc, e) : ERR_OK;
 }
 
-static enum err_code read_int(sqlite3 *db, const char *sql, int64_t *out, struct err *e)
+enum err_code sql_read_int(sqlite3 *db, const char *sql, int64_t *out, struct err *e)
 {
     sqlite3_stmt *q = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
@@ -70,10 +77,11 @@ static enum err_code read_int(sqlite3 *db, const char *sql, int64_t *out, struct
     return code;
 }
 
-static enum err_code quick_check(sqlite3 *db, struct err *e)
+/* With the indexes: a row that its index does not have would be stored twice. */
+static enum err_code whole_check(sqlite3 *db, struct err *e)
 {
     sqlite3_stmt *q = NULL;
-    int rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &q, NULL);
+    int rc = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &q, NULL);
     enum err_code code = ERR_OK;
     const char *text;
 
@@ -88,13 +96,63 @@ static enum err_code quick_check(sqlite3 *db, struct err *e)
     return code;
 }
 
+/* All tables, indexes, views and triggers, as one text; sqlite3_free() it. */
+static enum err_code read_shape(sqlite3 *db, char **out, struct err *e)
+{
+    sqlite3_stmt *q = NULL;
+    sqlite3_str *text = sqlite3_str_new(db);
+    int rc = sqlite3_prepare_v2(db,
+                                "SELECT type || ' ' || name || ' ' || tbl_name || ': ' ||"
+                                " ifnull(sql, '') FROM sqlite_master ORDER BY type, name",
+                                -1, &q, NULL);
+
+    while (!rc && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        rc = SQLITE_OK;
+        sqlite3_str_appendf(text, "%s\n", sqlite3_column_text(q, 0));
+    }
+    sqlite3_finalize(q);
+    *out = sqlite3_str_finish(text);
+    return rc == SQLITE_DONE ? ERR_OK : sql_error(db, rc, e);
+}
+
+/* What a schema is: what its steps make of nothing. */
+static enum err_code make_shape(int version, char **out, struct err *e)
+{
+    sqlite3 *db = NULL;
+    int rc = sqlite3_open(":memory:", &db);
+    enum err_code code = rc ? sql_error(db, rc, e) : ERR_OK;
+
+    for (int v = 0; v < version && !code; v++)
+        code = sql_exec(db, steps[v], e);
+    if (!code)
+        code = read_shape(db, out, e);
+    sqlite3_close(db);
+    return code;
+}
+
+/* A view or a trigger instead of what we made would have our statements do what somebody else
+ * wants, without end perhaps; a column without NOT NULL would give us no text. */
+static enum err_code check_shape(sqlite3 *db, int version, struct err *e)
+{
+    char *is = NULL, *should = NULL;
+    enum err_code code = ERR_OK;
+
+    if (read_shape(db, &is, e) || make_shape(version, &should, e))
+        code = e->code;
+    else if (!streq(is ? is : "", should ? should : ""))
+        code = err_set(e, ERR_INVALID, DB_NAME ": its tables are not those of schema %d", version);
+    sqlite3_free(is);
+    sqlite3_free(should);
+    return code;
+}
+
 enum err_code schema_check(sqlite3 *db, int *version, struct err *e)
 {
     int64_t id = 0, have = 0, tables = 0;
 
-    if (read_int(db, "PRAGMA application_id", &id, e) ||
-        read_int(db, "PRAGMA user_version", &have, e) ||
-        read_int(db, "SELECT count(*) FROM sqlite_master", &tables, e))
+    if (sql_read_int(db, "PRAGMA application_id", &id, e) ||
+        sql_read_int(db, "PRAGMA user_version", &have, e) ||
+        sql_read_int(db, "SELECT count(*) FROM sqlite_master", &tables, e))
         return e->code;
     if (id == 0 && have == 0 && tables == 0) {
         *version = 0;
@@ -102,15 +160,15 @@ enum err_code schema_check(sqlite3 *db, int *version, struct err *e)
     }
     if (id != APPLICATION_ID || have < 0)
         return err_set(e, ERR_INVALID, DB_NAME ": it belongs to another program");
+    if (have > SCHEMA_SANE)
+        return err_set(e, ERR_INVALID, DB_NAME ": its header is damaged");
+    *version = (int)have;
     if (have > STORE_SCHEMA)
         return err_set(e, ERR_LIMIT,
                        DB_NAME " is of schema %" PRId64 ", this agent knows up to %d; install a "
-                               "newer agent or move the file away",
+                               "newer agent, or run \"berth set-aside\"",
                        have, STORE_SCHEMA);
-    if (quick_check(db, e))
-        return e->code;
-    *version = (int)have;
-    return ERR_OK;
+    return check_shape(db, (int)have, e) ? e->code : whole_check(db, e);
 }
 
 enum err_code schema_migrate(sqlite3 *db, int version, struct err *e)

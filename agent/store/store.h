@@ -8,6 +8,7 @@
  * (WAL, synchronous=FULL). A commit may run on a worker thread, one at a time;
  * nothing else may touch the store meanwhile. The store never reads the clock,
  * never calls back and never logs. */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -24,16 +25,41 @@ enum store_kind {
 struct store;
 struct store_batch;
 
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 
 /* Opens (0600) or creates `dir`/berth.db and takes an exclusive lock on the
- * directory (`dir`/lock). ERR_CONFLICT: another agent holds it, with its process
- * id. ERR_LIMIT: the file is of a newer schema; nothing was changed. ERR_INVALID:
- * not a database or damaged beyond SQLite's recovery, the file was moved aside to
- * berth.db.broken-N and an empty store is open (*out is set all the same: the
- * caller warns and goes on). Older schemas are migrated. */
+ * directory (`dir`/lock). Older schemas are migrated.
+ *
+ * ERR_CONFLICT: another agent holds it, with its process id. ERR_LIMIT: the file is of a
+ * newer schema; nothing was changed. Nothing else keeps an agent from starting; with the
+ * following errors *out is set all the same, and the caller warns and goes on:
+ *
+ * ERR_INVALID: something is lost, as store_has_lost says too. Either the file was no
+ * database or damaged, was moved aside to berth.db.broken-N, and an empty store is open; or
+ * single entries were damaged, and are dropped; or the last transactions are missing (a
+ * damaged log, an old copy), and then everything of STORE_TASK and STORE_TASK_STATE is
+ * dropped, because a past is worse than nothing: tasks that came and went since would come
+ * again.
+ *
+ * ERR_RETRY: the directory cannot be written (read-only, full) or not be read. What could be
+ * read is there to be read, in memory (when nothing could, store_has_lost); each commit tries
+ * to open the directory again, and fails until it can. */
 MUST_CHECK enum err_code store_open(const char *dir, struct store **out, struct err *e);
+/* Tasks may be missing that were stored once: they are to be found by other means. The row
+ * STORE_LOST of STORE_META says so as well, from the transaction that dropped them on, until the
+ * caller deletes it. */
+#define STORE_LOST "state-lost"
+bool store_has_lost(const struct store *s);
 void store_close(struct store *s); /* NULL is fine */
+
+/* The way back to an older agent: the store of a newer schema is moved aside as it is, to
+ * berth.db.newer-N (free() *moved), and a new one is made, which holds its STORE_META (*kept
+ * entries) and the entry "state-lost", so that tasks are found by their containers. Renamed
+ * back, it is the newer agent's store again. ERR_NOT_FOUND: there is none, or none of a newer
+ * schema; ERR_CONFLICT: an agent uses it; nothing was changed then. With other errors *moved
+ * says whether it was moved. */
+MUST_CHECK enum err_code store_set_aside(const char *dir, char **moved, size_t *kept,
+                                         struct err *e);
 
 struct store_batch *store_batch_create(void);
 void store_batch_destroy(struct store_batch *b); /* NULL is fine */
@@ -42,9 +68,12 @@ void store_batch_put(struct store_batch *b, enum store_kind kind, const char *ke
                      const char *value);
 void store_batch_delete(struct store_batch *b, enum store_kind kind, const char *key);
 size_t store_batch_size(const struct store_batch *b);
+/* Moves what is in `later` behind what is in `b`; `later` is empty then. */
+void store_batch_append(struct store_batch *b, struct store_batch *later);
 
-/* All or nothing. ERR_LIMIT: the disk is full; ERR_IO otherwise. The batch is
- * unchanged and may be committed again. */
+/* All or nothing. The batch is unchanged and may be committed again. ERR_LIMIT: the disk is
+ * full; ERR_IO: it fails otherwise. ERR_INVALID: the file is damaged; it was moved aside, all
+ * later commits fail likewise, and the next store_open finds what is left. */
 MUST_CHECK enum err_code store_commit(struct store *s, const struct store_batch *b, struct err *e);
 
 /* Removes everything. ERR_LIMIT, ERR_IO as above; then nothing is removed. */

@@ -154,6 +154,13 @@ static void write_labels(struct jw *w, const struct task_create_args *a, const s
 
     jw_key(w, "Labels");
     jw_object(w);
+    if (a->owner) {
+        AUTO(buf) struct buf remains = BUF_INIT(REMAINS_MAX);
+
+        task_remains_write(a, &remains);
+        jw_kstr(w, LABEL_OWNER, a->owner);
+        jw_kstr(w, LABEL_REMAINS, buf_text(&remains));
+    }
     for (size_t i = 0; i < a->n_pause_labels && t->containers[a->container].internal; i++)
         if (!str_starts(a->pause_labels[i].name, LABEL_PREFIX))
             jw_kstr(w, a->pause_labels[i].name, a->pause_labels[i].value);
@@ -162,6 +169,7 @@ static void write_labels(struct jw *w, const struct task_create_args *a, const s
 
         for (size_t k = 0; k < COUNT_OF(ours); k++)
             replaced |= streq(ours[k].name, m.key);
+        replaced |= a->owner && (streq(m.key, LABEL_OWNER) || streq(m.key, LABEL_REMAINS));
         if (!replaced)
             jw_kstr(w, m.key, jcur_present(&m) ? jcur_as_str(&m) : "");
         if (i >= TASK_MAX_PAIRS)
@@ -202,7 +210,7 @@ static enum err_code write_config(struct jw *w, const struct task_create_args *a
 {
     static const char prefix[] = CONFIG_ERROR ": Unable decode given docker config";
     const struct task_container *c = &a->task->containers[a->container];
-    AUTO(buf) struct buf b = BUF_INIT(BODY_MAX);
+    AUTO(buf) struct buf b = BUF_SECRET(BODY_MAX);
     AUTO(json) struct json_t *base_doc = NULL, *top_doc = NULL;
     struct err base_err = { 0 }, top_err = { 0 };
     struct jcur base, top, health;
@@ -232,7 +240,7 @@ static enum err_code write_host_config(struct jw *w, const struct task_create_ar
 {
     static const char prefix[] = HOST_ERROR ": Unable to decode given host config";
     const struct task_container *c = &a->task->containers[a->container];
-    AUTO(buf) struct buf b = BUF_INIT(BODY_MAX);
+    AUTO(buf) struct buf b = BUF_SECRET(BODY_MAX);
     AUTO(json) struct json_t *base_doc = NULL, *top_doc = NULL;
     struct err base_err = { 0 }, top_err = { 0 };
     struct jcur base, top;
@@ -261,30 +269,6 @@ static enum err_code write_host_config(struct jw *w, const struct task_create_ar
     return ERR_OK;
 }
 
-/* Room enough that a body with secrets never moves, which would leave copies of them
- * behind: six bytes for each one quoted, and what the agent adds itself. */
-static size_t room_for_secrets(const struct task_create_args *a)
-{
-    const struct task_container *c = &a->task->containers[a->container];
-    const struct {
-        const struct task_kv *pairs;
-        size_t n;
-    } lists[] = { { a->secret_env, a->n_secret_env },
-                  { a->file_env, a->n_file_env },
-                  { a->log_secrets, a->n_log_secrets } };
-    size_t bytes = 0, ports = 0;
-
-    for (size_t k = 0; k < COUNT_OF(lists); k++)
-        for (size_t i = 0; i < lists[k].n; i++)
-            bytes += strlen(lists[k].pairs[i].name) + strlen(lists[k].pairs[i].value) + 4;
-    if (!bytes)
-        return 0;
-    for (size_t i = 0; i < c->n_ports; i++)
-        ports += (size_t)(c->ports[i].range_last - c->ports[i].range_first) + 1;
-    bytes = 6 * (bytes + strlen(a->task->json)) + 128 * ports + 16384;
-    return bytes < BODY_MAX ? bytes : BODY_MAX;
-}
-
 /* The task asks for a version of the API. The one that is in use does for every version
  * up to it; the reference's own clients begin at 1.17. */
 static enum err_code check_version(const struct task_create_args *a, struct err *e)
@@ -304,11 +288,10 @@ static enum err_code check_version(const struct task_create_args *a, struct err 
 
 enum err_code task_create_body(const struct task_create_args *args, struct buf *out, struct err *e)
 {
-    struct buf b = BUF_INIT(BODY_MAX);
+    struct buf b = BUF_SECRET(BODY_MAX);
     struct err local = { 0 };
     struct jw w;
 
-    buf_reserve(&b, room_for_secrets(args));
     jw_init(&w, &b);
     jw_object(&w);
     if (!check_version(args, &local) && !write_config(&w, args, &local) &&
@@ -321,6 +304,6 @@ enum err_code task_create_body(const struct task_create_args *args, struct buf *
             err_set(&local, ERR_LIMIT, "the container's settings are larger than %zu bytes",
                     b.overflowed ? b.max : out->max);
     }
-    buf_wipe(&b);
+    buf_fini(&b);
     return local.code ? err_set(e, local.code, "%s", local.msg) : ERR_OK;
 }

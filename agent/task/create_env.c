@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "task/create_body.h"
 
@@ -79,11 +80,10 @@ static bool names(const struct env_list *l, const char *const *image_env, const 
 
 static void write_item(struct jw *w, const struct env_item *item)
 {
-    char *text = mem_printf("%s=%s%s", item->name, item->before, item->value);
+    char *text = secret_printf("%s=%s%s", item->name, item->before, item->value);
 
     jw_str(w, text);
-    explicit_bzero(text, strlen(text)); /* it may be a secret */
-    free(text);
+    secret_free(text); /* it may be one */
 }
 
 void create_write_given_env(struct jw *w, const struct task_create_args *a,

@@ -293,7 +293,8 @@ static enum err_code write_mode(struct jw *w, const struct task_create_args *a, 
             return err_set(e, ERR_INVALID,
                            HOST_ERROR ": the container of the shared "
                                       "namespaces is not there");
-        mode = joined = mem_printf("container:%s", a->pause_id);
+        joined = mem_printf("container:%s", a->pause_id);
+        mode = joined;
     }
     jw_kstr_if(w, key, mode ? mode : said);
     return ERR_OK;

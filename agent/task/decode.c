@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "task/internal.h"
 
@@ -11,9 +12,7 @@
 
 static void wipe(char **s)
 {
-    if (*s)
-        explicit_bzero(*s, strlen(*s));
-    free(*s);
+    mem_wipe(*s);
     *s = NULL;
 }
 
@@ -49,9 +48,9 @@ enum err_code task_decode_credentials(const struct jcur *c, struct task_credenti
     if (jcur_present(c) && jcur_ok(c) && jcur_expect(c, JSON_OBJ)) {
         got.id = decode_credentials_id(c);
         got.role_arn = jcur_strdup_or(c, "roleArn", "");
-        got.access_key = jcur_strdup_or(c, "accessKeyId", "");
-        got.secret_key = jcur_strdup_or(c, "secretAccessKey", "");
-        got.session_token = jcur_strdup_or(c, "sessionToken", "");
+        got.access_key = secret_strdup(jcur_str_or(c, "accessKeyId", ""));
+        got.secret_key = secret_strdup(jcur_str_or(c, "secretAccessKey", ""));
+        got.session_token = secret_strdup(jcur_str_or(c, "sessionToken", ""));
         got.expiration = jcur_strdup_or(c, "expiration", "");
     }
     if (!jcur_ok(c)) {

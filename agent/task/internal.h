@@ -66,3 +66,11 @@ struct merge_field {
  * reported through `top`. */
 void task_merge(struct jw *w, const struct jcur *base, const struct jcur *top,
                 const struct merge_field *fields, size_t n);
+
+/* ---- redact.c: members of an object that is being written, without secrets ---- */
+
+void task_write_restart(struct jw *w, const struct task_restart *p);
+void task_write_docker_config(struct jw *w, const struct task_container *c);
+void task_write_cpu(struct jw *w, double vcpus);
+
+#define REMAINS_MAX 65536

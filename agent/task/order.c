@@ -95,6 +95,7 @@ static void fail_cycle(const struct jcur *containers, const struct walk *w, size
 }
 
 /* False: a cycle was found and reported. Depth is bounded by TASK_MAX_CONTAINERS. */
+/* NOLINTNEXTLINE(misc-no-recursion): as above */
 static bool visit(const struct jcur *containers, struct walk *w, size_t i)
 {
     const struct task_container *c = &w->t->containers[i];

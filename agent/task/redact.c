@@ -136,7 +136,7 @@ static void write_env_files(struct jw *w, const struct task_container *c)
     jw_end(w);
 }
 
-static void write_restart(struct jw *w, const struct task_restart *p)
+void task_write_restart(struct jw *w, const struct task_restart *p)
 {
     if (!p->enabled)
         return;
@@ -194,7 +194,7 @@ static void write_host_config(struct jw *w, const struct task_container *c)
     jw_end(w);
 }
 
-static void write_docker_config(struct jw *w, const struct task_container *c)
+void task_write_docker_config(struct jw *w, const struct task_container *c)
 {
     AUTO(buf) struct buf text = BUF_INIT(REDACTED_MAX);
     struct jw inner;
@@ -229,7 +229,7 @@ static void write_container(struct jw *w, const struct task *t, const struct tas
     write_relations(w, t, c);
     write_secrets(w, c);
     write_env_files(w, c);
-    write_restart(w, &c->restart);
+    task_write_restart(w, &c->restart);
     write_auth(w, &c->auth);
     jw_kint(w, "startTimeout", c->start_timeout_s);
     if (c->stop_timeout_s > 0)
@@ -238,7 +238,7 @@ static void write_container(struct jw *w, const struct task *t, const struct tas
         jw_kstr(w, "healthCheckType", "docker");
     if (c->log_execution_role)
         jw_kstr(w, "logsAuthStrategy", "ExecutionRole");
-    write_docker_config(w, c);
+    task_write_docker_config(w, c);
     jw_end(w);
 }
 
@@ -275,7 +275,7 @@ static void write_credentials_id(struct jw *w, const char *key, const char *id)
 }
 
 /* A double survives in 17 digits. */
-static void write_cpu(struct jw *w, double vcpus)
+void task_write_cpu(struct jw *w, double vcpus)
 {
     AUTO(str) char *text = mem_printf("%.17g", vcpus);
 
@@ -303,7 +303,7 @@ char *task_redacted_json(const struct task *t)
     jw_kstr(&w, "networkMode", *t->network_mode ? t->network_mode : "unknown");
     jw_kstr_if(&w, "pidMode", t->pid_mode);
     jw_kstr_if(&w, "ipcMode", t->ipc_mode);
-    write_cpu(&w, t->cpu_vcpus);
+    task_write_cpu(&w, t->cpu_vcpus);
     jw_kint(&w, "memory", t->memory_mib);
     write_credentials_id(&w, "roleCredentials", t->role_credentials_id);
     write_credentials_id(&w, "executionRoleCredentials", t->execution_credentials_id);

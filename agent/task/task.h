@@ -254,6 +254,12 @@ char *task_docker_name(const struct task *t, const struct task_container *c, uin
 
 #define LABEL_PREFIX "com.amazonaws.ecs."
 
+/* Labels of Berth's own, by which a container finds its way back when the store is lost:
+ * whose it is (the data directory, for there may be other agents), and what an agent must know
+ * of its task to look after it: JSON in the shape of a payload, without anything secret. */
+#define LABEL_OWNER   "berth.owner"
+#define LABEL_REMAINS "berth.remains"
+
 /* ---- the body of Docker's POST /containers/create ---- */
 
 struct task_create_args {
@@ -286,6 +292,7 @@ struct task_create_args {
     const char *file_dir, *file_mount;
     bool selinux;            /* that folder is to be labeled for the container alone */
     int64_t log_spool_bytes; /* of awslogs containers, unless max-buffer-size says it; 0: default */
+    const char *owner;       /* LABEL_OWNER; NULL: neither that nor LABEL_REMAINS */
 };
 
 #define TASK_FILE_NAME "ecs-container-metadata.json"
@@ -298,6 +305,26 @@ void task_file_mount(const char *docker_name, char out[TASK_UUID_SIZE]);
 /* Below the folder of all metadata files: "CLUSTER/TASKID" of the ARN; with `container`, its
  * folder there. free() it; NULL: a name cannot be one of a folder, or of a bind. */
 char *task_file_path(const char *task_arn, const char *container);
+
+/* The value of LABEL_REMAINS; task_create_body writes it. */
+void task_remains_write(const struct task_create_args *args, struct buf *out);
+
+/* One container of a task whose definition is lost. */
+struct task_remains {
+    const char *label;                /* LABEL_REMAINS; may be NULL */
+    char *name;                       /* out: of the container; NULL: the label cannot be read */
+    char metadata_id[TASK_UUID_SIZE]; /* out; "": unknown */
+    uint16_t *host_ports;             /* out: as in task_create_args; NULL: none were chosen */
+    size_t n_host_ports;
+};
+void task_remains_fini(struct task_remains *rows, size_t n);
+/* A task made from what its containers' labels say, in their first order. *whole: they are all
+ * of its containers; else some are gone or were never made, and the task cannot be what it
+ * was. ERR_INVALID: no label can be read. What nobody needs
+ * any more, once the containers are there, is not in it: environment, arguments, mounts,
+ * secrets. In each case the rows are to be given to task_remains_fini. */
+MUST_CHECK enum err_code task_from_remains(const char *arn, struct task_remains *rows, size_t n,
+                                           bool *whole, struct task **out, struct err *e);
 
 /* The rotation of the log file that Berth ships from: `files` of `bytes` each, which together are
  * the most that the log may take of the disk. The option max-buffer-size (Docker's spelling: "25m")

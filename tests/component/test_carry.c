@@ -440,7 +440,7 @@ static void sends_the_passwords_of_the_settings(void **state)
     run_until_told(w, 1);
     header = docker_auths_header(auths, "busybox");
     assert_string_equal(w->fake.auth, header);
-    free(header);
+    mem_wipe(header);
     docker_auths_destroy(auths);
 }
 

@@ -452,6 +452,38 @@ static void waits_for_a_store_that_cannot_be_written(void **state)
     stop(h);
 }
 
+/* What ends is told, what is to stop is stopped; what was created stays until that is stored. */
+static void goes_on_with_a_store_that_cannot_be_written(void **state)
+{
+    struct host *h = *state;
+    struct engine_totals t;
+    struct rlimit old, none;
+    int acks;
+
+    signal(SIGXFSZ, SIG_IGN);
+    start(h);
+    send_task(h, 1, "RUNNING");
+    run_until(h, one_running);
+    acks = h->acks;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    none = old;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    send_task(h, 1, "STOPPED");
+    run_until(h, one_stopped);
+    engine_get_totals(h->engine, &t);
+    assert_non_null(t.unsaved);
+    assert_int_equal(h->acks, acks);
+    assert_int_equal(h->fake.n_containers, 1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    for (int i = 0; i < 100 && h->acks == acks; i++)
+        run_for(h, never, 50);
+    assert_int_equal(h->acks, acks + 1);
+    engine_get_totals(h->engine, &t);
+    assert_null(t.unsaved);
+    stop(h);
+}
+
 static void adopts_a_running_task(void **state)
 {
     struct host *h = *state;
@@ -768,6 +800,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(runs_a_task_to_its_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(commits_a_turn_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(drops_messages_over_the_maximum, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(goes_on_with_a_store_that_cannot_be_written, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(waits_for_a_store_that_cannot_be_written, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(adopts_a_running_task, set_up, tear_down),

@@ -66,6 +66,35 @@ static void test_500(void **state)
     assert_string_equal(buf_text(&w->body), "broken");
 }
 
+/* A first header line that goes on with one that never was; on the second connection, so that what
+ * libcurl remembers of the first answer's headers would be found. */
+static void folded_script(struct peer *p, void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        peer_accept(p);
+        peer_head(p);
+        peer_send(p, i ? "HTTP/1.1 200 OK\r\n folded: here\r\n\r\n"
+                       : "HTTP/1.1 200 OK\r\nX-Test: a value of some length\r\n\r\n");
+        peer_close(p);
+    }
+}
+
+static void test_folded_first_line(void **state)
+{
+    struct world *w = *state;
+    struct http_request rq;
+
+    serve(w, folded_script);
+    rq = get(w);
+    run(w, &rq);
+    assert_int_equal(w->status, 200);
+    w->calls = 0;
+    run(w, &rq);
+    assert_int_equal(w->status, 0);
+    assert_int_equal(w->err.code, ERR_RETRY);
+}
+
 static void redirect_script(struct peer *p, void *arg)
 {
     (void)arg;
@@ -688,6 +717,7 @@ int main(void)
         T(test_get),
         T(test_status_is_an_answer_in_any_pieces),
         T(test_500),
+        T(test_folded_first_line),
         T(test_redirect_is_not_followed),
         T(test_methods_and_bodies),
         T(test_body_over_the_maximum),

@@ -14,6 +14,7 @@
 #include <net/if.h>
 #include <sys/stat.h>
 
+#include "base/secret.h"
 #include "component/docker_world.h"
 #include "component/programs.h"
 #include "docker/op.h"
@@ -203,7 +204,7 @@ static int group_teardown(void **state)
     if (*fx.certs)
         shell("rm -r \"$2\"; rmdir /etc/docker/certs.d; echo it is done", fx.certs);
     shell("rm -rf \"$1\"; echo it is done", "");
-    free(fx.auth);
+    mem_wipe(fx.auth);
     world_end();
     return 0;
 }
@@ -227,7 +228,7 @@ static void wait_refused(const char *text)
 
 static void the_registry_knows_who_may(void **state)
 {
-    AUTO(str) char *wrong = NULL;
+    AUTO(secret) char *wrong = NULL;
 
     (void)state;
     NEED_REGISTRY();
@@ -343,7 +344,7 @@ static const char make_certificates[] =
 static void a_registry_with_a_private_ca(void **state)
 {
     char address[INET_ADDRSTRLEN], host[64], image[140], http[300];
-    AUTO(str) char *auth = NULL;
+    AUTO(secret) char *auth = NULL;
 
     (void)state;
     NEED_REGISTRY();

@@ -3,6 +3,7 @@
 #include "support/service_world.h"
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "docker/docker.h"
 #include "secrets/secrets.h"
 
@@ -469,9 +470,9 @@ static char *token_answer(void)
 static void test_passwords_of_registries(void **state)
 {
     AUTO(str) char *answer = token_answer();
-    AUTO(str) char *ecr = docker_auth_header("AWS", "pw", "https://1.dkr.ecr");
-    AUTO(str) char *private = docker_auth_header("joe", CANARY, "registry.example.com:5000");
-    AUTO(str) char *hub = docker_auth_header("joe", CANARY, "index.docker.io/v1/");
+    AUTO(secret) char *ecr = docker_auth_header("AWS", "pw", "https://1.dkr.ecr");
+    AUTO(secret) char *private = docker_auth_header("joe", CANARY, "registry.example.com:5000");
+    AUTO(secret) char *hub = docker_auth_header("joe", CANARY, "index.docker.io/v1/");
     AUTO(str)
     char *wanted = mem_printf("0 header =%s;1 header =%s;2 header =%s;3 header =%s;4 header =%s;",
                               ecr, ecr, ecr, private, hub);

@@ -242,6 +242,13 @@ static void test_rotation_of_one(void **state)
     assert_int_equal(lw.disorder + lw.lost_lines + lw.gaps_unknown, 0);
 }
 
+/* Under the thread sanitizer workers fall further behind. */
+#ifdef __SANITIZE_THREAD__
+#define REMOVED_MAX 16
+#else
+#define REMOVED_MAX 8
+#endif
+
 /* How many files of the log are open here that have no name any more? */
 static int count_removed(void)
 {
@@ -667,7 +674,7 @@ static void test_a_flood(void **state)
         loop_timer_arm(lw.later, random >> 19 & 1);
         loop_run(lw.loop);
         assert_true(disk_of_log() < 2100000);
-        assert_in_range(count_removed(), 0, 8);
+        assert_in_range(count_removed(), 0, REMOVED_MAX);
     }
     source_pause(lw.source, false);
     world_to_end();

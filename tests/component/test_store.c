@@ -72,6 +72,26 @@ static enum err_code append_row(void *user, const char *key, const char *value, 
     return ERR_OK;
 }
 
+static enum err_code count_row(void *user, const char *key, const char *value, struct err *e)
+{
+    int *n = user;
+
+    (void)key;
+    (void)value;
+    (void)e;
+    ++*n;
+    return ERR_OK;
+}
+
+static int count_rows(struct store *s, enum store_kind kind)
+{
+    struct err e = { 0 };
+    int n = 0;
+
+    assert_int_equal(store_each(s, kind, count_row, &n, &e), ERR_OK);
+    return n;
+}
+
 static void assert_rows(struct store *s, enum store_kind kind, const char *want)
 {
     struct buf b = BUF_INIT(1 << 20);
@@ -355,6 +375,7 @@ static void test_log_cut_anywhere_leaves_a_prefix(void **state)
 {
     AUTO(str) char *db_path = path_of("berth.db");
     AUTO(str) char *wal_path = path_of("berth.db-wal");
+    AUTO(str) char *count_path = path_of("berth.commits");
     AUTO(str) char *db = NULL;
     AUTO(str) char *wal = NULL;
     size_t db_n, wal_n;
@@ -369,6 +390,8 @@ static void test_log_cut_anywhere_leaves_a_prefix(void **state)
     for (size_t cut = 0;; cut = cut + 1777 < wal_n ? cut + 1777 : wal_n) {
         write_whole(db_path, db, db_n);
         write_whole(wal_path, wal, cut);
+        /* As after losing power, when the count of commits may be older than they are. */
+        unlink(count_path);
         /* Cut within the first transaction, even the schema is gone: an empty store. */
         s = open_ok();
         got = assert_prefix(s);
@@ -380,6 +403,55 @@ static void test_log_cut_anywhere_leaves_a_prefix(void **state)
     }
     assert_true(whole >= 25);
     assert_false(exists("berth.db.broken-1"));
+}
+
+/* Of the past nothing is told about tasks: what was done since would be done again. */
+static void test_a_past_is_not_believed(void **state)
+{
+    AUTO(str) char *db_path = path_of("berth.db");
+    AUTO(str) char *wal_path = path_of("berth.db-wal");
+    AUTO(str) char *db = NULL;
+    AUTO(str) char *wal = NULL;
+    size_t db_n, wal_n;
+    struct store *s = NULL;
+    struct err e = { 0 };
+
+    (void)state;
+    s = open_ok();
+    put(s, STORE_META, "arn", "x");
+    store_close(s);
+    run_and_kill(9);
+    db = read_whole(db_path, &db_n);
+    wal = read_whole(wal_path, &wal_n);
+    wal[wal_n * 2 / 3] ^= 1;
+    write_whole(wal_path, wal, wal_n);
+    for (int again = 0; again < 2; again++) { /* until something is committed */
+        s = NULL;
+        assert_int_equal(store_open(dir, &s, &e), ERR_INVALID);
+        assert_non_null(strstr(e.msg, "changes are missing"));
+        assert_true(store_has_lost(s));
+        assert_rows(s, STORE_TASK, "");
+        assert_true(count_rows(s, STORE_META) >= 1);
+        store_close(s);
+        write_whole(db_path, db, db_n);
+        write_whole(wal_path, wal, wal_n);
+    }
+    assert_int_equal(store_open(dir, &s, &e), ERR_INVALID);
+    put(s, STORE_TASK, "a", "1");
+    store_close(s);
+    s = open_ok();
+    assert_false(store_has_lost(s));
+    assert_rows(s, STORE_TASK, "a=1 ");
+    store_close(s);
+
+    assert_int_equal(unlink(db_path), 0); /* gone as a whole */
+    assert_int_equal(store_open(dir, &s, &e), ERR_INVALID);
+    assert_true(store_has_lost(s));
+    assert_int_equal(store_clear(s, &e), ERR_OK);
+    put(s, STORE_TASK, "b", "1");
+    assert_int_equal(store_clear(s, &e), ERR_OK);
+    store_close(s);
+    store_close(open_ok()); /* what is cleared is not lost */
 }
 
 /* ---- foreign and damaged files ---- */
@@ -429,7 +501,7 @@ static void test_empty_database_is_migrated(void **state)
     store_close(s);
     assert_int_equal(ask("PRAGMA user_version"), STORE_SCHEMA);
     assert_int_equal(ask("PRAGMA application_id"), 0x42727468);
-    assert_int_equal(ask("SELECT count(*) FROM entry"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM entry WHERE kind = 1"), 1);
     assert_false(exists("berth.db.broken-1"));
 }
 
@@ -450,15 +522,64 @@ static void test_newer_schema_is_left_alone(void **state)
     s = NULL;
     assert_int_equal(store_open(dir, &s, &e), ERR_LIMIT);
     assert_null(s);
-    assert_string_equal(e.msg, "berth.db is of schema 7, this agent knows up to 1; install a newer "
-                               "agent or move the file away");
+    assert_string_equal(e.msg, "berth.db is of schema 7, this agent knows up to 2; install a newer "
+                               "agent, or run \"berth set-aside\"");
     after = read_whole(path, &after_n);
     assert_int_equal(before_n, after_n);
     assert_memory_equal(before, after, before_n);
     assert_false(exists("berth.db.broken-1"));
-    make_db("PRAGMA user_version = 1"); /* the lock was given back as well */
+    make_db("PRAGMA user_version = 2"); /* the lock was given back as well */
     s = open_ok();
     assert_rows(s, STORE_TASK, "a=1 ");
+    store_close(s);
+}
+
+static void test_newer_schema_is_set_aside(void **state)
+{
+    AUTO(str) char *path = path_of("berth.db");
+    AUTO(str) char *aside = path_of("berth.db.newer-1");
+    AUTO(str) char *moved = NULL;
+    AUTO(str) char *before = NULL;
+    AUTO(str) char *after = NULL;
+    size_t before_n, after_n, kept = 0;
+    struct store *s = open_ok();
+    struct err e = { 0 };
+
+    (void)state;
+    put(s, STORE_META, "container-instance-arn", "arn:i");
+    put(s, STORE_TASK, "a", "1");
+    assert_int_equal(store_set_aside(dir, &moved, &kept, &e), ERR_CONFLICT); /* it is in use */
+    assert_null(moved);
+    store_close(s);
+    e = (struct err){ 0 };
+    assert_int_equal(store_set_aside(dir, &moved, &kept, &e), ERR_NOT_FOUND); /* it is ours */
+    assert_null(moved);
+    assert_false(exists("berth.db.newer-1"));
+
+    /* The newer agent has moved tables about, but kept what an older one may read. */
+    make_db("CREATE TABLE more (x); INSERT INTO more VALUES (1);"
+            "ALTER TABLE entry ADD COLUMN later INTEGER; PRAGMA user_version = 7");
+    before = read_whole(path, &before_n);
+    e = (struct err){ 0 };
+    assert_int_equal(store_set_aside(dir, &moved, &kept, &e), ERR_OK);
+    assert_string_equal(moved, aside);
+    assert_int_equal(kept, 1);
+    after = read_whole(aside, &after_n);
+    assert_int_equal(before_n, after_n);
+    assert_memory_equal(before, after, before_n);
+    s = open_ok();
+    assert_rows(s, STORE_META, "state-lost=1 container-instance-arn=arn:i ");
+    assert_rows(s, STORE_TASK, "");
+    store_close(s);
+
+    /* One that kept nothing at all: this instance is a new one then. */
+    make_db("DROP TABLE entry; PRAGMA user_version = 8");
+    free(moved);
+    assert_int_equal(store_set_aside(dir, &moved, &kept, &e), ERR_OK);
+    assert_true(str_ends(moved, "berth.db.newer-2"));
+    assert_int_equal(kept, 0);
+    s = open_ok();
+    assert_rows(s, STORE_META, "state-lost=1 ");
     store_close(s);
 }
 
@@ -500,6 +621,15 @@ static void test_foreign_files_are_moved_aside(void **state)
     assert_replaced(3);
     make_db("ALTER TABLE entry RENAME COLUMN value TO text");
     assert_replaced(4);
+    make_db("CREATE TRIGGER t AFTER INSERT ON entry BEGIN DELETE FROM entry; END");
+    assert_replaced(5);
+    make_db("DROP TABLE entry; CREATE VIEW entry AS WITH RECURSIVE n(i) AS"
+            " (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+            " SELECT i AS seq, 1 AS kind, 'k' AS key, 'v' AS value FROM n");
+    assert_replaced(6); /* reading all of it would never end */
+    make_db("DROP TABLE entry; CREATE TABLE entry (seq INTEGER PRIMARY KEY, kind, key, value);"
+            " INSERT INTO entry (kind) VALUES (1)");
+    assert_replaced(7);
     text = read_whole(first, &n);
     assert_int_equal(n, 38); /* kept for whoever wants to look */
     free(text);
@@ -578,6 +708,55 @@ static void test_flipped_bytes_never_kill_us(void **state)
     }
 }
 
+static void test_damaged_entries_are_dropped(void **state)
+{
+    AUTO(str) char *path = path_of("berth.db");
+    AUTO(str) char *whole = NULL;
+    struct store *s = open_ok();
+    struct err e = { 0 };
+    size_t n;
+    char *at;
+
+    (void)state;
+    put(s, STORE_TASK, "a", "{\"known\":3}");
+    put(s, STORE_TASK, "b", "{\"known\":4}");
+    put(s, STORE_META, "name", "worth");
+    store_close(s);
+    whole = read_whole(path, &n);
+    at = memmem(whole, n, "known\":3", 8);
+    assert_non_null(at);
+    at[7] = '4'; /* as good a JSON as before */
+    write_whole(path, whole, n);
+    assert_int_equal(store_open(dir, &s, &e), ERR_INVALID);
+    assert_string_equal(e.msg, "berth.db: 1 entries were damaged and are dropped");
+    assert_true(store_has_lost(s));
+    assert_rows(s, STORE_TASK, "b={\"known\":4} ");
+    assert_rows(s, STORE_META, "name=worth " STORE_LOST "=1 ");
+    store_close(s);
+    s = open_ok();
+    assert_false(store_has_lost(s));
+    assert_rows(s, STORE_META, "name=worth " STORE_LOST "=1 "); /* it has not been dealt with */
+    store_close(s);
+    assert_false(exists("berth.db.broken-1"));
+}
+
+/* A release that knew no sums wrote them without. */
+static void test_schema_1_is_believed(void **state)
+{
+    struct store *s;
+
+    (void)state;
+    store_close(open_ok());
+    make_db("INSERT INTO entry (kind, key, value) VALUES (1, 'a', '1');"
+            "ALTER TABLE entry DROP COLUMN sum; PRAGMA user_version = 1");
+    s = open_ok();
+    assert_rows(s, STORE_TASK, "a=1 ");
+    put(s, STORE_TASK, "b", "1");
+    store_close(s);
+    assert_int_equal(ask("PRAGMA user_version"), STORE_SCHEMA);
+    assert_int_equal(ask("SELECT count(*) FROM entry WHERE sum IS NULL"), 1);
+}
+
 /* ---- the system says no ---- */
 
 static void test_read_only_file(void **state)
@@ -617,7 +796,7 @@ static void test_directory_is_a_file(void **state)
 
     (void)state;
     write_whole(lib, "", 0);
-    assert_int_equal(store_open(dir, &s, &e), ERR_IO);
+    assert_int_equal(store_open(dir, &s, &e), ERR_DENIED);
     assert_non_null(strstr(e.msg, "is not a directory"));
 }
 
@@ -662,17 +841,97 @@ static void exhaust(void)
     store_close(s);
 }
 
-static void test_full_disk(void **state)
+static void mount_small(const char *options)
 {
-    (void)state;
     if (geteuid() != 0) {
         print_message("skipped: mounting a small file system needs root\n");
         skip();
     }
-    if (mount("none", root, "tmpfs", 0, "size=512k,mode=0700") != 0) {
+    if (mount("none", root, "tmpfs", 0, options) != 0) {
         print_message("skipped: mount: %s\n", strerror(errno));
         skip();
     }
+}
+
+static void remount(bool read_only)
+{
+    assert_int_equal(mount("none", root, NULL, MS_REMOUNT | (read_only ? MS_RDONLY : 0), NULL), 0);
+}
+
+static enum err_code try_put(struct store *s, const char *key, struct err *e)
+{
+    struct store_batch *b = store_batch_create();
+    enum err_code code;
+
+    store_batch_put(b, STORE_TASK, key, "1");
+    code = store_commit(s, b, e);
+    store_batch_destroy(b);
+    return code;
+}
+
+/* What was stored is known, from the log too; what is to be stored is, when it can be. */
+static void test_read_only_disk(void **state)
+{
+    struct store *s = NULL, *other = NULL;
+    struct err e = { 0 };
+    int last;
+
+    (void)state;
+    mount_small("size=4m,mode=0700");
+    run_and_kill(12);
+    remount(true);
+    assert_int_equal(store_open(dir, &s, &e), ERR_RETRY);
+    assert_non_null(strstr(e.msg, "Read-only file system"));
+    assert_false(store_has_lost(s));
+    last = count_rows(s, STORE_TASK);
+    assert_true(last > 12);
+    assert_int_equal(try_put(s, "x", &e), ERR_IO);
+    assert_int_equal(store_open(dir, &other, &e), ERR_CONFLICT);
+    remount(false);
+    assert_int_equal(try_put(s, "x", &e), ERR_OK);
+    assert_int_equal(count_rows(s, STORE_TASK), last + 1);
+    store_close(s);
+    s = open_ok();
+    assert_int_equal(count_rows(s, STORE_TASK), last + 1);
+    store_close(s);
+    assert_int_equal(umount2(root, MNT_DETACH), 0);
+}
+
+/* Neither a database nor room for one. */
+static void test_full_disk_from_the_start(void **state)
+{
+    AUTO(str) char *ballast = mem_printf("%s/ballast", root);
+    AUTO(str) char *db = path_of("berth.db");
+    AUTO(str) char *zeros = mem_alloc(1 << 20);
+    struct store *s = NULL;
+    struct err e = { 0 };
+    int fd;
+
+    (void)state;
+    mount_small("size=256k,mode=0700");
+    for (int damaged = 0; damaged < 2; damaged++) {
+        fd = open(ballast, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        assert_true(write(fd, zeros, 1 << 20) > 0);
+        close(fd);
+        assert_int_equal(store_open(dir, &s, &e), ERR_RETRY);
+        assert_int_equal(store_has_lost(s), damaged);
+        assert_int_equal(count_rows(s, STORE_TASK), 0);
+        assert_int_not_equal(try_put(s, "x", &e), ERR_OK);
+        assert_int_equal(unlink(ballast), 0);
+        assert_int_equal(try_put(s, "x", &e), ERR_OK);
+        store_close(s);
+        s = open_ok();
+        assert_rows(s, STORE_TASK, "x=1 ");
+        store_close(s);
+        write_whole(db, "no database any more, and no room to make one", 45);
+    }
+    assert_int_equal(umount2(root, MNT_DETACH), 0);
+}
+
+static void test_full_disk(void **state)
+{
+    (void)state;
+    mount_small("size=512k,mode=0700");
     exhaust();
     assert_int_equal(umount2(root, MNT_DETACH), 0);
 }
@@ -689,14 +948,20 @@ int main(void)
         CASE(test_second_agent_is_told_who_is_there),
         CASE(test_killed_while_committing),
         CASE(test_log_cut_anywhere_leaves_a_prefix),
+        CASE(test_a_past_is_not_believed),
         CASE(test_empty_database_is_migrated),
         CASE(test_newer_schema_is_left_alone),
+        CASE(test_newer_schema_is_set_aside),
         CASE(test_foreign_files_are_moved_aside),
         CASE(test_truncated_anywhere),
         CASE(test_flipped_bytes_never_kill_us),
+        CASE(test_damaged_entries_are_dropped),
+        CASE(test_schema_1_is_believed),
         CASE(test_read_only_file),
         CASE(test_directory_is_a_file),
         CASE(test_full_disk),
+        CASE(test_full_disk_from_the_start),
+        CASE(test_read_only_disk),
     };
 
     signal(SIGPIPE, SIG_IGN);

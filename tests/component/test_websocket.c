@@ -56,6 +56,52 @@ static void test_many_in_one_segment(void **state)
     assert_int_equal(w->code, 1001);
 }
 
+#define HELD_MESSAGES 200
+
+static void held_script(struct peer *p, void *arg)
+{
+    char frame[1004] = { '\x81', 126, '\x03', '\xe8' }; /* 1000 bytes of text */
+
+    (void)arg;
+    peer_ws_accept(p);
+    for (int i = 0; i < HELD_MESSAGES; i++) {
+        memset(frame + 4, 'a' + i % 26, 1000);
+        peer_send_bytes(p, frame, sizeof frame);
+    }
+    peer_send_bytes(p, "\x88\x00", 2);
+    peer_ws_expect_close(p, 0);
+}
+
+static void hold_at_once(void *user)
+{
+    struct world *w = user;
+
+    ws_hold(w->ws, true);
+    on_opened(user);
+}
+
+/* Held, no message comes but what is in memory; then all come, in order. */
+static void test_held(void **state)
+{
+    static const struct ws_events usual = { on_opened, on_message, on_closed };
+    struct world *w = *state;
+    size_t before;
+
+    events.opened = hold_at_once;
+    dial(w, held_script);
+    events = usual;
+    settle(w, 200);
+    before = w->n_messages;
+    assert_true(before <= 8);
+    assert_int_equal(w->closed, 0);
+    ws_hold(w->ws, false);
+    loop_run(w->loop);
+    assert_int_equal(w->closed, 1);
+    assert_int_equal(w->n_messages, HELD_MESSAGES);
+    for (size_t i = 0; i < HELD_MESSAGES; i++)
+        assert_int_equal(w->trace.data[5 + i * 1001], 'a' + i % 26);
+}
+
 static void slow_script(struct peer *p, void *arg)
 {
     static const char frames[] = "\x81\x05"
@@ -476,6 +522,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_fragments_ping_and_close),
         T(test_many_in_one_segment),
+        T(test_held),
         T(test_byte_by_byte_and_empty_close),
         T(test_end_without_close),
         T(test_reset),

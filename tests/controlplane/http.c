@@ -470,6 +470,8 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *con, const cha
         *data_size = 0;
         return MHD_YES;
     }
+    if (r->http->closing)
+        return MHD_NO;
     if (!r->dispatched) {
         r->dispatched = true;
         dispatch(r);
@@ -519,6 +521,7 @@ void cp_server_drop_hung(struct cp_server *s)
 
 void http_abandon_all(struct http *h)
 {
+    h->closing = true;
     LIST_FOREACH (node, next, &h->requests)
         http_drop(LIST_ENTRY(node, struct cp_request, node));
 }

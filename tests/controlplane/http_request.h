@@ -35,6 +35,7 @@ struct http {
     struct path paths[HTTP_PATHS_MAX];
     size_t path_count;
     struct list requests;
+    bool closing; /* the parts that answer are gone */
 };
 
 struct cp_request {

@@ -7,8 +7,8 @@ from relay import ControlRelay, frame
 
 def edited(t, edit, **options):
     """edit(message) -> the bytes for the agent. The relay is connected when the block
-    begins."""
-    env = options.pop("env", None) or {}
+    begins. `wrapper`: what the agent is started through."""
+    env, wrapper = options.pop("env", None) or {}, options.pop("wrapper", ())
     c = t.cluster(start=False, env=env, **options)
     try:
         relay = c.relay(ControlRelay(c.port))
@@ -20,7 +20,7 @@ def edited(t, edit, **options):
             return edit(envelope)
 
         relay.edit = each
-        c.agent.start(ECS_BACKEND_HOST=relay.url).wait_connected()
+        c.agent.start(wrapper, ECS_BACKEND_HOST=relay.url).wait_connected()
     except BaseException as e:
         c.__exit__(type(e), e, None)
         raise

@@ -15,8 +15,8 @@ so, or fails at its deadline saying what it saw instead.
 
 When the block ends well, every task is stopped, no container of the cluster may be
 left, the agents must end with code 0 on SIGTERM, no sanitizer may have reported
-anything, and berth-local must have seen no violation of the protocol. Whatever
-happened, processes, containers and files of the scenario are gone afterwards.
+anything, no agent's sandbox may have refused a call, and berth-local must have seen no
+violation of the protocol. Whatever happened, processes, containers and files of the scenario are gone afterwards.
 """
 import http.client
 import json
@@ -33,6 +33,7 @@ from docker_api import IMAGE, Docker, Events
 
 REGION = "us-west-2"
 KEY_ID, SECRET = "AKIDBERTHE2E", "secret-of-the-end-to-end-tests"
+REFUSED = re.compile(r"^.*the sandbox refuses.*$", re.M)
 SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:|LeakSanitizer")
 
 # A program that ends at once when asked to, unlike most that run as process 1.
@@ -104,8 +105,9 @@ class Agent:
         self.socket = os.path.join(self.dir, "berth.sock")
         self.log = os.path.join(self.dir, "stderr")
         self.config = os.path.join(self.dir, "ecs.config")
-        os.makedirs(self.data)
+        os.makedirs(self.data, 0o700)
         self.process = None
+        self.program = cluster.berth
         self.env = {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "ECS_CLUSTER": cluster.name,
@@ -153,7 +155,7 @@ class Agent:
     def start(self, wrapper=(), options=(), **env):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*wrapper, self.cluster.berth, "agent", "--config", self.config, *options],
+                [*wrapper, self.program, "agent", "--config", self.config, *options],
                 env=self.environment(**env), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
@@ -494,6 +496,8 @@ class Cluster:
             if agent.process and agent.process.poll() is None:
                 agent.stop()
             check(not SANITIZER.search(agent.stderr()), "a sanitizer reported an error of the agent")
+            refused = REFUSED.search(agent.stderr())
+            check(not refused, refused and refused.group(0))
         seen = [v["what"] for v in self.local("GET", "violations")["violations"]]
         check(self.violations_allowed or not seen, f"the agent broke the protocol: {seen}")
         self.stop_local()

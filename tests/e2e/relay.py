@@ -67,6 +67,15 @@ class Relay:
     def to_client(self, data, _state):
         return data
 
+    def cut_all(self):
+        """What is open now; whoever comes later gets in."""
+        with self.lock:
+            for s in self.sockets:
+                try:
+                    s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
     def close(self):
         self.closed = True
         self.listener.close()

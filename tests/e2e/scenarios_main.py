@@ -114,6 +114,9 @@ def e2e_names_and_labels(t):
         check(re.fullmatch(rf"/ecs-{family}-{revision}-ab-[0-9a-f]{{20}}", seen[0]["Names"][0]),
               f"container name {seen[0]['Names'][0]}")
         labels = {k.rsplit(".", 1)[1]: v for k, v in seen[0]["Labels"].items()}
+        # Ours: what a task is rebuilt from when the agent's store was lost.
+        equal(labels.pop("owner"), c.agent.data, "whose it is")
+        equal(json.loads(labels.pop("remains"))["task"]["family"], family, "what remains")
         equal(labels, {"task-arn": arn, "container-name": "a_b", "cluster": c.name,
                        "task-definition-family": family, "task-definition-version": revision},
               "labels")

@@ -111,7 +111,8 @@ def e2e_valgrind_ten_tasks(t):
         log = os.path.join(c.dir, "valgrind.log")
         c.agent.start(wrapper=[valgrind, "--leak-check=full", "--show-leak-kinds=definite,indirect",
                                "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=97",
-                               "--child-silent-after-fork=yes", f"--log-file={log}"])
+                               "--child-silent-after-fork=yes", f"--log-file={log}"],
+                      options=["--no-sandbox"])  # valgrind cannot follow a process there
         c.agent.wait_connected(60)
         arns = c.run(c.register([container("a", "exit 5", essential=False),
                                  container("b", dependsOn=depends(("a", "COMPLETE")))]), count=10)

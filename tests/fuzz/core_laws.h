@@ -5,6 +5,30 @@
 
 #define CORE_TEXT_MAX ((size_t)32 << 20)
 
+/* A small host. */
+static inline UNUSED struct core_config laws_config(void)
+{
+    static const uint16_t reserved[] = { 22, 2375, 2376, 51678, 51679 };
+
+    return (struct core_config){ .seed = 7,
+                                 .cpu_units = 2048,
+                                 .memory_mib = 1024,
+                                 .reserved_tcp = reserved,
+                                 .n_reserved_tcp = COUNT_OF(reserved),
+                                 .stop_timeout_ms = 30000,
+                                 .create_timeout_ms = 240000,
+                                 .start_timeout_ms = 180000,
+                                 .pull_timeout_ms = 7200000,
+                                 .pull_inactivity_ms = 60000,
+                                 .cleanup_wait_ms = 1000,
+                                 .drain_ms = 1000,
+                                 .ageing_ms = 30000,
+                                 .start_parallel = 2,
+                                 .pull_parallel = 2,
+                                 .image_interval_ms = 1800000,
+                                 .disk_check_ms = 30000 };
+}
+
 /* The document that `text` holds; json_free it. */
 static inline struct json_t *laws_parse(const struct buf *text)
 {

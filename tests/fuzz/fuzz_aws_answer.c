@@ -2,6 +2,7 @@
 /* An answer of an AWS service. The first line is its X-Amzn-ErrorType, the byte
  * before it stands for protocol and status. */
 #include "aws/aws_answer.h"
+#include "base/secret.h"
 #include "fuzz/fuzz.h"
 
 static void read_all_of(struct str xml, const char *name)
@@ -9,7 +10,7 @@ static void read_all_of(struct str xml, const char *name)
     size_t at = 0, before = 0;
 
     for (;;) {
-        AUTO(str) char *text = aws_xml_text(xml, name, &at);
+        AUTO(secret) char *text = aws_xml_text(xml, name, &at);
 
         if (!text)
             return;

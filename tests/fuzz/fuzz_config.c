@@ -1,4 +1,4 @@
-/* links: config */
+/* links: config; dict: ini */
 /* One text as each source that is a text, and as what names the operating system. */
 #include "config/internal.h"
 #include "fuzz/fuzz.h"

@@ -1,4 +1,4 @@
-/* links: config */
+/* links: config; dict: ini */
 /* One text as the value of every variable at once. */
 #include "config/internal.h"
 #include "fuzz/fuzz.h"

@@ -22,24 +22,7 @@ static void step(struct core *c, struct str line, struct core_time *now)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint16_t reserved[] = { 22, 2375, 2376, 51678, 51679 };
-    const struct core_config cfg = { .seed = 7,
-                                     .cpu_units = 2048,
-                                     .memory_mib = 1024,
-                                     .reserved_tcp = reserved,
-                                     .n_reserved_tcp = COUNT_OF(reserved),
-                                     .stop_timeout_ms = 30000,
-                                     .create_timeout_ms = 240000,
-                                     .start_timeout_ms = 180000,
-                                     .pull_timeout_ms = 7200000,
-                                     .pull_inactivity_ms = 60000,
-                                     .cleanup_wait_ms = 1000,
-                                     .drain_ms = 1000,
-                                     .ageing_ms = 30000,
-                                     .start_parallel = 2,
-                                     .pull_parallel = 2,
-                                     .image_interval_ms = 1800000,
-                                     .disk_check_ms = 30000 };
+    const struct core_config cfg = laws_config();
     struct core *c = core_create(&cfg);
     struct core_time now = { 0 };
     struct str left = fuzz_str(data, size);

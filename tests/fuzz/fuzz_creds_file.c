@@ -1,4 +1,4 @@
-/* links: aws */
+/* links: aws; dict: ini */
 /* A shared credentials file, whose first line here is the profile wanted, and the
  * metadata service's answer with the keys of a role. */
 #include "aws/creds_sources.h"

@@ -6,12 +6,17 @@
 static void facts(struct str json)
 {
     struct ctr_facts f = { 0 }, copy = { 0 };
+    struct docker_details d = { 0 };
     struct err e = { 0 };
 
-    if (docker_decode_facts(json, &f, NULL, &e)) {
-        LAW(*e.msg);
+    if (docker_decode_facts(json, &f, &d, &e)) {
+        LAW(*e.msg && !d.image_id && !d.labels);
         return;
     }
+    LAW(d.image_id && d.pid >= 0 && (!d.has_probe || d.health_output));
+    for (size_t i = 1; i < d.n_labels; i++)
+        LAW(strcmp(d.labels[i - 1].key, d.labels[i].key) <= 0);
+    docker_details_fini(&d);
     LAW(f.status >= CTR_CREATED && f.status <= CTR_STOPPED);
     ctr_facts_copy(&copy, &f);
     ctr_facts_copy(&copy, &f);

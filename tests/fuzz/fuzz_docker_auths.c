@@ -1,6 +1,7 @@
 /* links: docker */
 /* Registry credentials of the configuration, in both forms, and names of images that are
  * looked up in them. The first line is the image. */
+#include "base/secret.h"
 #include "docker/docker.h"
 #include "fuzz/fuzz.h"
 
@@ -34,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         LAW(docker_auths_create(types[i], text, &auths, &e) == e.code && auths);
         header = docker_auths_header(auths, image);
         LAW(!header || is_header(header));
-        free(header);
+        secret_free(header);
         docker_auths_destroy(auths);
     }
     return 0;

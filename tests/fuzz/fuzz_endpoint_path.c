@@ -1,4 +1,4 @@
-/* links: endpoints io base */
+/* links: endpoints io base; dict: http */
 /* A request's target, from any container. */
 #include "endpoints/router.h"
 #include "fuzz/fuzz.h"

@@ -1,20 +1,13 @@
-/* links: endpoints aws io base task */
+/* links: endpoints aws io base task; dict: http */
 /* Whole requests, as bytes of a connection, to the endpoints of the tasks: the server, the
  * router and all their handlers. One server serves all inputs. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
-
 #include "endpoints/credentials.h"
 #include "endpoints/metadata.h"
-#include "fuzz/fuzz.h"
+#include "fuzz/asker.h"
 
-#define TASK       "arn:aws:ecs:eu-west-1:210987654321:task/shop/6f1e"
-#define ID         "k1"
-#define SECRET     "kJ3v-Example-Secret"
-#define ANSWER_MAX ((size_t)32 << 20)
+#define TASK   "arn:aws:ecs:eu-west-1:210987654321:task/shop/6f1e"
+#define ID     "k1"
+#define SECRET "kJ3v-Example-Secret"
 
 struct world {
     struct loop *loop;
@@ -25,10 +18,7 @@ struct world {
     struct metadata_endpoint metadata;
     struct view_container container;
     struct view_task task;
-    /* of one input */
-    const uint8_t *data;
-    size_t size;
-    struct buf answer;
+    struct asker asker;
 };
 
 static bool find(void *user, const char *id, const char **arn, size_t *container,
@@ -144,88 +134,20 @@ static void set_up(struct world *w)
     w->loop = loop_create();
     args.loop = w->loop;
     LAW(http_server_create(&args, &w->server, NULL) == ERR_OK);
-    buf_init(&w->answer, ANSWER_MAX);
-}
-
-static void send_all(int fd, const uint8_t *data, size_t n)
-{
-    while (n) {
-        ssize_t sent = send(fd, data, n, MSG_NOSIGNAL);
-
-        if (sent <= 0)
-            return; /* the server may close whenever it has seen enough */
-        data += sent;
-        n -= (size_t)sent;
-    }
-}
-
-/* On a worker thread: says the input, and nothing more, and hears all answers. A body that was
- * announced and does not come is waited for by the server for its own time, but not here. */
-static void ask(void *user)
-{
-    struct world *w = user;
-    struct sockaddr_in to = { .sin_family = AF_INET };
-    struct timeval patience = { .tv_usec = 200000 };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ssize_t got;
-    char *at;
-
-    to.sin_port = htons(http_server_port(w->server));
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    LAW(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    send_all(fd, w->data, w->size);
-    shutdown(fd, SHUT_WR);
-    do {
-        at = buf_reserve(&w->answer, 65536);
-        LAW(at);
-        got = recv(fd, at, 65536, 0);
-        if (got > 0)
-            buf_grew(&w->answer, (size_t)got);
-    } while (got > 0);
-    close(fd);
-}
-
-static void stop(void *user)
-{
-    loop_stop(((struct world *)user)->loop);
-}
-
-/* The body of the first answer, where its head says that it is JSON and how long it is. */
-static bool first_body(const struct buf *answer, struct str *body)
-{
-    const char *text = buf_text(answer), *end = strstr(text, "\r\n\r\n");
-    const char *json = strstr(text, "\r\nContent-Type: application/json\r\n");
-    const char *length = strstr(text, "\r\nContent-Length: ");
-
-    if (!end || !json || json > end || !length || length > end)
-        return false;
-    body->p = end + 4;
-    body->n = strtoul(length + strlen("\r\nContent-Length: "), NULL, 10);
-    return body->n > 0 && body->n <= answer->len - (size_t)(body->p - text);
+    asker_init(&w->asker, w->loop, http_server_port(w->server));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world w;
-    AUTO(json) struct json_t *v = NULL;
-    struct str body;
 
     if (!w.loop)
         set_up(&w);
-    w.data = data;
-    w.size = size;
-    buf_reset(&w.answer);
-    loop_work(w.loop, ask, stop, &w);
-    loop_run(w.loop);
-    LAW(!w.answer.len || strncmp(w.answer.data, "HTTP/1.", 7) == 0);
-    /* Nobody gets keys who does not know their id. */
+    asker_ask(&w.asker, data, size);
+    /* Nobody gets keys who does not know their id. (An error repeats what was asked for.) */
     if (!memmem(data, size, "k1", 2) && !memmem(data, size, "%6", 2) &&
-        !memmem(data, size, "%3", 2))
-        LAW(!strstr(buf_text(&w.answer), SECRET));
-    if (size < 4 || memcmp(data, "HEAD", 4) == 0 || !first_body(&w.answer, &body))
-        return 0;
-    LAW(json_parse(body.p, body.n, &v, NULL) == ERR_OK);
+        !memmem(data, size, "%3", 2) && !memmem(data, size, SECRET, strlen(SECRET)))
+        LAW(!strstr(buf_text(&w.asker.answer), SECRET));
+    asker_check_json(&w.asker);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* links: secrets */
+/* links: secrets; dict: ini */
 /* An environment file. */
 #include "fuzz/fuzz.h"
 #include "secrets/secrets.h"

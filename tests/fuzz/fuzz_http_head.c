@@ -1,4 +1,4 @@
-/* links: io */
+/* links: io; dict: http */
 /* Status and header lines of an HTTP answer. The first line is the name of the
  * header that is looked for. */
 #include "fuzz/fuzz.h"

@@ -1,8 +1,23 @@
 /* links: logs */
 /* A log file with any bytes in it: each step goes on, and what is called a message is text for a
  * JSON document. */
+#include <ctype.h>
+
 #include "fuzz/fuzz.h"
 #include "logs/json_scan.h"
+
+/* Each escape is one: a sink that cannot read one text takes none of its batch. */
+static void check_escapes(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] != '\\')
+            continue;
+        LAW(++i < text.n);
+        LAW(memchr("\"\\/bfnrtu", text.p[i], 9));
+        for (size_t k = 1; text.p[i] == 'u' && k <= 4; k++)
+            LAW(i + k < text.n && isxdigit((unsigned char)text.p[i + k]));
+    }
+}
 
 static void check(const struct json_message *m)
 {
@@ -12,6 +27,7 @@ static void check(const struct json_message *m)
 
     LAW(m->stream == 1 || m->stream == 2);
     LAW(m->when_ns >= 0);
+    check_escapes(m->text);
     LAW(!m->ends_cr || m->ends_line);
     json_file_unescape(m->text, &plain);
     LAW(plain.len + m->ends_line == m->plain_n);

@@ -1,4 +1,4 @@
-/* links: logs */
+/* links: logs; dict: pattern */
 /* The first line is a pattern, after a "d" that of awslogs-datetime-format, after any other letter
  * that of awslogs-multiline-pattern; each other line is a line of a log, after an "e" one of
  * stderr. */

@@ -1,4 +1,4 @@
-/* links: logs */
+/* links: logs; dict: pattern */
 /* The options of the awslogs driver, one "name=value" a line, and a stored cursor:
  * the whole text. */
 #include "fuzz/fuzz.h"

@@ -1,6 +1,7 @@
-/* links: io control */
+/* links: io control; dict: http */
 /* A URL, a proxy and the hosts it is not for, one a line: from the environment, the
  * config file, or the control plane's answer. */
+#include "base/secret.h"
 #include "control/acs_url.h"
 #include "fuzz/fuzz.h"
 #include "io/http_internal.h"
@@ -9,7 +10,7 @@
 static void use(const struct url_parts *u, const char *proxy, const char *no_proxy)
 {
     struct proxy_rules env = { .http_proxy = proxy, .no_proxy = no_proxy };
-    AUTO(str) char *picked = proxy_pick(&env, u);
+    AUTO(secret) char *picked = proxy_pick(&env, u);
     AUTO(buf) struct buf head = BUF_INIT(WS_HEAD_MAX);
     struct err e = { 0 };
 

@@ -1,4 +1,4 @@
-/* links: io */
+/* links: io; dict: http */
 /* The answer to a websocket's handshake, as it grows. A verdict once given stays
  * when more bytes come. */
 #include "fuzz/fuzz.h"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""House rules: lint.py ROOT includes|banned|format|shell
+"""House rules: lint.py ROOT includes|banned|format|shell|service
 
 Exit code 0 when they hold, 1 with one line a violation, 77 when the tool that
 a check needs is not installed.
@@ -25,6 +25,9 @@ OWNED_HEADERS = [
 # Not part of a module, or allowed to see all of them.
 TOP = ("cli",)
 BANNED = re.compile(r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|strtok|atoi|gets)\s*\(")
+# Their answer lies in memory that all threads share.
+SHARED = re.compile(r"(?<![\w.>])(strerror|gmtime|localtime|ctime|asctime|inet_ntoa|getpwuid"
+                    r"|getpwnam|gethostbyname|rand|strsignal)\s*\(")
 
 
 def c_files(root, *folders):
@@ -110,6 +113,10 @@ def check_banned(root):
         for number, line in enumerate(text.split("\n"), 1):
             for match in BANNED.finditer(line):
                 yield f"{path.relative_to(root)}:{number}: {match.group(1)} is banned"
+            for match in SHARED.finditer(line):
+                if "agent" in path.relative_to(root).parts:
+                    yield (f"{path.relative_to(root)}:{number}: {match.group(1)} is not for "
+                           "threads")
 
 
 def run_tool(root, command, files):
@@ -145,8 +152,18 @@ def check_shell(root):
     yield from run_tool(root, ["shellcheck", "-x"], [p.relative_to(root) for p in files])
 
 
+# In tenths, of what `systemd-analyze security` calls exposure: 0 is nothing, 100 everything.
+EXPOSURE_MAX = 30
+
+
+def check_service(root):
+    yield from run_tool(root, ["systemd-analyze", "security", "--no-pager", "--offline=true",
+                               f"--threshold={EXPOSURE_MAX}"], ["systemd/ecs.service"])
+
+
 CHECKS = {"includes": check_includes, "banned": check_banned,
-          "format": check_format, "shell": check_shell}
+          "format": check_format, "shell": check_shell,
+          "service": check_service}
 
 
 def main(argv):

@@ -67,6 +67,8 @@ class Lint(unittest.TestCase):
         fine = 'snprintf(a); /* strcpy(a) */ fgets(a); my_atoi(s); p->gets(x); "gets(a)";\n'
         self.assertEqual(len(list(lint.check_banned(self.tree(agent__io__a_c=bad)))), 2)
         self.assertEqual(list(lint.check_banned(self.tree(agent__io__a_c=fine))), [])
+        shared = "void f(void)\n{\n    puts(strerror(e)); curl_easy_strerror(e);\n}\n"
+        self.assertEqual(len(list(lint.check_banned(self.tree(agent__io__a_c=shared)))), 1)
 
 
 if __name__ == "__main__":

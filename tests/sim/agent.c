@@ -140,6 +140,19 @@ static void carry_out(struct sim *s, const struct core_action *a)
     }
 }
 
+/* A task that was rebuilt without all of its containers counts them anew. */
+static void by_first_order(struct sim *s, struct core_action *a)
+{
+    const struct task *def = a->task_arn && s->losses ? core_task(s->core, a->task_arn) : NULL;
+    const struct sim_task *t = def ? task_called(s, a->task_arn) : NULL;
+    const char *name;
+
+    if (!t || a->container >= def->n_containers)
+        return;
+    name = def->containers[a->container].name;
+    a->container = name[0] == 'c' ? (size_t)strtoul(name + 1, NULL, 10) : t->n_ctrs - 1;
+}
+
 static void carry_out_all(struct sim *s)
 {
     struct core_actions mine = s->pending;
@@ -147,6 +160,7 @@ static void carry_out_all(struct sim *s)
     s->pending = (struct core_actions){ 0 };
     s->committing = false;
     for (size_t i = 0; i < mine.n && s->alive; i++) {
+        by_first_order(s, &mine.items[i]);
         carry_out(s, &mine.items[i]);
         if (mine.items[i].type != CORE_ACT_NOTE && maybe_crash(s))
             break;
@@ -264,6 +278,28 @@ static void drop_all(struct sim *s)
     s->core = s->shadow = NULL;
 }
 
+/* What the store says of a container or task may be damaged, or all of it. */
+static void lose(struct sim *s)
+{
+    bool all = chance(s, 50);
+
+    trace(s, "** %s of the store is lost", all ? "all" : "a part");
+    s->lost_now = true;
+    s->losses++;
+    for (size_t i = s->n_store; i-- > 0;) {
+        struct core_action gone = { .type = CORE_ACT_DELETE,
+                                    .kind = s->store[i].kind,
+                                    .key = s->store[i].key };
+
+        if (s->store[i].kind == CORE_KIND_META || all || chance(s, 30)) {
+            gone.key = mem_strdup(gone.key);
+            store_apply(s, &gone);
+            free(gone.key);
+        }
+    }
+    laws_after_loss(s);
+}
+
 void agent_crash(struct sim *s)
 {
     trace(s, "** the agent is killed");
@@ -276,6 +312,8 @@ void agent_crash(struct sim *s)
         s->tasks[i].allowed_again++;
     for (size_t i = 0; task_nth(s, i); i++)
         task_nth(s, i)->fetched = 0; /* that was its memory */
+    if (s->loses && !s->finishing && chance(s, 40))
+        lose(s);
     at(s, pick(s, 10, 5000), restart, NULL);
 }
 
@@ -357,6 +395,20 @@ void settings_begin(struct sim *s)
         at(s, pick(s, 0, 20000), change_settings, NULL);
 }
 
+/* The state of a task whose definition is lost. */
+static void drop_halves(struct sim *s)
+{
+    for (size_t i = s->n_store; i-- > 0;) {
+        struct core_action gone = { .type = CORE_ACT_DELETE, .kind = CORE_KIND_STATE };
+
+        if (s->store[i].kind != CORE_KIND_STATE || agent_stored(s, CORE_KIND_TASK, s->store[i].key))
+            continue;
+        gone.key = mem_strdup(s->store[i].key);
+        store_apply(s, &gone);
+        free(gone.key);
+    }
+}
+
 void agent_start(struct sim *s)
 {
     struct core_config cfg = settings(s);
@@ -364,6 +416,7 @@ void agent_start(struct sim *s)
     const char *seq = agent_stored(s, CORE_KIND_META, CORE_META_MANIFEST_SEQ);
 
     trace(s, "** the agent starts");
+    drop_halves(s);
     s->alive = true;
     s->timer_at = -1;
     s->core = core_create(&cfg);
@@ -388,7 +441,7 @@ void agent_start(struct sim *s)
         }
         e->strings[0] = mem_strdup(agent_stored(s, CORE_KIND_STATE, s->store[i].key));
         e->ev.u.restored.state = e->strings[0];
-        if (!e->strings[0])
+        if (!e->strings[0] && !s->loses)
             broken(s, 5, "task %s is stored without its state", s->store[i].key);
         agent_deliver(s, e);
     }
@@ -396,6 +449,11 @@ void agent_start(struct sim *s)
     if (chance(s, 50))
         locals_agent_came(s);
     started->ev.u.started.manifest_seq = seq ? strtoll(seq, NULL, 10) : -1;
+    started->ev.u.started.lost =
+        s->lost_now || agent_stored(s, CORE_KIND_META, CORE_META_LOST) != NULL;
+    s->lost_now = false;
+    laws_lost_listed(s);
+    agent_deliver(s, engine_list(s));
     agent_deliver(s, started);
     locals_agent_came(s);
     engine_agent_came(s);

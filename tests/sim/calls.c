@@ -18,6 +18,7 @@ static void call_free(struct sim *s, struct call *c)
     if (c->answer)
         event_free(c->answer);
     free(c->ref);
+    free(c->remains);
     free(c->digest);
     free(c);
 }
@@ -112,10 +113,28 @@ static void check_needs(struct sim *s, const struct call *c)
                c->task->arn);
 }
 
+/* Of a container that an agent had asked for, and then lost its store, nobody can know before it
+ * appears: then it is a stray, and goes. So does what is left of a lost task's namespaces. One
+ * that the task knows is never made beside another, however it came. */
+static void check_once(struct sim *s, const struct call *c)
+{
+    const char *state = agent_stored(s, CORE_KIND_STATE, c->task->arn);
+
+    LIST_FOREACH (node, next, &s->boxes) {
+        const struct box *b = LIST_ENTRY(node, struct box, node);
+        bool stray = b->late || (s->losses && c->task->ctrs[c->index].internal);
+
+        if (b->task == c->task && b->index == c->index &&
+            !(stray && !(state && strstr(state, b->name))))
+            broken(s, 5, "container %zu of %s is created twice", c->index, c->task->arn);
+    }
+}
+
 static void do_create(struct sim *s, struct call *c)
 {
     struct sim_ctr *k = &c->task->ctrs[c->index];
     struct box *b;
+    bool late;
 
     if (box_called(s, c->ref)) {
         call_fails(c, ERR_CONFLICT,
@@ -136,9 +155,13 @@ static void do_create(struct sim *s, struct call *c)
         call_fails(c, ERR_IO, "Error response from daemon: no such device");
         return;
     }
-    if (engine_find(s, c->task, c->index))
-        broken(s, 5, "container %zu of %s is created twice", c->index, c->task->arn);
+    late = s->losses > c->losses;
+    if (!late)
+        check_once(s, c);
     b = box_new(s, c->task, c->index, c->ref);
+    b->late = late;
+    b->remains = c->remains;
+    c->remains = NULL;
     b->image = image_row(s, k->image);
     memcpy(b->ports, c->ports, sizeof b->ports);
     b->n_ports = c->n_ports;
@@ -337,11 +360,27 @@ static void run_effect(struct sim *s, void *arg)
         effect(s, arg);
 }
 
+/* The label that the shell gives it. */
+static char *remains_of(struct sim *s, const struct core_action *a)
+{
+    struct buf b = BUF_INIT(65536);
+    struct task_create_args args = {
+        .task = core_task(s->core, a->task_arn),
+        .container = a->container,
+        .host_ports = core_host_ports(s->core, a->task_arn, a->container),
+        .metadata_id = core_metadata_id(s->core, a->task_arn, a->container),
+    };
+
+    task_remains_write(&args, &b);
+    return buf_take(&b);
+}
+
 void engine_op(struct sim *s, const struct core_action *a)
 {
     struct call *c = NEW(struct call);
 
     c->life = s->life;
+    c->losses = s->losses;
     c->issued = s->ordinal;
     c->lost = !s->finishing && chance(s, 1);
     c->id = a->id;
@@ -350,6 +389,8 @@ void engine_op(struct sim *s, const struct core_action *a)
     c->index = a->container;
     c->volume = a->volume;
     c->ref = mem_strdup(a->ref);
+    if (a->op == CORE_OP_CREATE)
+        c->remains = remains_of(s, a);
     c->digest = mem_strdup(a->digest);
     c->timeout_ms = a->timeout_ms;
     c->stop_timeout_ms = a->stop_timeout_s * 1000;

@@ -16,8 +16,10 @@ struct sim_task *task_called(struct sim *s, const char *arn)
 {
     struct sim_task *t;
 
+    size_t n = strcspn(arn, "#"); /* behind it: a container that belongs to no task any more */
+
     for (size_t i = 0; (t = task_nth(s, i)); i++)
-        if (streq(t->arn, arn))
+        if (strlen(t->arn) == n && memcmp(t->arn, arn, n) == 0)
             return t;
     return NULL;
 }

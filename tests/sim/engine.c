@@ -38,6 +38,7 @@ static void box_free(struct box *b)
 {
     list_remove(&b->node);
     free(b->name);
+    free(b->remains);
     free(b);
 }
 
@@ -57,6 +58,37 @@ static void deliver_note(struct sim *s, void *arg)
     else
         event_free(n->e);
     free(n);
+}
+
+struct inbox_event *engine_list(struct sim *s)
+{
+    struct inbox_event *e = event_new(CORE_EV_LISTED);
+    size_t n = 0;
+
+    LIST_FOREACH (node, next, &s->boxes)
+        n++;
+    e->rows = mem_array(n, sizeof *e->rows);
+    LIST_FOREACH (node2, next2, &s->boxes) {
+        struct box *b = LIST_ENTRY(node2, struct box, node);
+        struct core_listed *row = &e->rows[e->ev.u.listed.n_rows++];
+
+        row->id = event_keep(e, mem_strdup(b->id));
+        row->name = event_keep(e, mem_strdup(b->name));
+        row->task_arn = event_keep(e, mem_strdup(b->task->arn));
+        row->remains = event_keep(e, mem_strdup(b->remains));
+        row->status = b->state == BOX_RUNNING  ? CTR_RUNNING
+                      : b->state == BOX_EXITED ? CTR_STOPPED
+                                               : CTR_CREATED;
+    }
+    e->ev.u.listed.rows = e->rows;
+    return e;
+}
+
+/* The shell asks for a list when a container of its own appears that no task knows. */
+static void list_again(struct sim *s, void *arg)
+{
+    if (s->alive && (int)(intptr_t)arg == s->life && s->engine_up)
+        agent_deliver(s, engine_list(s));
 }
 
 static void say(struct sim *s, const struct box *b, enum core_happening what)
@@ -80,31 +112,10 @@ static void say(struct sim *s, const struct box *b, enum core_happening what)
         e->ev.u.container.health = b->healthy_now ? HEALTH_OK : HEALTH_BAD;
         n->life = s->life;
         n->e = e;
+        if (what == CORE_HAP_CREATED && s->core && !core_owns(s->core, b->id, b->name))
+            at(s, 10, list_again, (void *)(intptr_t)s->life);
         at(s, chance(s, 90) ? pick(s, 0, 5) : pick(s, 5, 2000), deliver_note, n);
     }
-}
-
-static void list_all(struct sim *s)
-{
-    struct inbox_event *e = event_new(CORE_EV_LISTED);
-    size_t n = 0;
-
-    LIST_FOREACH (node, next, &s->boxes)
-        n++;
-    e->rows = mem_array(n, sizeof *e->rows);
-    LIST_FOREACH (node2, next2, &s->boxes) {
-        struct box *b = LIST_ENTRY(node2, struct box, node);
-        struct core_listed *row = &e->rows[e->ev.u.listed.n_rows++];
-
-        row->id = event_keep(e, mem_strdup(b->id));
-        row->name = event_keep(e, mem_strdup(b->name));
-        row->task_arn = event_keep(e, mem_strdup(b->task->arn));
-        row->status = b->state == BOX_RUNNING  ? CTR_RUNNING
-                      : b->state == BOX_EXITED ? CTR_STOPPED
-                                               : CTR_CREATED;
-    }
-    e->ev.u.listed.rows = e->rows;
-    agent_deliver(s, e);
 }
 
 static void open_stream(struct sim *s, void *arg)
@@ -112,7 +123,7 @@ static void open_stream(struct sim *s, void *arg)
     if (!s->alive || (int)(intptr_t)arg != s->life || !s->engine_up)
         return;
     s->stream_up = true;
-    list_all(s);
+    agent_deliver(s, engine_list(s));
 }
 
 void engine_agent_came(struct sim *s)

@@ -35,6 +35,39 @@ void broken(struct sim *s, int law, const char *fmt, ...)
 
 /* ---- law 1 ---- */
 
+void laws_after_loss(struct sim *s)
+{
+    struct sim_task *t;
+
+    for (size_t i = 0; (t = task_nth(s, i)); i++) {
+        if (agent_stored(s, CORE_KIND_TASK, t->arn) && agent_stored(s, CORE_KIND_STATE, t->arn))
+            continue;
+        t->lost = true;
+        t->known_stored = -1;
+        t->allowed_again++;
+    }
+}
+
+/* Its containers had not been made, or somebody has removed them as well, be it while no agent
+ * was there: nobody can know that it ever was (what holds its namespaces does not tell), and it
+ * begins anew when it is sent again. */
+void laws_lost_listed(struct sim *s)
+{
+    struct sim_task *t;
+
+    for (size_t i = 0; (t = task_nth(s, i)); i++) {
+        bool there = false;
+
+        for (size_t k = 0; k < t->n_ctrs; k++)
+            there |= !t->ctrs[k].internal && engine_find(s, t, k);
+        if (!t->lost || there || t->accepted == TASK_STOPPED)
+            continue;
+        t->accepted = TASK_NONE;
+        for (size_t k = 0; k < t->n_ctrs; k++)
+            t->ctrs[k].reported = CTR_NONE;
+    }
+}
+
 void law_stored(struct sim *s, const struct core_action *put)
 {
     const char *text;
@@ -51,6 +84,7 @@ void law_stored(struct sim *s, const struct core_action *put)
         broken(s, 1, "what is stored of %s is no state: %s", put->key, put->value);
         return;
     }
+    t->lost = false;
     known = (int)strtol(text + strlen("\"known\":"), NULL, 10);
     if (known < t->known_stored)
         broken(s, 1, "the stored state of %s went from %d back to %d", t->arn, t->known_stored,
@@ -100,7 +134,8 @@ static void check_report(struct sim *s, struct sim_task *t, const char *body)
     for (size_t i = 0; streq(jcur_str(&c, "status"), "STOPPED") && i < t->n_ctrs; i++) {
         const struct box *b = engine_find(s, t, i);
 
-        if (b && b->state == BOX_RUNNING)
+        /* What is left of its namespaces after a loss goes by itself. */
+        if (b && b->state == BOX_RUNNING && !(s->losses && t->ctrs[i].internal))
             broken(s, 2, "%s is reported STOPPED while container %zu runs", t->arn, i);
     }
     json_free(doc);
@@ -163,6 +198,8 @@ static void check_stop(struct sim *s, const struct sim_task *t, size_t index)
     /* One that failed goes alone. */
     if (!self || self->state != BOX_RUNNING || !task_is_stopping(s, t))
         return;
+    if (t->local && s->losses)
+        return; /* what is left of a lost run is one container here and one there */
     for (size_t i = 0; i < t->n_ctrs; i++) {
         const struct box *b = engine_find(s, t, i);
 
@@ -181,6 +218,8 @@ static void check_ack(struct sim *s)
     for (size_t i = 0; task_nth(s, i); i++) {
         const struct sim_task *t = task_nth(s, i);
 
+        if (t->local && s->losses)
+            continue; /* what is left of a lost run is removed, and stored nowhere */
         if (core_task(s->core, t->arn) &&
             (!agent_stored(s, CORE_KIND_TASK, t->arn) || !agent_stored(s, CORE_KIND_STATE, t->arn)))
             broken(s, 5, "a message is acknowledged although %s is not stored", t->arn);

@@ -98,7 +98,8 @@ void law_ports(struct sim *s, struct sim_task *t, size_t index)
             if (!overlap(mine, n, theirs, m))
                 continue;
             look(s, o->arn, true, &v);
-            if (v.admitted && !v.stopped && v.ctrs[j] != CTR_STOPPED)
+            /* One that was rebuilt may count its containers otherwise than `look` does. */
+            if (v.admitted && !v.stopped && v.ctrs[j] != CTR_STOPPED && !s->losses)
                 broken(s, 6,
                        "container %zu of %s is given a host port that container %zu of %s has",
                        index, t->arn, j, o->arn);
@@ -172,7 +173,8 @@ void law_image_leaves(struct sim *s, const char *ref)
     int row = image_row(s, ref);
     const struct sim_image *im = row < 0 ? NULL : &s->images[row];
 
-    if (!im)
+    /* Of what is rebuilt only the image's name is known: the engine refuses then. */
+    if (!im || s->losses)
         return;
     for (int i = 0; names_known(s, im) && i < im->n_names; i++)
         if (image_is_kept(im->names[i]))
@@ -249,6 +251,8 @@ void law_always(struct sim *s)
             sum.real_memory += t->memory;
         }
     }
+    if (s->losses)
+        return; /* what is rebuilt may be less than the task was, and was not asked for room */
     if (sum.cpu > s->cpu_total || sum.memory > s->memory_total || sum.real_cpu > s->cpu_total ||
         sum.real_memory > s->memory_total)
         broken(s, 6, "oversubscribed: %lld (%lld) of %lld CPU units, %lld (%lld) of %lld MiB",
@@ -262,8 +266,8 @@ void law_always(struct sim *s)
 
 void law_local_starts(struct sim *s, const struct sim_task *t)
 {
-    if (!t->local->once || t->local->unwanted_once)
-        return;
+    if (!t->local->once || t->local->unwanted_once || s->losses)
+        return; /* nobody can know of a run that was lost */
     for (size_t i = 0; i < s->n_runs; i++)
         if (s->runs[i]->local == t->local && s->runs[i]->version == t->version &&
             agent_stored(s, CORE_KIND_TASK, s->runs[i]->arn))
@@ -272,7 +276,7 @@ void law_local_starts(struct sim *s, const struct sim_task *t)
 
 void law_local_creates(struct sim *s, const struct sim_task *t)
 {
-    for (size_t i = 0; t->local && i < s->n_runs; i++)
+    for (size_t i = 0; t->local && !s->losses && i < s->n_runs; i++)
         if (s->runs[i] != t && s->runs[i]->local == t->local &&
             agent_stored(s, CORE_KIND_TASK, s->runs[i]->arn) &&
             s->runs[i]->known_stored != TASK_STOPPED)
@@ -313,6 +317,8 @@ static void end_of_task(struct sim *s, const struct sim_task *t)
                task_status_name(t->accepted));
     if (agent_stored(s, CORE_KIND_TASK, t->arn) || agent_stored(s, CORE_KIND_STATE, t->arn))
         broken(s, 3, "%s is still in the store", t->arn);
+    if (s->losses)
+        return; /* a store that is lost does not say which volumes there were */
     for (size_t i = 0; i < t->n_volumes; i++)
         if (t->volumes[i].here)
             broken(s, 3, "volume %s of %s is left behind", t->volumes[i].name, t->arn);

@@ -39,6 +39,7 @@ bool sim_run(uint64_t seed, bool verbose, struct sim *s)
     s->cgroups = seed / 16 % 2;
     s->disk_cleanup = seed / 64 % 2;
     s->untracked = seed / 128 % 2;
+    s->loses = seed % 5 == 2;
     s->quiet_since = -1;
     images_begin(s);
     host_begin(s);

@@ -66,6 +66,8 @@ struct box { /* a container of the engine */
     int64_t created, started, finished;
     int generation;            /* of its current run */
     int image;                 /* index */
+    char *remains;             /* its label */
+    bool late;                 /* what asked for it has been lost since */
     uint32_t ports[MAX_PORTS]; /* of the host; UDP: 65536 more */
     size_t n_ports;
 };
@@ -135,6 +137,7 @@ struct sim_task {
     enum task_status accepted;          /* highest report accepted */
     int stopped_reports, allowed_again; /* lost replies and crashes excuse repetitions */
     int known_stored;                   /* highest `known` committed */
+    bool lost;                          /* the store has lost it, and nothing is stored again */
     int64_t fits_since;                 /* waiting although it fits, since; -1 */
     struct sim_volume volumes[MAX_VOLUMES];
     size_t n_volumes;
@@ -207,6 +210,9 @@ struct sim {
     int64_t timer_at;
     int crashes;
     bool cgroups, disk_cleanup, untracked;
+    bool loses;    /* the store is lost at times, in part or as a whole */
+    bool lost_now; /* since the last start */
+    int losses;
 
     /* engine and host */
     struct list boxes;
@@ -265,8 +271,9 @@ void replay_compare(struct sim *s, size_t from, const struct buf *recorded);
 /* engine.c */
 void engine_outage(struct sim *s);
 void engine_repair(struct sim *s);
-void engine_meddle(struct sim *s);     /* somebody kills or removes a container */
-void engine_agent_came(struct sim *s); /* it subscribes */
+void engine_meddle(struct sim *s);              /* somebody kills or removes a container */
+void engine_agent_came(struct sim *s);          /* it subscribes */
+struct inbox_event *engine_list(struct sim *s); /* all containers there are */
 struct box *engine_find(struct sim *s, const struct sim_task *t, size_t index);
 struct box *box_called(struct sim *s, const char *ref);
 struct box *box_with_id(struct sim *s, const char *id);
@@ -279,9 +286,10 @@ void engine_fini(struct sim *s);
 /* calls.c */
 struct call {
     struct call *next;
-    int life;  /* of the agent that asked */
-    bool lost; /* the answer is replaced by a broken connection */
-    bool done; /* it has taken effect */
+    int life;   /* of the agent that asked */
+    int losses; /* of the store, when it asked */
+    bool lost;  /* the answer is replaced by a broken connection */
+    bool done;  /* it has taken effect */
     bool canceled;
     uint64_t issued;
     uint64_t id;
@@ -289,6 +297,7 @@ struct call {
     struct sim_task *task; /* NULL: of the agent */
     size_t index, volume;
     char *ref, *digest;
+    char *remains; /* CREATE */
     int64_t timeout_ms, stop_timeout_ms;
     struct inbox_event *answer;
     int generation;
@@ -361,7 +370,9 @@ void law_ports(struct sim *s, struct sim_task *t, size_t index);
 void law_local_starts(struct sim *s, const struct sim_task *t);  /* not yet in s->runs */
 void law_local_creates(struct sim *s, const struct sim_task *t); /* may be any task */
 void law_local_kept_up(struct sim *s);
-void law_always(struct sim *s); /* after each step */
+void laws_after_loss(struct sim *s);  /* what the store had said counts no more */
+void laws_lost_listed(struct sim *s); /* the agent starts, and is told which containers are here */
+void law_always(struct sim *s);       /* after each step */
 void law_end(struct sim *s);
 
 /* main.c */

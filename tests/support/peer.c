@@ -25,7 +25,7 @@
 
 struct peer {
     int listener;
-    int fds[16]; /* every connection, the current one last */
+    int fds[64]; /* every connection, the current one last */
     size_t n_fds;
     struct peer_tls *tls; /* of the current connection */
     int port;

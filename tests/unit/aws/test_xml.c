@@ -5,6 +5,7 @@
 
 #include "aws/aws_call.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 static const struct {
     const char *xml, *name, *want; /* NULL: absent */
@@ -49,7 +50,7 @@ static void test_first(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         size_t n = strlen(cases[i].xml);
         char *exact = mem_alloc(n ? n : 1); /* so that a byte too far is seen */
-        AUTO(str) char *got = NULL;
+        AUTO(secret) char *got = NULL;
 
         memcpy(exact, cases[i].xml, n);
         got = aws_xml_text((struct str){ exact, n }, cases[i].name, NULL);
@@ -72,7 +73,7 @@ static void test_one_after_the_other(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(want); i++) {
-        AUTO(str) char *got = aws_xml_text(xml, i % 2 ? "value" : "key", &at);
+        AUTO(secret) char *got = aws_xml_text(xml, i % 2 ? "value" : "key", &at);
 
         assert_non_null(got);
         assert_string_equal(got, want[i]);

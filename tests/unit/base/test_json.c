@@ -59,6 +59,55 @@ static void test_depth(void **state)
     assert_string_equal(e.msg, "nested deeper than 64 levels");
 }
 
+/* `n` times `item` in an array, with commas. */
+static char *repeated(const char *item, size_t n)
+{
+    struct buf b = BUF_INIT(JSON_TEXT_MAX * 2);
+
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&b, "%c%s", i ? ',' : '[', item);
+    buf_putc(&b, ']');
+    return buf_take(&b);
+}
+
+static void assert_parses(const char *item, size_t n, const char *error)
+{
+    AUTO(str) char *text = repeated(item, n);
+    AUTO(json) struct json_t *v = NULL;
+    struct err e = { 0 };
+
+    assert_int_equal(json_parse(text, strlen(text), &v, &e), error ? ERR_INVALID : ERR_OK);
+    assert_string_equal(e.msg, error ? error : "");
+}
+
+static void test_bounds(void **state)
+{
+    AUTO(str) char *open = NULL;
+    AUTO(str) char *long_text = NULL;
+    struct json_t *none = NULL;
+    struct err e = { 0 };
+
+    (void)state;
+    assert_parses("1", JSON_VALUES_MAX - 1, NULL);
+    assert_parses("1", JSON_VALUES_MAX, "more than 1000000 values");
+    assert_parses("{}", JSON_NESTS_MAX - 1, NULL);
+    assert_parses("[]", JSON_NESTS_MAX, "more than 250000 objects and arrays");
+    /* What stands in strings is text. */
+    assert_parses("\"[{,\\\"[{,\\\\\"", JSON_NESTS_MAX, NULL);
+    /* What was never closed is no deeper for that, and no more work. */
+    open = repeated("[", 100000);
+    assert_int_equal(json_parse(open, strlen(open), &none, &e), ERR_INVALID);
+    assert_string_equal(e.msg, "nested deeper than 64 levels");
+    e = (struct err){ 0 };
+    long_text = mem_array(JSON_TEXT_MAX + 2, 1);
+    memset(long_text, ' ', JSON_TEXT_MAX + 1);
+    long_text[0] = '1';
+    assert_int_equal(json_parse(long_text, JSON_TEXT_MAX, &none, &e), ERR_OK);
+    json_free(none);
+    assert_int_equal(json_parse(long_text, JSON_TEXT_MAX + 1, &none, &e), ERR_INVALID);
+    assert_string_equal(e.msg, "longer than 67108864 bytes");
+}
+
 static void test_dump(void **state)
 {
     AUTO(json) struct json_t *v = parse("{ \"b\" : [1, 2.5, null], \"a\" : \"\xC3\xA9\\n\" }");
@@ -412,6 +461,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_getters),
         cmocka_unit_test(test_types),

@@ -207,6 +207,32 @@ static void test_no_permission(void **state)
     built_fini(&b);
 }
 
+/* What is taken out of the environment is not lost to the settings. The last test: it stays so. */
+static void test_secrets_leave_the_environment(void **state)
+{
+    static const char *const secret[] = { "ECS_ENGINE_AUTH_DATA", "AWS_SECRET_ACCESS_KEY" };
+    const char *at[COUNT_OF(secret)];
+    struct built b;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(secret); i++) {
+        assert_int_equal(setenv(secret[i], "{\"hunter\":\"2\"}", 1), 0);
+        at[i] = getenv(secret[i]);
+    }
+    config_environment_take_secrets();
+    for (size_t i = 0; i < COUNT_OF(secret); i++) {
+        assert_null(getenv(secret[i]));
+        assert_string_equal(at[i], ""); /* wiped where it stood */
+        assert_string_equal(config_environment(secret[i]), "{\"hunter\":\"2\"}");
+    }
+    assert_string_equal(config_environment("AWS_DEFAULT_REGION"), "eu-west-1");
+    assert_null(config_environment("NOT_THERE"));
+    b = load(NULL);
+    assert_string_equal(b.c->engine_auth_data, "{\"hunter\":\"2\"}");
+    assert_string_equal(config_env(b.c, "AWS_SECRET_ACCESS_KEY"), "{\"hunter\":\"2\"}");
+    built_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_file_of_settings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_endless_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_permission, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_secrets_leave_the_environment, set_up, tear_down),
     };
     int failed;
 

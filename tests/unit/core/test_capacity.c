@@ -52,6 +52,9 @@ static void test_lacks(void **state)
         assert_int_equal(capacity_never(c, &rows[i].need), rows[i].never);
     }
     assert_ptr_equal(capacity_taken_port(c, &held), &http);
+    capacity_take(c, &held); /* found twice */
+    capacity_release(c, &held);
+    assert_ptr_equal(capacity_taken_port(c, &held), &http);
     capacity_release(c, &held);
     assert_null(capacity_taken_port(c, &held));
     assert_int_equal(c->cpu_used, 0);
@@ -310,7 +313,7 @@ static void test_tasks_before_the_engine_answers(void **state)
     assert_non_null(stored(&d, CORE_KIND_TASK, ARN("t1")));
     assert_non_null(acted(&d, CORE_ACT_ACK));
     assert_null(pending_op(&d, "t1/a"));
-    drive_step(&d, &(struct core_event){ .type = CORE_EV_STARTED, .u.started = { -1 } });
+    drive_step(&d, &(struct core_event){ .type = CORE_EV_STARTED, .u.started = { -1, false } });
     expect_op(&d, CORE_OP_PULL, "t1/a");
     expect_op(&d, CORE_OP_PULL, "t2/a");
     assert_int_equal(d.core->capacity.cpu_used, 200);

@@ -369,7 +369,8 @@ static void test_reports_in_flight_are_limited(void **state)
     drive_end(&d);
 }
 
-static void test_containers_go_before_the_end_is_accepted(void **state)
+/* Should the store be lost, they tell how the task ended; after three days nobody asks. */
+static void test_containers_stay_until_the_end_is_accepted(void **state)
 {
     struct drive d;
 
@@ -380,6 +381,8 @@ static void test_containers_go_before_the_end_is_accepted(void **state)
     accept_report(&d, "t1");
     exits(&d, "t1/a", 0);
     pass(&d, 3600000);
+    assert_int_equal(op_at(&d, "t1/a"), CORE_OP_NONE);
+    pass(&d, (int64_t)72 * 3600000);
     done(&d, CORE_OP_DRAIN_LOGS, "t1/a");
     done(&d, CORE_OP_REMOVE, "t1/a");
     assert_int_equal(core_task_count(d.core), 1);
@@ -429,7 +432,7 @@ int main(void)
         cmocka_unit_test(test_failed_report_is_retried),
         cmocka_unit_test(test_failed_report_tells_the_newest_state),
         cmocka_unit_test(test_reports_in_flight_are_limited),
-        cmocka_unit_test(test_containers_go_before_the_end_is_accepted),
+        cmocka_unit_test(test_containers_stay_until_the_end_is_accepted),
         cmocka_unit_test(test_failed_removal_is_retried),
     };
 

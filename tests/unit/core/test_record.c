@@ -48,15 +48,15 @@ static void test_plain_events(void **state)
 {
     const char *const arns[] = { "a1", "a2" };
     const struct core_manifest_entry entries[] = { { "a1", TASK_RUNNING }, { "a2", TASK_STOPPED } };
-    const struct core_listed rows[] = { { "i1", "n1", "a1", CTR_RUNNING },
-                                        { "i2", "n2", "a2", CTR_STOPPED } };
+    const struct core_listed rows[] = { { "i1", "n1", "a1", CTR_RUNNING, NULL },
+                                        { "i2", "n2", "a2", CTR_STOPPED, "{}" } };
     struct core_event ev;
 
     (void)state;
-    ev = (struct core_event){ .type = CORE_EV_STARTED, .u.started = { 9 } };
-    assert_round_trip(&ev, AT "'event':'started','manifest_seq':9}");
-    ev = (struct core_event){ .type = CORE_EV_STARTED, .u.started = { -1 } };
-    assert_round_trip(&ev, AT "'event':'started','manifest_seq':-1}");
+    ev = (struct core_event){ .type = CORE_EV_STARTED, .u.started = { 9, false } };
+    assert_round_trip(&ev, AT "'event':'started','manifest_seq':9,'lost':false}");
+    ev = (struct core_event){ .type = CORE_EV_STARTED, .u.started = { -1, true } };
+    assert_round_trip(&ev, AT "'event':'started','manifest_seq':-1,'lost':true}");
     ev = (struct core_event){ .type = CORE_EV_MANIFEST, .u.manifest = { "m", "c", 4, entries, 2 } };
     assert_round_trip(&ev, AT "'event':'manifest','message_id':'m','cluster_arn':'c','seq':4,"
                               "'entries':[{'arn':'a1','desired':3},{'arn':'a2','desired':4}]}");
@@ -65,9 +65,10 @@ static void test_plain_events(void **state)
     ev = (struct core_event){ .type = CORE_EV_STOP_ACK, .u.stop_ack = { "m", NULL, 0 } };
     assert_round_trip(&ev, AT "'event':'stop-ack','message_id':'m','arns':[]}");
     ev = (struct core_event){ .type = CORE_EV_LISTED, .u.listed = { rows, 2 } };
-    assert_round_trip(&ev, AT "'event':'listed','rows':["
-                              "{'id':'i1','name':'n1','task_arn':'a1','status':4},"
-                              "{'id':'i2','name':'n2','task_arn':'a2','status':5}]}");
+    assert_round_trip(&ev,
+                      AT "'event':'listed','rows':["
+                         "{'id':'i1','name':'n1','task_arn':'a1','status':4},"
+                         "{'id':'i2','name':'n2','task_arn':'a2','status':5,'remains':'{}'}]}");
     ev = (struct core_event){ .type = CORE_EV_CONTROL_UP };
     assert_round_trip(&ev, AT "'event':'control-up'}");
     ev = (struct core_event){ .type = CORE_EV_TIMER };

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "docker/docker.h"
 
 #define SHA "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -54,7 +55,7 @@ static void a_header_is_what_the_engine_reads(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO(str)
+        AUTO(secret)
         char *header = docker_auth_header(cases[i].user, cases[i].password, cases[i].server);
         AUTO(str) char *json = unheader(header);
 
@@ -80,7 +81,7 @@ static void a_header_of_every_byte(void **state)
     assert_string_equal(jcur_str(&root, "password"), all);
     assert_string_equal(jcur_str(&root, "serveraddress"), all);
     json_free(doc);
-    free(header);
+    mem_wipe(header);
     free(json);
 }
 
@@ -137,7 +138,7 @@ static void the_longest_key_counts(void **state)
     (void)state;
     assert_int_equal(docker_auths_create("dockercfg", MAP, &a, &e), ERR_OK);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO(str) char *header = docker_auths_header(a, cases[i].image);
+        AUTO(secret) char *header = docker_auths_header(a, cases[i].image);
         AUTO(str) char *json = header ? unheader(header) : NULL;
         char want[64];
 
@@ -191,7 +192,7 @@ static void entries_of_type_docker(void **state)
     (void)state;
     assert_int_equal(docker_auths_create("docker", data, &a, &e), ERR_OK);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO(str) char *header = docker_auths_header(a, cases[i].image);
+        AUTO(secret) char *header = docker_auths_header(a, cases[i].image);
         AUTO(str) char *json = NULL;
 
         assert_non_null(header);
@@ -253,7 +254,7 @@ static void credentials_that_cannot_be_read(void **state)
         header = docker_auths_header(a, "good.io/x");
         if (!header == cases[i].good)
             fail_msg("case %zu: the other entry", i);
-        free(header);
+        mem_wipe(header);
         docker_auths_destroy(a);
     }
 }
@@ -289,7 +290,7 @@ static void base64_may_be_wrapped(void **state)
     json = unheader(header);
     assert_string_equal(json,
                         "{\"username\":\"ab?>\",\"password\":\"x>?\",\"serveraddress\":\"r.io\"}");
-    free(header);
+    mem_wipe(header);
     free(json);
     docker_auths_destroy(a);
 }

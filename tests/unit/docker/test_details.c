@@ -78,6 +78,7 @@ static void test_log_and_pause(void **state)
     assert_false(d.tty);
     assert_null(d.log_path);
     assert_string_equal(d.log_driver, "journald");
+    docker_details_fini(&d);
 }
 
 /* Whole, for a secret that is cut in two cannot be found; and a NUL costs nothing but its rest. */

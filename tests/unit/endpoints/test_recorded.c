@@ -5,6 +5,8 @@
 
 #include <jansson.h>
 
+#include "base/secret.h"
+
 #define PARTS_MAX 16
 #define SECONDS   19 /* "2026-11-20T22:49:29" */
 
@@ -103,7 +105,7 @@ static char *wanted(const json_t *v)
 
 static void assert_recorded(char *got, const json_t *v)
 {
-    AUTO(str) char *want = wanted(v);
+    AUTO(secret) char *want = wanted(v);
 
     assert_text(got, want);
 }

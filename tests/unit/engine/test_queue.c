@@ -21,8 +21,8 @@ static void maps_the_states_of_a_list(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        const struct docker_listed row = { "id", "name", cases[i].state, "arn", "a" };
-        struct queued *q = queued_listed(&row, 1);
+        const struct docker_listed row = { "id", "name", cases[i].state, "arn", "a", NULL, NULL };
+        struct queued *q = queued_listed(&row, 1, "/data");
 
         assert_int_equal(q->ev.u.listed.n_rows, 1);
         assert_int_equal(q->ev.u.listed.rows[0].status, cases[i].want);
@@ -33,14 +33,36 @@ static void maps_the_states_of_a_list(void **state)
 static void leaves_out_containers_of_nobody(void **state)
 {
     const struct docker_listed rows[] = {
-        { "id1", "name1", "running", NULL, NULL },
-        { "id2", "name2", "running", "arn", "a" },
+        { "id1", "name1", "running", NULL, NULL, NULL, NULL },
+        { "id2", "name2", "running", "arn", "a", NULL, NULL },
     };
-    struct queued *q = queued_listed(rows, COUNT_OF(rows));
+    struct queued *q = queued_listed(rows, COUNT_OF(rows), "/data");
 
     (void)state;
     assert_int_equal(q->ev.u.listed.n_rows, 1);
     assert_string_equal(q->ev.u.listed.rows[0].id, "id2");
+    queued_destroy(q);
+}
+
+/* What another agent made on this engine is not ours to rebuild. */
+static void gives_the_remains_of_its_own_containers(void **state)
+{
+    const struct docker_listed rows[] = {
+        { "id1", "name1", "running", "arn", "a", "/data", "{}" },
+        { "id2", "name2", "running", "arn", "a", "/other", "{}" },
+        { "id3", "name3", "running", "arn", "a", "/data", NULL },
+        { "id4", "name4", "running", "arn", "a", NULL, "{}" },
+    };
+    struct queued *q = queued_listed(rows, COUNT_OF(rows), "/data");
+
+    (void)state;
+    assert_string_equal(q->ev.u.listed.rows[0].remains, "{}");
+    assert_null(q->ev.u.listed.rows[1].remains);
+    assert_string_equal(q->ev.u.listed.rows[2].remains, "");
+    assert_null(q->ev.u.listed.rows[3].remains);
+    queued_destroy(q);
+    q = queued_listed(rows, COUNT_OF(rows), NULL);
+    assert_null(q->ev.u.listed.rows[0].remains);
     queued_destroy(q);
 }
 
@@ -164,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_the_states_of_a_list),
         cmocka_unit_test(leaves_out_containers_of_nobody),
+        cmocka_unit_test(gives_the_remains_of_its_own_containers),
         cmocka_unit_test(takes_the_tasks_of_a_payload),
         cmocka_unit_test(tells_health_from_an_event),
         cmocka_unit_test(takes_the_tasks_of_a_local_list),

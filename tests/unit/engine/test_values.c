@@ -21,7 +21,7 @@ static void wipe(void *p, size_t n)
 
     size_t len = strlen(wiped);
 
-    if (!memchr(p, 0, n))
+    if (n && *at)
         snprintf(wiped + len, sizeof wiped - len, "%.*s;", (int)n, (const char *)p);
     for (size_t i = 0; i < n; i++)
         at[i] = 0;

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "io/http_internal.h"
 #include "support/check.h"
 
@@ -37,7 +38,7 @@ static void test_pick(void **state)
         } else {
             assert_null(proxy);
         }
-        free(proxy);
+        mem_wipe(proxy);
         url_fini(&u);
     }
 }

@@ -1,4 +1,4 @@
-/* What LISTEN_* say. */
+/* What LISTEN_* and WATCHDOG_* say. */
 #include "io/service_manager.h"
 
 #include "support/check.h"
@@ -39,11 +39,34 @@ static void test_names(void **state)
         assert_true(str_is(service_manager_nth(rows[i].names, rows[i].i), rows[i].want));
 }
 
+static void test_watchdog(void **state)
+{
+    static const struct {
+        const char *usec, *pid;
+        int64_t want;
+    } rows[] = {
+        { "120000000", "7", 120000 },
+        { "120000000", NULL, 120000 },
+        { "120000000", "8", 0 },
+        { "120000000", "", 0 },
+        { NULL, "7", 0 },
+        { "", NULL, 0 },
+        { "0", NULL, 0 },
+        { "-1", NULL, 0 },
+        { "1s", NULL, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(service_manager_watchdog(rows[i].usec, rows[i].pid, 7), rows[i].want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_how_many_are_passed),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_watchdog),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

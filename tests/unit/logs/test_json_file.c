@@ -82,6 +82,8 @@ static const char *const bad[] = {
     "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-05T07:00:00Z\"",
     "{\"log\":\"\\x\",\"stream\":\"stdout\",\"time\":\"2026-01-05T07:00:00Z\"}",
     "{\"log\":\"\\u12\",\"stream\":\"stdout\",\"time\":\"2026-01-05T07:00:00Z\"}",
+    /* The second half of a character is to be one as well. */
+    "{\"log\":\"\\ud83d\\udeo\\r\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-05T07:00:00Z\"}",
     "{\"log\":\"\xFF\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-05T07:00:00Z\"}",
     "{\"log\":\"\x01\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-05T07:00:00Z\"}",
     "{\"log\":5,\"stream\":\"stdout\",\"time\":\"2026-01-05T07:00:00Z\"}",

@@ -37,7 +37,7 @@ static inline UNUSED void assert_at(const json_t *body, const char *member, cons
         v = json_object_get(v, sub);
     text = v ? json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : strdup("");
     assert_string_equal(text, want);
-    free(text);
+    mem_wipe(text); /* the document's memory is base/secret's */
 }
 
 static inline UNUSED void assert_body_fails(const struct task_create_args *a, const char *message)

@@ -183,8 +183,8 @@ static void test_recorded_bodies(void **state)
         want = comparable(theirs);
         assert_string_equal(have, want);
         assert_non_null(strstr(want, "CpuShares")); /* something is left to compare */
-        free(have);
-        free(want);
+        mem_wipe(have);
+        mem_wipe(want);
         json_decref(ours);
         json_decref(theirs);
         buf_fini(&b);

@@ -1,0 +1,125 @@
+/* newer: the way back, when an older agent is to go on where a newer one has been. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "store/internal.h"
+
+#define ASIDE_MAX 1000
+
+static enum err_code read_version(sqlite3 *db, int64_t *out, struct err *e)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &q, NULL);
+
+    if (!rc && (rc = sqlite3_step(q)) == SQLITE_ROW)
+        *out = sqlite3_column_int64(q, 0);
+    else
+        sql_error(db, rc, e);
+    sqlite3_finalize(q);
+    return e->code;
+}
+
+/* STORE_META keeps its table and these columns in every schema to come (schema.c). What cannot
+ * be read all the same is left: the instance is then registered anew. */
+static void read_meta(sqlite3 *db, struct store_batch *into)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = sqlite3_prepare_v2(db, "SELECT key, value FROM entry WHERE kind = 0 ORDER BY seq", -1,
+                                &q, NULL);
+
+    while (!rc && sqlite3_step(q) == SQLITE_ROW) {
+        const char *key = (const char *)sqlite3_column_text(q, 0);
+        const char *value = (const char *)sqlite3_column_text(q, 1);
+
+        if (key && value)
+            store_batch_put(into, STORE_META, key, value);
+    }
+    sqlite3_finalize(q);
+}
+
+static enum err_code read_newer(const char *dir, struct store_batch *into, struct err *e)
+{
+    AUTO(str) char *path = mem_printf("%s/" DB_NAME, dir);
+    int64_t version = 0;
+    sqlite3 *db = NULL;
+    struct stat st;
+
+    if (stat(path, &st))
+        return errno == ENOENT ? err_set(e, ERR_NOT_FOUND, "there is no state in %s", dir)
+                               : err_errno(e, errno, "%s", path);
+    if (sqlite3_open_v2(path, &db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL))
+        err_set(e, ERR_IO, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+    if (db) {
+        /* What is set aside stays as the newer agent left it, its log included. */
+        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    }
+    if (!e->code &&
+        !sql_exec(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF", e) &&
+        !read_version(db, &version, e)) {
+        if (version <= STORE_SCHEMA)
+            err_set(e, ERR_NOT_FOUND, "the state in %s is not of a newer agent", dir);
+        else
+            read_meta(db, into);
+    }
+    sqlite3_close(db);
+    return e->code;
+}
+
+static enum err_code move(const char *dir, char **moved, struct err *e)
+{
+    static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+    AUTO(str) char *base = NULL;
+    struct stat st;
+
+    for (int n = 1; n <= ASIDE_MAX && !base; n++) {
+        base = mem_printf("%s/" DB_NAME ".newer-%d", dir, n);
+        if (lstat(base, &st) == 0)
+            mem_replace(&base, NULL);
+    }
+    if (!base)
+        return err_set(e, ERR_LIMIT, "%s holds %d newer states; remove some", dir, ASIDE_MAX);
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        AUTO(str) char *from = mem_printf("%s/" DB_NAME "%s", dir, suffixes[i]);
+        AUTO(str) char *to = mem_printf("%s%s", base, suffixes[i]);
+
+        if (rename(from, to) != 0 && errno != ENOENT)
+            return err_errno(e, errno, "move %s to %s", from, to);
+    }
+    *moved = base;
+    base = NULL;
+    return ERR_OK;
+}
+
+enum err_code store_set_aside(const char *dir, char **moved, size_t *kept, struct err *e)
+{
+    struct store_batch *meta = store_batch_create();
+    struct err own = { 0 };
+    struct store *s = NULL;
+    int lock = -1;
+
+    *moved = NULL;
+    if (!lock_take(dir, &lock, &own) && !read_newer(dir, meta, &own))
+        move(dir, moved, &own);
+    if (lock >= 0)
+        close(lock);
+    if (*moved) {
+        *kept = store_batch_size(meta);
+        store_batch_put(meta, STORE_META, STORE_LOST, "1");
+        if (store_open(dir, &s, &own) && s)
+            own = (struct err){ 0 }; /* it may say what is not there any more, which is known */
+        if (!s || store_commit(s, meta, &own))
+            err_wrap(&own, "the state is in %s", *moved);
+        store_close(s);
+    }
+    store_batch_destroy(meta);
+    if (own.code && e)
+        *e = own;
+    return own.code;
+}
