@@ -78,6 +78,12 @@ def poll(get, what, timeout=30.0, every=0.01):
         time.sleep(every)
 
 
+def labels_of(box):
+    """Those of the task; what the agent keeps for itself, the endpoints do not tell."""
+    return {k: v for k, v in box["Config"]["Labels"].items()
+            if k not in ("berth.owner", "berth.remains")}
+
+
 def container(name, script=STAYS, **more):
     """A container definition that runs a shell script in the test image."""
     definition = {"name": name, "image": IMAGE, "cpu": 10, "memory": 32, "essential": True,

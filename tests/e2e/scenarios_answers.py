@@ -8,7 +8,7 @@ import datetime
 import json
 import re
 
-from harness import STAYS, check, container, equal, health, poll
+from harness import STAYS, check, container, equal, health, labels_of, poll
 from scenarios_endpoints import environment, get
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z")
@@ -99,7 +99,7 @@ def container_v4(box, **more):
     return {
         "DockerId": said(box["Id"]), "Name": said("api"), "DockerName": said(box["Name"][1:]),
         "Image": said(box["Config"]["Image"]), "ImageID": said(box["Image"]), "Ports": [PORT4],
-        "Labels": said(box["Config"]["Labels"]), "DesiredStatus": said("RUNNING"),
+        "Labels": said(labels_of(box)), "DesiredStatus": said("RUNNING"),
         "KnownStatus": said("RUNNING"), "Limits": {"CPU": said(256), "Memory": said(64)},
         "CreatedAt": near(box["Created"]),
         "StartedAt": said(engine_time(box["State"]["StartedAt"])), "Type": said("NORMAL"),
@@ -250,7 +250,7 @@ def e2e_answers_host(t):
             box = c.inspect(task, name)
             return {"DockerId": said(box["Id"]), "Name": said(name),
                     "DockerName": said(box["Name"][1:]), "Image": said(box["Config"]["Image"]),
-                    "ImageID": said(box["Image"]), "Labels": said(box["Config"]["Labels"]),
+                    "ImageID": said(box["Image"]), "Labels": said(labels_of(box)),
                     "DesiredStatus": str, "KnownStatus": str, **more,
                     "Limits": {"CPU": said(2 if name == "api" else 10), "Memory": said(32)},
                     "CreatedAt": time_text, "StartedAt": time_text, "FinishedAt?": time_text,

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 
-from harness import STAYS, check, container, equal, part, poll
+from harness import STAYS, check, container, equal, labels_of, part, poll
 
 ROLE = "arn:aws:iam::123456789012:role/orders"
 HERE = {"BERTH_TASKS_PORT": "51679", "BERTH_INTROSPECTION_PORT": "51678",
@@ -118,7 +118,7 @@ def e2e_endpoints_metadata(t):
               {"DockerId": box["Id"], "Name": "web", "DockerName": box["Name"][1:],
                "Image": box["Config"]["Image"], "ImageID": box["Image"], "Type": "NORMAL",
                "DesiredStatus": "RUNNING", "KnownStatus": "RUNNING"}, "container")
-        equal(seen["Labels"], box["Config"]["Labels"], "labels")
+        equal(seen["Labels"], labels_of(box), "labels")
         check({"ContainerPort": 8080, "Protocol": "tcp", "HostPort": int(bound["HostPort"]),
                "HostIp": bound["HostIp"]} in seen["Ports"], f"ports {seen['Ports']}")
         equal(seen["Networks"], [{"NetworkMode": "bridge", "IPv4Addresses": [
