@@ -8,21 +8,24 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: tests/run.sh [--quick] [--only LABEL] | --analysis | --valgrind
+usage: tests/run.sh [--quick | --all] [--only LABEL] | --analysis | --valgrind
   --quick       without the rounds under sanitizers
+  --all         also the long scenarios under sanitizers, and each fuzz target for a minute
   --only LABEL  only the tests with this label: lint, unit, component, sim, fuzz, e2e, threads
 For a night, instead of all that:
   --analysis    clang-tidy and cppcheck over all of agent/ (ten minutes the first time)
   --valgrind    unit tests, and component tests with threads, under memcheck
-BERTH_FUZZ_SECONDS=N: so long is each fuzz target run beside the other tests (default 5; 0: not)
+BERTH_FUZZ_SECONDS=N: so long is each fuzz target run beside the other tests (default 0: they only
+replay their corpora)
 Exit code 0: all passed.
 END
 }
 
-QUICK='' ONLY='' NIGHT=''
+QUICK='' ALL='' ONLY='' NIGHT=''
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) QUICK=yes ;;
+    --all) ALL=yes BERTH_FUZZ_SECONDS=${BERTH_FUZZ_SECONDS:-60} ;;
     --analysis | --valgrind) NIGHT=${1#--} ;;
     --only)
         [ $# -gt 1 ] || { usage >&2; exit 2; }
@@ -49,13 +52,18 @@ finish() {
 }
 stopped() { exit 130; }
 
-# tests NAME DIR: all tests of one build; the containers come last, two at a time.
+# tests NAME DIR: all tests of one build; those with containers come last.
 tests() {
-    local name=$1 dir=$2 part without=e2e
+    local name=$1 dir=$2 part jobs without=e2e
     [ "$name" = normal ] || without='e2e|lint'
     for part in "all but end to end" "end to end"; do
         local select=(-LE "$without")
-        [ "$part" = "all but end to end" ] || select=(-L e2e)
+        jobs=$(($(nproc) + 1))
+        if [ "$part" = "end to end" ]; then
+            select=(-L e2e)
+            [ "$name" = normal ] || [ -n "$ALL" ] || select+=(-LE long)
+            jobs=$((2 * $(nproc) + 1)) # they mostly wait
+        fi
         if [ -n "$ONLY" ]; then
             [ "$ONLY" = e2e ] && [ "$part" = "all but end to end" ] && continue
             [ "$ONLY" != e2e ] && [ "$part" = "end to end" ] && continue
@@ -63,14 +71,14 @@ tests() {
         fi
         say
         say "== $name build, $part =="
-        (cd "$dir" && ctest --output-on-failure --no-tests=error -j "$(($(nproc) + 1))" "${select[@]}") ||
+        (cd "$dir" && ctest --output-on-failure --no-tests=error -j "$jobs" "${select[@]}") ||
             FAILED+=("$name build, $part")
     done
 }
 
 # At the lowest priority: the containers' tests mostly wait.
 start_fuzzing() {
-    [ -z "$QUICK" ] && [ "${BERTH_FUZZ_SECONDS:=5}" -gt 0 ] || return 0
+    [ -z "$QUICK" ] && [ "${BERTH_FUZZ_SECONDS:=0}" -gt 0 ] || return 0
     [ -z "$ONLY" ] || [ "$ONLY" = fuzz ] || return 0
     say "Fuzzing beside them, each target for $BERTH_FUZZ_SECONDS s (build/fuzz/run.log)"
     mkdir -p "$ROOT/build/fuzz"
