@@ -165,7 +165,7 @@ def e2e_answers_bridge(t):
             cpu="512", memory="128", volumes=[{"name": "data", "host": {}}]))
         c.wait_running(task)
         box, path = c.inspect(task, "api"), path_of(c, task, "api", 4)
-        poll(lambda: "HEALTHY" in get(path, 28671)[1], "health")
+        poll(lambda: "HEALTHY" in get(path, 28671)[1], "health", every=0.1)  # within the limit of requests
         seen = answer(path, 28671)
         fits(seen, container_v4(box), "container")
         bound = [(b["HostIp"], b["HostPort"])

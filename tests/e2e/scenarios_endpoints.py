@@ -130,7 +130,7 @@ def e2e_endpoints_metadata(t):
               (task, c.name, "RUNNING", {"CPU": 0.25, "Memory": 128}, 1), "task")
 
         stats = poll(lambda: "cpu_stats" in get(path + "/stats")[1] and get(path + "/stats")[1],
-                     "statistics")
+                     "statistics", every=0.1)
         stats = json.loads(stats)
         equal((stats["id"], stats["name"]), (box["Id"], box["Name"]), "whose statistics")
         check(stats["memory_stats"]["usage"] > 0 and stats["networks"]["eth0"], f"{stats}")
