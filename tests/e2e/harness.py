@@ -65,6 +65,9 @@ def slowness():
     """Sanitizers make everything slower; limits on speed do not apply under them."""
     return 4 if os.environ.get("BERTH_SANITIZED") else 1
 
+# Looking for leaks takes an agent seconds at its end, so only a night's run does it each time.
+LEAKS = f"detect_leaks={int(bool(os.environ.get('BERTH_LEAKS')))}"
+
 
 def poll(get, what, timeout=30.0, every=0.01):
     """The first true result of get()."""
@@ -133,7 +136,7 @@ class Agent:
             "BERTH_TASKS_PORT": "0",
             "BERTH_INTROSPECTION_PORT": "0",
             "BERTH_NETWORK_RULES": "none",
-            "ASAN_OPTIONS": "detect_leaks=1",
+            "ASAN_OPTIONS": LEAKS,
             "UBSAN_OPTIONS": "print_stacktrace=1",
         }
         self.env["DOCKER_HOST"] = f"unix://{cluster.docker.path}"
@@ -270,7 +273,7 @@ class Cluster:
             self.local_process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
                 env={"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET,
-                     "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"})
+                     "ASAN_OPTIONS": LEAKS, "UBSAN_OPTIONS": "print_stacktrace=1"})
         self.url = self.local_process.stdout.readline().strip()
         check(self.url.startswith("http://"), "berth-local did not say its address")
         self.port = int(self.url.rsplit(":", 1)[1])
