@@ -65,6 +65,7 @@ def slowness():
     """Sanitizers make everything slower; limits on speed do not apply under them."""
     return 4 if os.environ.get("BERTH_SANITIZED") else 1
 
+
 # Looking for leaks takes an agent seconds at its end, so only a night's run does it each time.
 LEAKS = f"detect_leaks={int(bool(os.environ.get('BERTH_LEAKS')))}"
 
