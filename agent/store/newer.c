@@ -11,19 +11,6 @@
 
 #define ASIDE_MAX 1000
 
-static enum err_code read_version(sqlite3 *db, int64_t *out, struct err *e)
-{
-    sqlite3_stmt *q = NULL;
-    int rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &q, NULL);
-
-    if (!rc && (rc = sqlite3_step(q)) == SQLITE_ROW)
-        *out = sqlite3_column_int64(q, 0);
-    else
-        sql_error(db, rc, e);
-    sqlite3_finalize(q);
-    return e->code;
-}
-
 /* STORE_META keeps its table and these columns in every schema to come (schema.c). What cannot
  * be read all the same is left: the instance is then registered anew. */
 static void read_meta(sqlite3 *db, struct store_batch *into)
@@ -62,7 +49,7 @@ static enum err_code read_newer(const char *dir, struct store_batch *into, struc
     }
     if (!e->code &&
         !sql_exec(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF", e) &&
-        !read_version(db, &version, e)) {
+        !sql_read_int(db, "PRAGMA user_version", &version, e)) {
         if (version <= STORE_SCHEMA)
             err_set(e, ERR_NOT_FOUND, "the state in %s is not of a newer agent", dir);
         else

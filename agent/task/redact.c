@@ -40,7 +40,7 @@ static void write_blanks(struct jw *w, const char *key, size_t n)
     jw_end(w);
 }
 
-static void write_ports(struct jw *w, const struct task_container *c)
+void task_write_ports(struct jw *w, const struct task_container *c)
 {
     jw_key(w, "portMappings");
     jw_array(w);
@@ -225,7 +225,7 @@ static void write_container(struct jw *w, const struct task *t, const struct tas
     write_blanks(w, "command", c->n_command);
     write_blanks(w, "entryPoint", c->n_entry_point);
     write_pairs(w, "environment", c->env, c->n_env, NULL);
-    write_ports(w, c);
+    task_write_ports(w, c);
     write_relations(w, t, c);
     write_secrets(w, c);
     write_env_files(w, c);

@@ -13,27 +13,6 @@
 
 /* ---- out ---- */
 
-static void write_ports(struct jw *w, const struct task_container *c)
-{
-    jw_key(w, "portMappings");
-    jw_array(w);
-    for (size_t i = 0; i < c->n_ports; i++) {
-        const struct task_port *p = &c->ports[i];
-
-        jw_object(w);
-        jw_kint(w, "containerPort", p->container_port);
-        jw_kint(w, "hostPort", p->host_port);
-        jw_kstr(w, "protocol", port_proto_name(p->proto));
-        if (!p->container_port) {
-            AUTO(str) char *range = mem_printf("%d-%d", p->range_first, p->range_last);
-
-            jw_kstr(w, "containerPortRange", range);
-        }
-        jw_end(w);
-    }
-    jw_end(w);
-}
-
 static void write_chosen(struct jw *w, const struct task_container *c, const uint16_t *chosen)
 {
     jw_key(w, "chosen");
@@ -77,7 +56,7 @@ static void write_container(struct jw *w, const struct task_create_args *a, bool
     if (details) {
         jw_kstr_if(w, "containerArn", c->arn);
         if (c->n_ports)
-            write_ports(w, c);
+            task_write_ports(w, c);
         task_write_restart(w, &c->restart);
         if (c->start_timeout_s)
             jw_kint(w, "startTimeout", c->start_timeout_s);
