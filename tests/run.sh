@@ -10,8 +10,8 @@ usage() {
     cat <<'END'
 usage: tests/run.sh [--quick | --all] [--only LABEL] | --analysis | --valgrind
   --quick       without the rounds under sanitizers
-  --all         all scenarios under sanitizers, not every second of the short ones, with a look for
-                leaks in each; and each fuzz target for a minute
+  --all         all scenarios under sanitizers, not every second of the short ones; and each fuzz
+                target for a minute
   --only LABEL  only the tests with this label: lint, unit, component, sim, fuzz, e2e, threads
 For a night, instead of all that:
   --analysis    clang-tidy and cppcheck over all of agent/ (ten minutes the first time)
@@ -26,10 +26,7 @@ QUICK='' ALL='' ONLY='' NIGHT=''
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) QUICK=yes ;;
-    --all)
-        ALL=yes BERTH_FUZZ_SECONDS=${BERTH_FUZZ_SECONDS:-60}
-        export BERTH_LEAKS=yes
-        ;;
+    --all) ALL=yes BERTH_FUZZ_SECONDS=${BERTH_FUZZ_SECONDS:-60} ;;
     --analysis | --valgrind) NIGHT=${1#--} ;;
     --only)
         [ $# -gt 1 ] || { usage >&2; exit 2; }

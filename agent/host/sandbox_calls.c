@@ -124,7 +124,7 @@ static const char *const allowed[] = {
     "getrlimit ugetrlimit",
 #ifdef SANDBOX_FOR_SANITIZERS
     /* LeakSanitizer stops all threads by ptrace, from a process that it clones. */
-    "clone ptrace wait4 waitid prctl kill tkill tgkill personality process_vm_readv",
+    "clone getdents ptrace wait4 waitid prctl kill tkill tgkill personality process_vm_readv",
     "process_vm_writev mmap mprotect prlimit64 setrlimit sched_setaffinity",
 #endif
 };

@@ -66,10 +66,6 @@ def slowness():
     return 4 if os.environ.get("BERTH_SANITIZED") else 1
 
 
-# Looking for leaks takes an agent seconds at its end, so only a night's run does it each time.
-LEAKS = f"detect_leaks={int(bool(os.environ.get('BERTH_LEAKS')))}"
-
-
 def poll(get, what, timeout=30.0, every=0.01):
     """The first true result of get()."""
     deadline = time.monotonic() + timeout * slowness()
@@ -137,7 +133,6 @@ class Agent:
             "BERTH_TASKS_PORT": "0",
             "BERTH_INTROSPECTION_PORT": "0",
             "BERTH_NETWORK_RULES": "none",
-            "ASAN_OPTIONS": LEAKS,
             "UBSAN_OPTIONS": "print_stacktrace=1",
         }
         self.env["DOCKER_HOST"] = f"unix://{cluster.docker.path}"
@@ -274,7 +269,7 @@ class Cluster:
             self.local_process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
                 env={"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET,
-                     "ASAN_OPTIONS": LEAKS, "UBSAN_OPTIONS": "print_stacktrace=1"})
+                     "UBSAN_OPTIONS": "print_stacktrace=1"})
         self.url = self.local_process.stdout.readline().strip()
         check(self.url.startswith("http://"), "berth-local did not say its address")
         self.port = int(self.url.rsplit(":", 1)[1])

@@ -215,7 +215,7 @@ def e2e_answers_bridge(t):
 def e2e_answers_of_the_ended(t):
     """A container that has ended for good has no statistics any more: one that its restart
     policy gives up, and one that somebody removes."""
-    with t.cluster(env=ports(28671, 28672)) as c:
+    with t.cluster(env=ports(28675, 28676)) as c:
         task = c.run_one(c.register([
             container("keeper", STAYS),
             container("short", "sleep 3", essential=False,
@@ -226,7 +226,7 @@ def e2e_answers_of_the_ended(t):
         keeper, lost = (c.inspect(task, name)["Id"] for name in ("keeper", "lost"))
 
         def told():
-            return {key for key, value in answer(path, 28671).items() if value}
+            return {key for key, value in answer(path, 28675).items() if value}
 
         poll(lambda: {keeper, lost} <= told(), "those that run are measured", 30, 0.2)
         c.docker.remove(lost)
