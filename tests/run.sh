@@ -78,6 +78,18 @@ tests() {
     done
 }
 
+# The other command of the README.
+demo() {
+    [ -z "$ONLY" ] || return 0
+    say
+    say "== tests/demo.sh =="
+    "$ROOT/tests/demo.sh" >"$ROOT/build/demo.log" 2>&1 </dev/null || {
+        cat "$ROOT/build/demo.log"
+        FAILED+=(tests/demo.sh)
+    }
+    tail -n 1 "$ROOT/build/demo.log"
+}
+
 # At the lowest priority: the containers' tests mostly wait.
 start_fuzzing() {
     [ -z "$QUICK" ] && [ "${BERTH_FUZZ_SECONDS:=0}" -gt 0 ] || return 0
@@ -139,6 +151,7 @@ if [ -n "$NIGHT" ]; then
 else
     start_fuzzing
     tests normal "$ROOT/build"
+    demo
 fi
 if [ -z "$QUICK$NIGHT" ] && [ "$ONLY" != lint ]; then
     say
