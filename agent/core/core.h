@@ -421,6 +421,35 @@ void core_write_why(const struct core *c, const char *arn, struct core_time now,
  * core/state.h. Lengths never go back, whatever the wall clock does. */
 void core_write_stages(const struct core *c, const char *arn, struct core_time now, struct jw *w);
 
+/* ---- tasks of another agent ---- */
+
+/* One container of a task that another agent has run until now. */
+struct core_taken_container {
+    const char *docker_id, *docker_name; /* NULL: it was not made */
+    const char *metadata_id;             /* NULL: it has none */
+    enum ctr_status known, sent;
+    bool has_exit_code;
+    int exit_code;
+    const char *error_name, *error_text; /* NULL: none */
+    int64_t started_ms;                  /* wall; 0: not yet */
+    const uint16_t *host_ports;          /* as core_host_ports gives them */
+    int restarts;
+    int64_t restarted_ms; /* the last one; 0: never */
+};
+
+struct core_taken {
+    enum task_status desired, known, sent;
+    const char *reason; /* why it is to be stopped; NULL: it is not, or was asked to */
+    int64_t arrived_ms, pull_started_ms, pull_stopped_ms, execution_stopped_ms,
+        stopped_ms;                                /* wall */
+    int64_t cleanup_delay_ms;                      /* after stopped_ms */
+    const struct core_taken_container *containers; /* one for each of the task's */
+};
+
+/* The value of CORE_KIND_STATE with which the task goes on: what is there is looked at before
+ * anything is decided, what is not yet there is made. Pure; free() it. */
+char *core_taken_state(const struct task *def, const struct core_taken *from, uint64_t seed);
+
 /* ---- flight records ---- */
 
 /* The whole state, so that a core made from it by core_load gives the same

@@ -4,6 +4,7 @@
  *   core.c       the step: dispatch, settle, wake-up times, look-ups
  *   intake.c     tasks and messages from the control plane, restart
  *   rebuild.c    tasks that the store has lost
+ *   taken.c      tasks that another agent has run until now
  *   admit.c      who may start: capacity, waiting, ageing
  *   container.c  one container: what next, what came of it
  *   outcome.c    what an operation's end means

@@ -29,7 +29,7 @@ PURE_FILES = """
     logs/batch.c logs/cursor.c logs/gate.c logs/json_file.c logs/lines.c logs/multiline.c
     logs/options.c logs/pattern_syntax.c logs/turns.c
     metrics/sample.c metrics/write.c
-    postmortem/record.c
+    postmortem/record.c reference/bolt.c reference/fate.c reference/translate.c
 """.split()
 
 
