@@ -22,6 +22,7 @@ static const struct command {
     { "replay", cli_replay, "feed a flight record to the decision core and print its decisions" },
     { "check-config", cli_check_config, "every problem of a configuration file, and what applies" },
     { "set-aside", cli_set_aside, "make way for this agent where a newer one's state is" },
+    { "import", cli_import, "take over the reference agent's instance and tasks" },
     { "version", cli_version, "version, commit and libraries" },
 };
 

@@ -15,6 +15,7 @@
 #include "cli/agent_sandbox.h"
 #include "cli/agent_vault.h"
 #include "cli/agent_watchdog.h"
+#include "cli/shadow.h"
 #include "endpoints/introspect.h"
 #include "io/child.h"
 #include "io/service_manager.h"
@@ -35,6 +36,8 @@ static const char help[] =
     "                            likewise, of ECS_LOGFILE\n"
     "  --blackhole-ec2-metadata  ask no instance metadata\n"
     "  --ecs-attributes          print what would be registered, and end\n"
+    "  --shadow [--once]         beside the reference agent: print what this one would do, change\n"
+    "                            nothing, and go on as things happen; --once: look a day ahead\n"
     "  --healthcheck             ask whether an agent answers here: 0, or 1 when none does\n"
     "  --license                 print the license, and end\n"
     "  --version                 print the version, and end\n"
@@ -181,7 +184,7 @@ int cli_agent(int argc, char **argv)
                        .exit_code = -1,
                        .started_ms = clock_wall_ms() };
     struct agent_options *o = &a.options;
-    bool version = false, license = false, healthcheck = false;
+    bool version = false, license = false, healthcheck = false, shadow = false, once = false;
     const struct cli_option options[] = {
         { "config", NULL, &o->config },
         { "k", &o->insecure, NULL },
@@ -191,6 +194,8 @@ int cli_agent(int argc, char **argv)
         { "blackhole-ec2-metadata", &o->no_metadata, NULL },
         { "no-sandbox", &o->no_sandbox, NULL },
         { "ecs-attributes", &o->attributes, NULL },
+        { "shadow", &shadow, NULL },
+        { "once", &once, NULL },
         { "healthcheck", &healthcheck, NULL },
         { "license", &license, NULL },
         { "version", &version, NULL },
@@ -207,6 +212,8 @@ int cli_agent(int argc, char **argv)
     }
     if (healthcheck)
         return agent_healthcheck(o->config);
+    if (shadow)
+        return shadow_run(o, once);
     vault_begin();
     be_frugal();
     umask(077);

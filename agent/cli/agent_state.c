@@ -1,9 +1,11 @@
 /* agent_state: the data directory and what an earlier process left in it. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/agent.h"
+#include "reference/reference.h"
 
 static enum err_code get_meta(struct store *s, const char *key, char **out, struct err *e)
 {
@@ -36,6 +38,18 @@ static void take_if_missing(char **slot, char **from)
     *from = NULL;
 }
 
+/* Its tasks run on, with nobody to look after them, and the host is another one for the control
+ * plane: that is seldom what was meant. */
+static void warn_of_reference(const char *dir)
+{
+    AUTO(str) char *path = mem_printf("%s/" REF_FILE, dir);
+
+    if (access(path, F_OK) == 0)
+        log_warn("a reference agent has left its state here, and nothing of it is taken over: this "
+                 "host registers anew. Before, \"berth import\" can take it over",
+                 kv_s("file", path));
+}
+
 static enum err_code read_state(struct agent *a, char **cluster, struct err *e)
 {
     AUTO(str) char *instance = NULL;
@@ -52,6 +66,8 @@ static enum err_code read_state(struct agent *a, char **cluster, struct err *e)
         take_if_missing(&instance, &beside.instance_id);
         agent_name_fini(&beside);
     }
+    if (!a->instance_arn)
+        warn_of_reference(a->config->data_dir);
     /* An image of a disk was made with another instance's state on it: neither its tasks nor
      * its registration are ours. */
     if (instance && a->instance_id && !streq(instance, a->instance_id)) {

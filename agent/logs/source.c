@@ -68,6 +68,10 @@ static void on_looked(void *user, const struct ctr_facts *f, struct docker_detai
         /* Never started: where its log will be is known then. (Some drivers never have a path.) */
         s->following = s->hurry = false;
         s->base.events.ended(s->base.user, e);
+    } else if (!e->code && d->log_driver && streq(d->log_driver, "awslogs")) {
+        /* Another agent has made it: the engine itself ships its log. */
+        s->following = s->hurry = false;
+        s->base.events.ended(s->base.user, e);
     } else if (!e->code) {
         choose(s, d);
     } else if (e->code == ERR_NOT_FOUND) {

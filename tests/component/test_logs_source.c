@@ -277,6 +277,36 @@ static void destroyed_while_busy(void **state)
     tear_down(&f);
 }
 
+/* As another agent makes it: nothing is read, so nothing is shipped twice. */
+static void engine_ships_itself(struct peer *p, void *arg)
+{
+    static const char body[] =
+        "{\"Id\":\"" ID "\",\"Created\":\"2026-01-02T03:04:00Z\",\"State\":{\"Status\":"
+        "\"running\",\"Running\":true,\"StartedAt\":\"2026-01-02T03:04:01Z\"},"
+        "\"HostConfig\":{\"LogConfig\":{\"Type\":\"awslogs\",\"Config\":{}}}}";
+    char text[1024];
+
+    (void)arg;
+    peer_accept(p);
+    peer_head(p);
+    snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", sizeof body - 1,
+             body);
+    peer_send(p, text);
+}
+
+static void other_agents_container(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, engine_ships_itself, NULL);
+    follow(&f);
+    drain(&f, LONG_MS);
+    assert_int_equal(f.n_complete, 1);
+    assert_int_equal(status_of(&f, NULL, "read_lines"), 0);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +319,7 @@ int main(void)
         cmocka_unit_test(container_runs_again),
         cmocka_unit_test(removed_container_is_not_complete),
         cmocka_unit_test(destroyed_while_busy),
+        cmocka_unit_test(other_agents_container),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

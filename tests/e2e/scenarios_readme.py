@@ -103,7 +103,7 @@ SAMPLES = {
     "version": ["version"], "run FILE": [],  # the last block
 }
 # After the agent's end; these say no where there is nothing to do.
-AFTERWARDS = {"set-aside": (1,)}
+AFTERWARDS = {"set-aside": (1,), "import": (1,)}
 
 
 def e2e_readme(t):
