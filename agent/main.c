@@ -23,6 +23,9 @@ static const struct command {
     { "check-config", cli_check_config, "every problem of a configuration file, and what applies" },
     { "set-aside", cli_set_aside, "make way for this agent where a newer one's state is" },
     { "import", cli_import, "take over the reference agent's instance and tasks" },
+    { "preflight", cli_preflight,
+      "whether this machine is fit to run tasks, and what is in the way" },
+    { "seal", cli_seal, "remove who this instance is, before an image is made of it" },
     { "version", cli_version, "version, commit and libraries" },
 };
 

@@ -64,8 +64,7 @@ int64_t aws_clock_offset_ms(const struct aws *a)
     return a->offset_ms;
 }
 
-/* The one form of a date that services send (RFC 9110, IMF-fixdate). */
-static bool parse_date(const char *text, int64_t *wall_ms)
+bool aws_parse_date(const char *text, int64_t *wall_ms)
 {
     struct tm tm = { 0 };
     const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
@@ -81,7 +80,7 @@ bool aws_learn_time(struct aws *a, const char *date_header)
 {
     int64_t there = 0, apart;
 
-    if (!date_header || !parse_date(date_header, &there))
+    if (!date_header || !aws_parse_date(date_header, &there))
         return false;
     apart = there - aws_now_ms(a);
     if (apart <= SKEW_MS && apart >= -SKEW_MS)

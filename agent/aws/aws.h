@@ -48,6 +48,9 @@ int64_t aws_clock_offset_ms(const struct aws *a);
  * was refused as out of time. True when it differs from aws_now_ms by more than four
  * minutes, and so a repetition makes sense. NULL and nonsense: false. */
 bool aws_learn_time(struct aws *a, const char *date_header);
+/* The one form of a date that services send (RFC 9110, IMF-fixdate). False for anything else, and
+ * for a time before 2020. Pure. */
+bool aws_parse_date(const char *text, int64_t *wall_ms);
 
 /* ---- for those who watch ---- */
 

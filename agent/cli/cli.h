@@ -28,6 +28,8 @@ int cli_replay(int argc, char **argv);
 int cli_check_config(int argc, char **argv);
 int cli_set_aside(int argc, char **argv);
 int cli_import(int argc, char **argv);
+int cli_preflight(int argc, char **argv);
+int cli_seal(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
 /* The release of the reference agent whose behavior Berth matches. */

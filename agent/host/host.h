@@ -136,6 +136,9 @@ struct host_rules_config {
  * failures. ERR_INVALID: a bridge of that name cannot be. ERR_NOT_FOUND: there is no iptables here;
  * ERR_DENIED, ERR_IO: what could not be put and the program's own words. What was put stays. */
 MUST_CHECK enum err_code host_rules_put(const struct host_rules_config *c, struct err *e);
+/* Could they be put? Asks for each that is wanted and changes nothing. Errors as of the put, but
+ * that a sysctl could not be written. */
+MUST_CHECK enum err_code host_rules_look(const struct host_rules_config *c, struct err *e);
 /* Takes away all of ours, however often each is there; goes on after failures and tells the
  * first one. */
 MUST_CHECK enum err_code host_rules_take(const struct host_rules_config *c, struct err *e);

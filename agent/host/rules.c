@@ -442,6 +442,39 @@ enum err_code host_rules_put(const struct host_rules_config *c, struct err *e)
     return first;
 }
 
+static enum err_code look_at_family(const struct rules *r, bool v6, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    bool there;
+
+    for (enum rule_id id = 0; !code && id < RULE__COUNT; id++) {
+        const struct rule *rule = &r->all[id];
+
+        if (rule->wanted && can_be(r, id) && (!v6 || rule->v6))
+            code = ask(r, id, v6, "-C", &there, e);
+    }
+    return code;
+}
+
+enum err_code host_rules_look(const struct host_rules_config *c, struct err *e)
+{
+    struct rules r = { 0 };
+    enum err_code code;
+
+    if (check(c, e))
+        return ERR_INVALID;
+    make_rules(&r, c);
+    code = look_at_family(&r, false, e);
+    if (code || !has_v6(&r))
+        return code;
+    code = look_at_family(&r, true, e);
+    if (code != ERR_NOT_FOUND)
+        return code;
+    if (e)
+        *e = (struct err){ 0 };
+    return ERR_OK;
+}
+
 enum err_code host_rules_take(const struct host_rules_config *c, struct err *e)
 {
     enum err_code first = ERR_OK, code;

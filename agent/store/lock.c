@@ -25,6 +25,34 @@ static enum err_code held_by_other(int fd, const char *dir, struct err *e)
     return err_set(e, ERR_CONFLICT, "another agent (process %d) uses %s", (int)pid, dir);
 }
 
+static enum err_code lock_file(int fd, const char *path, const char *dir, struct err *e)
+{
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EINTR)
+            continue;
+        return errno == EWOULDBLOCK ? held_by_other(fd, dir, e)
+                                    : err_errno(e, errno, "lock %s", path);
+    }
+    return ERR_OK;
+}
+
+enum err_code store_hold(const char *dir, int *fd, struct err *e)
+{
+    AUTO(str) char *path = mem_printf("%s/lock", dir);
+    int f = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    enum err_code code;
+
+    *fd = -1;
+    if (f < 0)
+        return errno == ENOENT ? ERR_OK : err_errno(e, errno, "%s", path);
+    code = lock_file(f, path, dir, e);
+    if (code)
+        close(f);
+    else
+        *fd = f;
+    return code;
+}
+
 /* The file stays when the lock is released: removing it would let a third
  * process lock a new file of the same name while a second holds the old one. */
 enum err_code lock_take(const char *dir, int *fd, struct err *e)
@@ -40,11 +68,8 @@ enum err_code lock_take(const char *dir, int *fd, struct err *e)
         f = open(path, O_RDONLY | O_CLOEXEC); /* a lock needs no room */
     if (f < 0)
         return err_errno(e, errno, "%s", path);
-    while (flock(f, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EINTR)
-            continue;
-        code =
-            errno == EWOULDBLOCK ? held_by_other(f, dir, e) : err_errno(e, errno, "lock %s", path);
+    code = lock_file(f, path, dir, e);
+    if (code) {
         close(f);
         return code;
     }

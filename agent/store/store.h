@@ -61,6 +61,10 @@ void store_close(struct store *s); /* NULL is fine */
 MUST_CHECK enum err_code store_set_aside(const char *dir, char **moved, size_t *kept,
                                          struct err *e);
 
+/* Keeps agents out of the directory until *fd is closed, and changes nothing there; -1: there was
+ * never one. ERR_CONFLICT: one runs, with its process id. */
+MUST_CHECK enum err_code store_hold(const char *dir, int *fd, struct err *e);
+
 struct store_batch *store_batch_create(void);
 void store_batch_destroy(struct store_batch *b); /* NULL is fine */
 /* Copies key and value. A later entry for the same key wins. */

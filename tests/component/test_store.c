@@ -127,6 +127,7 @@ static void test_second_agent_is_told_who_is_there(void **state)
     int ready[2], stop[2], status;
     pid_t child;
     char c;
+    int fd = -1;
 
     (void)state;
     assert_int_equal(pipe(ready), 0);
@@ -145,11 +146,21 @@ static void test_second_agent_is_told_who_is_there(void **state)
     snprintf(want, sizeof want, "another agent (process %d) uses %s", (int)child, dir);
     assert_string_equal(e.msg, want);
     assert_null(other);
+    assert_int_equal(store_hold(dir, &fd, &e), ERR_CONFLICT);
+    assert_string_equal(e.msg, want);
+    assert_int_equal(fd, -1);
     close(stop[1]);
     close(ready[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     store_close(open_ok()); /* the lock died with its holder */
+    /* Held without a store, it keeps stores out; where none has been there is none. */
+    assert_int_equal(store_hold(dir, &fd, &e), ERR_OK);
+    assert_int_equal(store_open(dir, &other, &e), ERR_CONFLICT);
+    close(fd);
+    store_close(open_ok());
+    assert_int_equal(store_hold("/proc", &fd, &e), ERR_OK);
+    assert_int_equal(fd, -1);
 }
 
 static void test_killed_while_committing(void **state)

@@ -100,10 +100,10 @@ SAMPLES = {
     "status": ["status"], "tasks": ["tasks"], "why TASK": ["why TASK"],
     "top": ["top --once"], "logs [-f] TASK": ["logs TASK"], "events [-f]": ["events"],
     "check-config [FILE]": ["check-config"], "replay FILE": ["replay /var/lib/ecs/data/flight.jsonl"],
-    "version": ["version"], "run FILE": [],  # the last block
+    "preflight": ["preflight --offline"], "version": ["version"], "run FILE": [],  # the last block
 }
-# After the agent's end; these say no where there is nothing to do.
-AFTERWARDS = {"set-aside": (1,), "import": (1,)}
+# After the agent's end; these say no where there is nothing to do, or a container is left.
+AFTERWARDS = {"set-aside": (1,), "import": (1,), "seal": (1,)}
 
 
 def e2e_readme(t):

@@ -20,6 +20,7 @@ MARK_ALL, MARK_PURE = 85.0, 95.0
 PURE_MODULES = ("core", "task")
 PURE_FILES = """
     aws/endpoint.c aws/sigv4.c aws/xml.c
+    bake/judge.c bake/names.c bake/skip.c
     base/backoff.c base/buf.c base/json.c base/prom.c base/str.c
     config/value.c config/value_list.c config/value_text.c config/vars.c
     control/acs_decode.c control/acs_messages.c control/register_body.c control/tcs_decode.c

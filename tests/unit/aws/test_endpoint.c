@@ -516,12 +516,16 @@ static void test_time_is_learned(void **state)
         "Fri, 21 Nov 9999 08:00:00 GMT",
     };
     struct aws *a = make(nothing, false, false, false);
+    int64_t told = 0;
     char date[64];
 
     (void)state;
     assert_int_equal(aws_clock_offset_ms(a), 0);
     for (size_t i = 0; i < COUNT_OF(nonsense); i++)
         assert_false(aws_learn_time(a, nonsense[i]));
+    assert_false(aws_parse_date(nonsense[1], &told));
+    assert_true(aws_parse_date("Sat, 21 Nov 2026 08:00:00 GMT", &told));
+    assert_int_equal(told, 1795248000000);
     date_of(clock_wall_ms() + 200000, date);
     assert_false(aws_learn_time(a, date));
     assert_int_equal(aws_clock_offset_ms(a), 0);

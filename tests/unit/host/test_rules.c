@@ -185,6 +185,39 @@ static void test_put_what_is_there(void **state)
                V4 "filter -C " ACCEPT, V4 "nat -C " REDIRECT);
 }
 
+static enum err_code look(struct err *e)
+{
+    *e = (struct err){ 0 };
+    return host_rules_look(&config, e);
+}
+
+/* Asks for what is wanted, and changes nothing. */
+static void test_look(void **state)
+{
+    struct err e;
+
+    (void)state;
+    assert_int_equal(look(&e), ERR_OK);
+    assert_log(V4 "nat -C " DNAT, V4 "filter -C " LOCALHOST, V4 "filter -C " DROP,
+               V4 "filter -C " ACCEPT, V4 "nat -C " REDIRECT, V6 "filter -C " DROP,
+               V6 "filter -C " ACCEPT);
+    assert_file("proc/sys/net/ipv4/conf/all/route_localnet", "0\n");
+    config.bridge = NULL;
+    config.skip_localhost_filter = true;
+    unlink(ip6tables); /* then IPv6 is nobody's */
+    assert_int_equal(look(&e), ERR_OK);
+    assert_int_equal(e.code, ERR_OK);
+    program("ip6tables", "echo 'no such table' >&2; exit 3");
+    assert_int_equal(look(&e), ERR_IO);
+    assert_non_null(strstr(e.msg, "no such table"));
+    program("iptables", "echo 'you must be root' >&2; exit 4");
+    assert_int_equal(look(&e), ERR_DENIED);
+    unlink(iptables);
+    assert_int_equal(look(&e), ERR_NOT_FOUND);
+    config.bridge = "-x";
+    assert_int_equal(look(&e), ERR_INVALID);
+}
+
 /* As the configuration before has left them, they go. */
 static void test_put_without(void **state)
 {
@@ -415,6 +448,7 @@ int main(void)
         WITH_ROOT(test_put_what_is_missing),
         WITH_ROOT(test_put_what_is_there),
         WITH_ROOT(test_put_without),
+        WITH_ROOT(test_look),
         WITH_ROOT(test_no_bridge),
         WITH_ROOT(test_take),
         WITH_ROOT(test_route),
