@@ -20,6 +20,7 @@ static const struct command {
     { "events", cli_events, "what happened lately; -f to follow" },
     { "run", cli_run, "run a task definition in the foreground, without a control plane" },
     { "replay", cli_replay, "feed a flight record to the decision core and print its decisions" },
+    { "stop-tasks", cli_stop_tasks, "stop all tasks for good, because the host goes down" },
     { "check-config", cli_check_config, "every problem of a configuration file, and what applies" },
     { "set-aside", cli_set_aside, "make way for this agent where a newer one's state is" },
     { "import", cli_import, "take over the reference agent's instance and tasks" },

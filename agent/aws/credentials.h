@@ -14,9 +14,10 @@
 struct credentials;
 
 /* Order on EC2: environment; web identity (AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN);
- * shared files (AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, AWS_CONFIG_FILE or
- * ~/.aws/config, profile AWS_PROFILE or default: keys, role_arn with source_profile or
- * credential_source, credential_process); container credentials
+ * shared files (AWS_SHARED_CREDENTIALS_FILE, aws-credentials in the service manager's
+ * CREDENTIALS_DIRECTORY, or ~/.aws/credentials; AWS_CONFIG_FILE or ~/.aws/config; profile
+ * AWS_PROFILE or default: keys, role_arn with source_profile or credential_source,
+ * credential_process); container credentials
  * (AWS_CONTAINER_CREDENTIALS_*); the instance's role; the rotating file. An ECS Anywhere
  * host (external): environment, rotating file, shared files, the instance's role.
  *

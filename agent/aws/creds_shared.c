@@ -201,6 +201,18 @@ static void on_files(void *user)
         begin_base(f);
 }
 
+/* What LoadCredential= of the unit has brought; NULL: nothing. */
+static char *loaded_credentials(const struct creds_context *x)
+{
+    const char *dir = creds_env(x, "CREDENTIALS_DIRECTORY");
+    char *path = dir ? mem_printf("%s/aws-credentials", dir) : NULL;
+
+    if (path && access(path, F_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
 static char *path_of(const struct creds_context *x, const char *name, const char *standard)
 {
     const char *path = creds_env(x, name), *home = creds_env(x, "HOME");
@@ -211,8 +223,12 @@ static char *path_of(const struct creds_context *x, const char *name, const char
 
 char *creds_shared_path(const struct creds_context *x, bool config)
 {
-    return config ? path_of(x, "AWS_CONFIG_FILE", "config")
-                  : path_of(x, "AWS_SHARED_CREDENTIALS_FILE", "credentials");
+    char *loaded;
+
+    if (config)
+        return path_of(x, "AWS_CONFIG_FILE", "config");
+    loaded = creds_env(x, "AWS_SHARED_CREDENTIALS_FILE") ? NULL : loaded_credentials(x);
+    return loaded ? loaded : path_of(x, "AWS_SHARED_CREDENTIALS_FILE", "credentials");
 }
 
 struct cred_fetch *creds_shared_fetch(const struct creds_context *x, uint64_t known_digest,

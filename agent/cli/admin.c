@@ -11,6 +11,7 @@
 #define ANSWER_MAX (64 << 20)
 #define PIECE      (256 * 1024) /* sent at once; the server holds 1 MiB for a client */
 #define PACE_MS    5
+#define CLOSING_MS 100                   /* how often it is looked whether all is done */
 #define STALL_MAX  (60 * 1000 / PACE_MS) /* a client that reads nothing for so long is left */
 
 struct admin {
@@ -29,6 +30,7 @@ struct answer {
     struct loop_timer *pace;
     int stalled; /* turns in which the client had not read the last piece */
     bool follow;
+    bool closing; /* the answer comes when the tasks have stopped */
 };
 
 static void answer_destroy(struct answer *an)
@@ -45,8 +47,14 @@ static void answer_destroy(struct answer *an)
 static void send_more(void *user)
 {
     struct answer *an = user;
-    struct str piece = { an->out.data + an->sent, an->out.len - an->sent };
+    struct str piece;
 
+    if (an->closing && !closing_write(an->admin->agent, &an->out)) {
+        loop_timer_arm(an->pace, CLOSING_MS);
+        return;
+    }
+    an->closing = false;
+    piece = (struct str){ an->out.data + an->sent, an->out.len - an->sent };
     if (!an->follow && unix_client_behind(an->client) > 0) {
         if (++an->stalled < STALL_MAX) {
             loop_timer_arm(an->pace, PACE_MS);
@@ -285,6 +293,9 @@ static void answer(struct admin *ad, struct answer *an, const struct jcur *rq)
     } else if (streq(command, "tasks")) {
         write_tasks(a, &an->out);
         write_end(&an->out);
+    } else if (streq(command, "stop-tasks")) {
+        closing_begin(a);
+        an->closing = true;
     } else if (streq(command, "top")) {
         top_write(a, &an->out);
     } else if (streq(command, "why")) {

@@ -24,6 +24,7 @@
 
 struct admin;
 struct casebook;
+struct closing;
 struct child_watch;
 struct kept;
 struct own_log;
@@ -57,6 +58,7 @@ struct agent {
     struct service_manager *manager; /* of the service that the agent is */
     struct kept *kept;               /* NULL until there is a loop */
     bool stopping;
+    struct closing *closing; /* NULL: the host does not go down */
 
     struct loop *loop;
     struct child_watch *helper_watch; /* NULL until there is a loop */
@@ -198,6 +200,18 @@ struct core_config platform_core_config(const struct agent *a); /* borrows from 
 struct control_machine platform_machine(const struct agent *a); /* likewise */
 /* Reads the registry passwords of the configuration anew. */
 void platform_set_auths(struct agent *a);
+
+/* ---- agent_closing.c: the host goes down ---- */
+
+/* Stops all tasks for good, and ships their last logs; asked again, changes nothing. The engine
+ * must be there. */
+void closing_begin(struct agent *a);
+/* The task has changed: what of it has ended is shipped without delay. */
+void closing_changed(struct agent *a, const struct task *t);
+/* Writes what came of it, once there is nothing left to do or time is up; else writes nothing and
+ * returns false. */
+bool closing_write(struct agent *a, struct buf *b);
+void closing_end(struct agent *a);
 
 /* ---- admin.c: the socket of the client commands ---- */
 

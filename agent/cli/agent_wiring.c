@@ -258,6 +258,7 @@ static void do_failed(void *user, const char *task_arn, size_t container, const 
 
 static void do_changed(void *user, const struct task *t)
 {
+    closing_changed(user, t);
     telemetry_changed(user, t);
 }
 
@@ -526,6 +527,7 @@ enum err_code wiring_start(struct agent *a, struct err *e)
 
 void wiring_stop(struct agent *a)
 {
+    closing_end(a);
     endpoints_end(a);
     metadata_files_end(a);
     telemetry_end(a);

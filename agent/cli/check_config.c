@@ -10,19 +10,20 @@
 #define LINE_BYTES   (32 << 20) /* of one value, escaped, and what is said about it */
 
 static const char help[] =
-    "usage: berth check-config [--json] [--all] [FILE]\n\n"
+    "usage: berth check-config [--json] [--all|--problems] [FILE]\n\n"
     "Prints every problem of a configuration file (" DEFAULT_FILE " by default),\n"
     "of the other files and of this environment, as FILE:LINE: TEXT or environment: TEXT;\n"
     "then the settings that differ from their defaults, and where each is from.\n\n"
-    "  --all   all settings\n"
-    "  --json  one JSON object a line\n\n"
+    "  --all       all settings\n"
+    "  --problems  only the problems\n"
+    "  --json      one JSON object a line\n\n"
     "User data and the region that instance metadata gives are not looked at.\n"
     "Exit code 1: the agent would not start with it.\n";
 
 /* What is said about the settings, and how. */
 struct check {
     const char *file;
-    bool json, all;
+    bool json, all, problems;
     struct config_problems reading, building;
     struct config_inputs in;
     struct config *config;
@@ -296,6 +297,7 @@ int cli_check_config(int argc, char **argv)
     const struct cli_option options[] = {
         { "json", &c.json, NULL },
         { "all", &c.all, NULL },
+        { "problems", &c.problems, NULL },
         { "vars", &vars, NULL },
     };
     int code = cli_options(options, COUNT_OF(options), help, CLI_USAGE, 1, &argc, argv);
@@ -315,7 +317,8 @@ int cli_check_config(int argc, char **argv)
     build(&c);
     fatal = c.reading.fatal || c.building.fatal;
     put_problems(&c);
-    put_settings(&c);
+    if (!c.problems)
+        put_settings(&c);
     config_problems_fini(&c.reading);
     config_problems_fini(&c.building);
     config_destroy(c.config);

@@ -31,6 +31,7 @@ int cli_import(int argc, char **argv);
 int cli_preflight(int argc, char **argv);
 int cli_seal(int argc, char **argv);
 int cli_version(int argc, char **argv);
+int cli_stop_tasks(int argc, char **argv);
 
 /* The release of the reference agent whose behavior Berth matches. */
 #define CLI_REFERENCE_VERSION "1.105.1"

@@ -197,6 +197,7 @@ static void print_event(const struct jcur *c, struct core_time now, const struct
         put_pair("error", ev->u.reported.error);
         break;
     case CORE_EV_CONTROL_UP:
+    case CORE_EV_CLOSE:
     case CORE_EV_TIMER:
         break;
     }

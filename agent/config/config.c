@@ -414,15 +414,20 @@ static void settle_networks(struct config *c)
     c->exclude_ipv6_binding &= c->ip_compat != IP_V6;
 }
 
-static void keep_home(struct config *c, const struct config_inputs *in)
+/* What is no setting, but says where files of credentials are. */
+static void keep_places(struct config *c, const struct config_inputs *in)
 {
-    const char *home = in->env(in->env_user, "HOME");
+    static const char *const names[] = { "HOME", "CREDENTIALS_DIRECTORY" };
     struct string_map *m = &c->env;
 
-    if (!home)
-        return;
-    m->items = mem_resize(m->items, m->n + 1, sizeof *m->items);
-    m->items[m->n++] = (struct string_pair){ mem_strdup("HOME"), mem_strdup(home) };
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const char *place = in->env(in->env_user, names[i]);
+
+        if (!place)
+            continue;
+        m->items = mem_resize(m->items, m->n + 1, sizeof *m->items);
+        m->items[m->n++] = (struct string_pair){ mem_strdup(names[i]), mem_strdup(place) };
+    }
 }
 
 /* ---- the whole ---- */
@@ -444,7 +449,7 @@ struct config *config_build(const struct config_inputs *in, struct config_proble
     settle_networks(c);
     settle_logs(c);
     settle_polling(c, &s);
-    keep_home(c, in);
+    keep_places(c, in);
     check_watermarks(c, &s);
     check_registries(c, &s);
     check_region(c, &s, out_problems);

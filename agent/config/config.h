@@ -67,6 +67,7 @@ struct config {
     int64_t task_cleanup_wait_ms; /* 3 h */
     int64_t task_cleanup_jitter_ms;
     int64_t stop_timeout_ms, start_timeout_ms, create_timeout_ms;
+    int64_t shutdown_ms; /* BERTH_SHUTDOWN_TIMEOUT */
     int64_t manifest_pull_timeout_ms, pull_timeout_ms, pull_inactivity_ms;
     enum pull_behavior pull_behavior;
     bool pull_upfront; /* ECS_PULL_DEPENDENT_CONTAINERS_UPFRONT */

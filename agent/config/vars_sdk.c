@@ -39,8 +39,9 @@ static const struct var vars[] = {
       .help = "The profile to take from the file of rotating credentials, "
               "/root/.aws/credentials." },
     { "AWS_SHARED_CREDENTIALS_FILE", NULL, &type_path, NO_FIELD, "",
-      .help = "The shared file of credentials. Unset, it is ~/.aws/credentials.", .in_env = true,
-      .reload = true },
+      .help = "The shared file of credentials. Unset, it is the credential aws-credentials of the "
+              "unit (see berth(8)) where there is one, else ~/.aws/credentials.",
+      .in_env = true, .reload = true },
     { "AWS_CONFIG_FILE", NULL, &type_path, NO_FIELD, "",
       .help = "The shared file of configuration. Unset, it is ~/.aws/config.", .in_env = true,
       .reload = true },

@@ -36,6 +36,11 @@ static const struct var vars[] = {
     { "ECS_CONTAINER_STOP_TIMEOUT", "DockerStopTimeout", &type_duration, FIELD(stop_timeout_ms),
       "30s", .help = "How long a container may take to stop before it is killed, at least 1s.",
       .min = SECOND, .below = BELOW_RAISE, .json_strict = true, .reload = true },
+    { "BERTH_SHUTDOWN_TIMEOUT", NULL, &type_duration, FIELD(shutdown_ms), "2m",
+      .help = "How long the agent has when the host goes down, 1s to 10m: all tasks are stopped, "
+              "each container with its stop timeout, the control plane is told, and the last logs "
+              "are shipped. What is left then ends with Docker. Anything else gives the default.",
+      .min = SECOND, .max = 600 * SECOND, .below = BELOW_DEFAULT, .reload = true },
     { "ECS_CONTAINER_START_TIMEOUT", "ContainerStartTimeout", &type_duration,
       FIELD(start_timeout_ms), "3m",
       .help = "How long starting a container may take, at least 45s.", .min = 45 * SECOND,

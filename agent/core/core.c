@@ -279,7 +279,8 @@ void core_step(struct core *c, struct core_time now, struct core_event *ev,
         images_restored(c, ev->u.restored_image.value);
         break;
     case CORE_EV_LOCAL:
-        local_wanted(c, ev);
+        if (!c->closed)
+            local_wanted(c, ev);
         break;
     case CORE_EV_SETTINGS:
         settings_change(c, ev->u.settings.config);
@@ -310,6 +311,9 @@ void core_step(struct core *c, struct core_time now, struct core_event *ev,
         break;
     case CORE_EV_CONTROL_UP:
         report_wake_all(c);
+        break;
+    case CORE_EV_CLOSE:
+        close_all(c);
         break;
     case CORE_EV_TIMER:
         on_timer(c);

@@ -94,6 +94,7 @@ enum core_event_type {
                                stream was opened again */
     CORE_EV_REPORTED,       /* a report was accepted, refused, or failed */
     CORE_EV_CONTROL_UP,     /* something on a path to the control plane succeeded */
+    CORE_EV_CLOSE,          /* the host goes down: everything is to stop; for good */
     CORE_EV_TIMER,          /* the time asked for has come */
 };
 
@@ -402,6 +403,7 @@ struct core_totals {
     struct core_disk disk;                   /* as last seen */
     uint64_t images_removed, others_removed; /* containers of no task */
     uint64_t restarts;                       /* of containers, by their policy */
+    bool closed;                             /* CORE_EV_CLOSE was stepped */
 };
 void core_get_totals(const struct core *c, struct core_time now, struct core_totals *out);
 

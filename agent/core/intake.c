@@ -207,6 +207,11 @@ static bool accept(struct core *c, struct core_payload_task *p)
         }
         return true;
     }
+    if (c->closed && p->task->desired != TASK_STOPPED) {
+        core_note(c, true, NULL, NULL,
+                  "a task that came while the host goes down was left unanswered");
+        return false;
+    }
     if (core_task_count(c) >= CORE_MAX_TASKS)
         return intake_refuse(c, p->task->arn,
                              "TaskStateError: this agent holds as many tasks as it can");

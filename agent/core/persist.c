@@ -406,6 +406,7 @@ void core_save(const struct core *c, struct jw *w)
     jw_kint(w, "manifest_seq", c->manifest_seq);
     jw_kstr(w, "manifest_id", c->manifest_id);
     jw_kbool(w, "started", c->started);
+    jw_kbool(w, "closed", c->closed);
     jw_kint(w, "timer_at", c->timer_at);
     images_save(c, w);
     local_save(c, w);
@@ -485,6 +486,7 @@ enum err_code core_load(const struct jcur *saved, struct core **out, struct err 
     c->manifest_seq = jcur_int(saved, "manifest_seq", INT64_MIN, INT64_MAX);
     c->manifest_id = jcur_strdup_or(saved, "manifest_id", NULL);
     c->started = jcur_bool_or(saved, "started", false);
+    c->closed = jcur_bool_or(saved, "closed", false);
     c->timer_at = jcur_int(saved, "timer_at", SANE_INT);
     c->capacity_changed = false;
     if (!jcur_ok(saved)) {

@@ -13,6 +13,7 @@ const char *const record_event_names[] = {
     [CORE_EV_REPORTED] = "reported",   [CORE_EV_CONTROL_UP] = "control-up",
     [CORE_EV_TIMER] = "timer",         [CORE_EV_RESTORED_IMAGE] = "restored-image",
     [CORE_EV_LOCAL] = "local",         [CORE_EV_SETTINGS] = "settings",
+    [CORE_EV_CLOSE] = "close",
 };
 
 const char *const record_happening_names[] = {
@@ -278,6 +279,7 @@ void core_event_write(struct jw *w, struct core_time now, const struct core_even
         jw_kstr_if(w, "error", ev->u.reported.error);
         break;
     case CORE_EV_CONTROL_UP:
+    case CORE_EV_CLOSE:
     case CORE_EV_TIMER:
         break;
     }

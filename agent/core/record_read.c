@@ -318,6 +318,7 @@ static void read_body(const struct jcur *c, struct core_event *ev, struct core_e
         ev->u.reported.error = jcur_str_or(c, "error", "");
         break;
     case CORE_EV_CONTROL_UP:
+    case CORE_EV_CLOSE:
     case CORE_EV_TIMER:
         break;
     }

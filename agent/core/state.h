@@ -261,6 +261,7 @@ struct core {
     int64_t manifest_seq;
     char *manifest_id; /* of the last manifest; NULL: none or used */
     bool started;
+    bool closed;             /* the host goes down */
     struct core_task **heap; /* by (wake_at, seq); [0] unused */
     size_t heap_len, heap_cap;
     int64_t timer_at; /* last one asked for; -1: none */
@@ -305,6 +306,9 @@ int64_t rebuild_next_wake(const struct core *c);       /* mono; -1: none */
 void rebuild_save(const struct core *c, struct jw *w); /* the members "lost", "missing" */
 void rebuild_load(struct core *c, const struct jcur *saved);
 void rebuild_fini(struct core *c);
+
+/* close.c */
+void close_all(struct core *c); /* CORE_EV_CLOSE */
 
 /* admit.c */
 void admit_enqueue(struct core *c, struct core_task *t);

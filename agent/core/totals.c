@@ -25,7 +25,8 @@ void core_get_totals(const struct core *c, struct core_time now, struct core_tot
                                  .disk = c->janitor->disk,
                                  .images_removed = c->images_removed,
                                  .others_removed = c->others_removed,
-                                 .restarts = c->restarts };
+                                 .restarts = c->restarts,
+                                 .closed = c->closed };
     HASH_ITER (hh, c->tasks, t, next) {
         out->tasks[t->known]++;
         out->tasks_waiting_for_room += !list_empty(&t->wait_node);

@@ -470,6 +470,11 @@ void engine_control_up(struct engine *en)
     engine_push(en, queued_create(CORE_EV_CONTROL_UP));
 }
 
+void engine_close(struct engine *en)
+{
+    engine_push(en, queued_create(CORE_EV_CLOSE));
+}
+
 /* What is to run once is run, and then no longer wanted: somebody waits for its end. */
 static bool names_once(const struct core_event *ev)
 {

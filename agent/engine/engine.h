@@ -148,6 +148,10 @@ void engine_forget(struct engine *en, enum store_kind kind, const char *key);
 void engine_reconfigure(struct engine *en, const struct config *config,
                         const struct docker_auths *auths, const struct core_config *core);
 
+/* The host goes down: all tasks are stopped in their order (CORE_EV_CLOSE), and those that come
+ * are left unanswered, until the agent ends. */
+void engine_close(struct engine *en);
+
 /* What the last inspect of a container said beyond what the core needs; NULL when there was
  * none. Borrowed until the loop runs on. */
 struct engine_detail {

@@ -164,6 +164,7 @@ void queued_destroy(struct queued *q)
         break;
     case CORE_EV_STARTED:
     case CORE_EV_CONTROL_UP:
+    case CORE_EV_CLOSE:
     case CORE_EV_TIMER:
         break;
     }

@@ -148,6 +148,7 @@ void stream_destroy(struct log_stream *s);
 /* The container runs (again). */
 void stream_follow(struct log_stream *s);
 void stream_drain(struct log_stream *s, int64_t timeout_ms, logs_drained_fn *done, void *user);
+void stream_hurry(struct log_stream *s); /* see logs_hurry */
 void stream_confirm(struct log_stream *s, const struct cursor *upto);
 /* Asks for the cursor to be stored, if there is anything new; `last` when the stream ends here. */
 void stream_save(struct log_stream *s, bool last);

@@ -82,6 +82,12 @@ typedef void logs_drained_fn(void *user, bool complete);
 void logs_drain(struct logs *l, const char *docker_id, int64_t timeout_ms, logs_drained_fn *done,
                 void *user);
 
+/* The host goes down. logs_hurry: the container (NULL: the agent itself) has ended or is about to:
+ * what is left of its log is read and sent without waiting for company; the cursor stays. When
+ * logs_left is 0, every log was read to its end and everything read is in the sink. */
+void logs_hurry(struct logs *l, const char *docker_id);
+size_t logs_left(const struct logs *l); /* logs of which something is left */
+
 /* The agent's own log (ECS_LOG_DRIVER=awslogs): lines that wait for the sink are kept in memory, at
  * most LOGS_OWN_MAX bytes of them, the oldest go first, counted. `options`: names and values of
  * ECS_LOG_OPTS, the region's and group's at least; `stream` when they name none. ERR_INVALID names

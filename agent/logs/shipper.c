@@ -254,6 +254,26 @@ void logs_finish(struct logs *l, struct log_stream *s)
     done(user, complete);
 }
 
+/* ---- the host goes down ---- */
+
+void logs_hurry(struct logs *l, const char *docker_id)
+{
+    struct log_stream *s = docker_id ? find(l, docker_id) : l->own;
+
+    if (s)
+        stream_hurry(s);
+}
+
+size_t logs_left(const struct logs *l)
+{
+    const struct log_stream *s, *next;
+    size_t n = 0;
+
+    HASH_ITER (hh, l->streams, s, next)
+        n += !s->ended || s->waiting_events;
+    return n;
+}
+
 /* ---- the agent's own log ---- */
 
 enum err_code logs_own_begin(struct logs *l, const struct task_kv *options, size_t n,

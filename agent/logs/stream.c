@@ -96,6 +96,19 @@ static void on_drain(void *user)
     logs_finish(s->logs, s);
 }
 
+void stream_hurry(struct log_stream *s)
+{
+    hold_release(s);
+    if (s->own)
+        s->ended = true; /* each line goes out as it comes */
+    else
+        source_hurry(s->source);
+    /* One more try now, however long it was to wait. */
+    if (loop_timer_armed(s->retry))
+        loop_timer_arm(s->retry, 0);
+    stream_send(s);
+}
+
 void stream_drain(struct log_stream *s, int64_t timeout_ms, logs_drained_fn *done, void *user)
 {
     s->draining = true;
@@ -103,12 +116,7 @@ void stream_drain(struct log_stream *s, int64_t timeout_ms, logs_drained_fn *don
     s->drained_user = user;
     loop_timer_arm(s->drain, timeout_ms);
     stream_save(s, false);
-    hold_release(s);
-    source_hurry(s->source);
-    /* One more try now, however long it was to wait. */
-    if (loop_timer_armed(s->retry))
-        loop_timer_arm(s->retry, 0);
-    stream_send(s);
+    stream_hurry(s);
     stream_check_drained(s);
 }
 

@@ -716,6 +716,25 @@ static void test_cancel_and_destroy_in_a_callback(void **state)
     tear_down(&f);
 }
 
+/* A credential of the unit counts where no file is named, before the one in the home folder. */
+static void test_loaded_by_the_service_manager(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f);
+    put_keys(&f, "shared", "AKSHARED");
+    put_keys(&f, "aws-credentials", "AKLOADED");
+    set_env(&f, "CREDENTIALS_DIRECTORY", f.dir);
+    assert_string_equal(get_keys(&f), "AKSHARED");
+    set_env(&f, "AWS_SHARED_CREDENTIALS_FILE", NULL);
+    set_env(&f, "HOME", f.dir);
+    credentials_reload(f.credentials);
+    assert_string_equal(get_keys(&f), "AKLOADED");
+    drop_file(&f, "aws-credentials");
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -732,6 +751,7 @@ int main(void)
         cmocka_unit_test(test_without_metadata),
         cmocka_unit_test(test_reload_in_a_callback),
         cmocka_unit_test(test_cancel_and_destroy_in_a_callback),
+        cmocka_unit_test(test_loaded_by_the_service_manager),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,6 +316,46 @@ static void own_log_forgets_the_oldest(void **state)
     world_down();
 }
 
+/* ---- the host goes down ---- */
+
+static bool nothing_left(void)
+{
+    return logs_left(sw.logs) == 0;
+}
+
+static enum fault busy_at_first(int put)
+{
+    return put <= 2 ? FAULT_BUSY : FAULT_NONE;
+}
+
+/* What has ended is shipped without waiting for company, and what runs counts until it ends. */
+static void hurried_at_the_end(void **state)
+{
+    (void)state;
+    world_up(2, false);
+    sw.plan = busy_at_first;
+    world_follow();
+    assert_int_equal(logs_left(sw.logs), 2);
+    for (size_t i = 0; i < 2; i++)
+        ship_write(i, 100, 60);
+    run_until(all_arrived);
+    for (size_t i = 0; i < 2; i++) {
+        ship_write(i, 100, 60);
+        assert_true(logs_left(sw.logs) > 0);
+        small_server_lock(sw.engine);
+        sw.ships[i].running = false;
+        small_server_unlock(sw.engine);
+        logs_hurry(sw.logs, sw.ships[i].id);
+    }
+    logs_hurry(sw.logs, "a container without a log");
+    run_until(nothing_left);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(account(i), 0);
+        assert_int_equal(sw.ships[i].drops, 0); /* the cursor stays */
+    }
+    world_down();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +370,7 @@ int main(void)
         cmocka_unit_test(held_over_a_restart),
         cmocka_unit_test(drain_out_of_time),
         cmocka_unit_test(own_log_forgets_the_oldest),
+        cmocka_unit_test(hurried_at_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,7 +103,7 @@ SAMPLES = {
     "preflight": ["preflight --offline"], "version": ["version"], "run FILE": [],  # the last block
 }
 # After the agent's end; these say no where there is nothing to do, or a container is left.
-AFTERWARDS = {"set-aside": (1,), "import": (1,), "seal": (1,)}
+AFTERWARDS = {"set-aside": (1,), "import": (1,), "seal": (1,), "stop-tasks": (1,)}
 
 
 def e2e_readme(t):

@@ -226,6 +226,9 @@ static void turn(struct sim *s, void *arg)
         trace_event(s, now, &e->ev, &text);
         core_step(s->core, now, &e->ev, &s->pending);
         trace_actions(s, from);
+        s->closed |= e->ev.type == CORE_EV_CLOSE;
+        for (size_t j = from; s->closed && j < s->pending.n; j++)
+            law_closed(s, &s->pending.items[j]);
         if (s->shadow)
             replay_compare(s, from, &text);
         event_free(e);
@@ -303,7 +306,7 @@ static void lose(struct sim *s)
 void agent_crash(struct sim *s)
 {
     trace(s, "** the agent is killed");
-    s->alive = s->committing = false;
+    s->alive = s->committing = s->closed = false;
     s->life++;
     s->crashes++;
     s->timer_at = -1;

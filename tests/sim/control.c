@@ -282,6 +282,23 @@ static void kill_agent(struct sim *s, void *arg)
         agent_crash(s);
 }
 
+/* The host is back after a while, and its containers are as the agent has left them. */
+static void host_is_down(struct sim *s, void *arg)
+{
+    if (s->life == (int)(intptr_t)arg && s->alive)
+        agent_crash(s);
+}
+
+static void host_goes_down(struct sim *s, void *arg)
+{
+    (void)arg;
+    if (s->finishing || !s->alive)
+        return;
+    trace(s, "** the host goes down");
+    agent_deliver(s, event_new(CORE_EV_CLOSE));
+    at(s, pick(s, 0, 40000), host_is_down, (void *)(intptr_t)s->life);
+}
+
 static void step_clock(struct sim *s, void *arg)
 {
     (void)arg;
@@ -326,8 +343,8 @@ void control_begin(struct sim *s)
             at(s, pick(s, 0, 60000), send_stop, &s->tasks[i]);
     }
     for (int i = 0; i < 3; i++) {
-        static item_fn *const troubles[] = { away,       engine_trouble, meddle,
-                                             kill_agent, step_clock,     send_manifest };
+        static item_fn *const troubles[] = { away,       engine_trouble, meddle,        kill_agent,
+                                             step_clock, send_manifest,  host_goes_down };
 
         for (size_t j = 0; j < COUNT_OF(troubles); j++)
             if (chance(s, 25))

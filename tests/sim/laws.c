@@ -9,7 +9,8 @@
  *  6  capacity is not oversubscribed, no host port is held twice; what fits does not
  *     wait longer than allowed
  *  7  an image in use, excluded or being pulled is never removed
- *  8  every task ends once it is to stop and the engine answers; local tasks are kept up
+ *  8  every task ends once it is to stop and the engine answers; local tasks are kept up,
+ *     until the host goes down: then nothing begins
  *  9  fetched secrets are forgotten with their task
  *
  * Local tasks are nobody's business but the host's: no message names them. */
@@ -293,6 +294,16 @@ static void check_failed(struct sim *s, const struct core_action *a)
         broken(s, 2, "%s is said to have failed, and has not stopped", a->task_arn);
     if (str_empty(a->value) || strlen(a->value) > 255)
         broken(s, 10, "the line about %s is of the wrong length", a->task_arn);
+}
+
+void law_closed(struct sim *s, const struct core_action *a)
+{
+    bool begins = a->type == CORE_ACT_OP &&
+                  (a->op == CORE_OP_PULL || a->op == CORE_OP_CREATE || a->op == CORE_OP_START);
+
+    if (begins)
+        broken(s, 8, "container %zu of %s begins while the host goes down", a->container,
+               a->task_arn);
 }
 
 void law_action(struct sim *s, const struct core_action *a)

@@ -4,8 +4,8 @@
  * One seed is one history: tasks with random dependency graphs arrive, stop, are
  * sent again; containers end, fail, hang, vanish; replies are late, lost, doubled
  * and out of order; the registry lies; strangers take ports and fill the disk; the
- * engine and the control plane go away; the agent is killed between any two
- * actions. At the end everything is asked to stop, everything is repaired, and what
+ * engine and the control plane go away; the host goes down; the agent is killed between any
+ * two actions. At the end everything is asked to stop, everything is repaired, and what
  * remains must be nothing. The laws checked on the way are those of the
  * architecture.
  *
@@ -202,6 +202,7 @@ struct sim {
     struct core *core, *shadow;
     int life; /* counts restarts; callbacks of an earlier life are dropped */
     bool alive, committing;
+    bool closed; /* the host goes down, and this agent knows */
     struct inbox_event **inbox;
     size_t n_inbox, cap_inbox;
     struct core_actions pending;
@@ -358,6 +359,7 @@ void gen_local(struct sim *s, struct sim_local *l, int version);
 /* laws.c */
 void broken(struct sim *s, int law, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void law_action(struct sim *s, const struct core_action *a); /* before it is carried out */
+void law_closed(struct sim *s, const struct core_action *a); /* when it is wished for */
 void law_stored(struct sim *s, const struct core_action *put);
 /* A row of an accepted report. */
 void law_reported(struct sim *s, struct sim_task *t, const char *container, const char *status);

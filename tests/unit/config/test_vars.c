@@ -63,6 +63,7 @@ static const struct {
     { "ECS_CGROUP_PATH", "CgroupPath", N },
     { "ECS_CGROUP_CPU_PERIOD", "CgroupCPUPeriod", N },
     { "ECS_TASK_PIDS_LIMIT", "TaskPidsLimit", N },
+    { "BERTH_SHUTDOWN_TIMEOUT", "", N },
     { "ECS_CONTAINER_STOP_TIMEOUT", "DockerStopTimeout", N },
     { "ECS_CONTAINER_START_TIMEOUT", "ContainerStartTimeout", N },
     { "ECS_CONTAINER_CREATE_TIMEOUT", "ContainerCreateTimeout", N },

@@ -71,6 +71,8 @@ static void test_plain_events(void **state)
                          "{'id':'i2','name':'n2','task_arn':'a2','status':5,'remains':'{}'}]}");
     ev = (struct core_event){ .type = CORE_EV_CONTROL_UP };
     assert_round_trip(&ev, AT "'event':'control-up'}");
+    ev = (struct core_event){ .type = CORE_EV_CLOSE };
+    assert_round_trip(&ev, AT "'event':'close'}");
     ev = (struct core_event){ .type = CORE_EV_TIMER };
     assert_round_trip(&ev, AT "'event':'timer'}");
 }
