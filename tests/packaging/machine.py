@@ -178,4 +178,6 @@ class Machine:
 
 def new_tree_folder():
     # Not /tmp: overlayfs and device nodes are needed.
-    return tempfile.mkdtemp(prefix="berth-machine-", dir="/var/tmp")
+    folder = tempfile.mkdtemp(prefix="berth-machine-", dir="/var/tmp")
+    os.chmod(folder, 0o755)  # it becomes the root of users that are not root
+    return folder
