@@ -52,7 +52,7 @@ static void on_line(void *user, int stream, int64_t when_ns, struct str line)
 static void on_message(void *user, const struct source_message *m)
 {
     struct followed *f = user;
-    AUTO(buf) struct buf plain = BUF_INIT(JSON_LINE_MAX + 1);
+    AUTO(buf) struct buf plain = BUF_INIT(RECORD_MAX + 1);
 
     if (!m->escaped) {
         log_lines_add(&f->lines, m->stream, m->when_ns, m->text);

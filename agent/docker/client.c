@@ -69,6 +69,7 @@ void docker_destroy(struct docker *d)
     docker_pace_destroy(d->pace);
     free(d->base);
     free(d->unix_path);
+    free(d->root_dir);
     free(d);
 }
 
@@ -307,9 +308,21 @@ static bool answer_info(struct docker_op *op, struct str body, const struct err 
         done(op->user, NULL, &out);
         return true;
     }
+    mem_replace(&op->d->root_dir, str_empty(doc.info.root_dir) ? NULL : doc.info.root_dir);
+    op->d->local_log = doc.info.local_log;
     done(op->user, &doc.info, &out);
     json_free(doc.doc);
     return true;
+}
+
+const char *docker_root(const struct docker *d)
+{
+    return d->root_dir;
+}
+
+bool docker_offers_local_log(const struct docker *d)
+{
+    return d->local_log;
 }
 
 struct docker_op *docker_info(struct docker *d, int64_t timeout_ms, docker_info_fn *done,

@@ -227,6 +227,16 @@ static bool has_selinux(const struct jcur *root)
     return found;
 }
 
+static bool has_local_log(const struct jcur *root)
+{
+    struct jcur plugins = jcur_obj(root, "Plugins"), drivers = jcur_arr(&plugins, "Log");
+    bool found = false;
+
+    JCUR_EACH (item, &drivers)
+        found = found || streq(jcur_as_str(&item), "local");
+    return found;
+}
+
 enum err_code docker_decode_info(struct str json, struct docker_info_doc *out, struct err *e)
 {
     struct docker_info_doc d = { 0 };
@@ -241,6 +251,7 @@ enum err_code docker_decode_info(struct str json, struct docker_info_doc *out, s
     /* Absent before API 1.41, whose engines know only the first. */
     d.info.cgroup_version = streq(jcur_str_or(&root, "CgroupVersion", "1"), "2") ? 2 : 1;
     d.info.selinux = has_selinux(&root);
+    d.info.local_log = has_local_log(&root);
     if (bad.code) {
         json_free(d.doc);
         return docker_unreadable(e, "info", &bad);

@@ -72,7 +72,7 @@ struct docker_details {
     char *image_id;
     int pid; /* 0: it does not run */
     bool oom_killed, paused, tty;
-    char *log_path;              /* of its json-file; NULL: it has none */
+    char *log_path;              /* of its json-file; NULL: it has none, or is not told */
     char *log_driver;            /* "json-file"; NULL: not told */
     struct docker_label *labels; /* sorted by key */
     size_t n_labels;
@@ -187,10 +187,15 @@ struct docker_info {
     const char *cgroup_driver; /* "cgroupfs", "systemd" */
     int cgroup_version;        /* 1 or 2 */
     bool selinux;
+    bool local_log; /* it offers the log driver `local` */
 };
 typedef void docker_info_fn(void *user, const struct docker_info *info, const struct err *e);
 struct docker_op *docker_info(struct docker *d, int64_t timeout_ms, docker_info_fn *done,
                               void *user);
+/* What docker_info told last: the folder of the engine's files (borrowed until the next one; NULL:
+ * not told), and whether it offers the log driver `local`. */
+const char *docker_root(const struct docker *d);
+bool docker_offers_local_log(const struct docker *d);
 
 /* The names ("vieux/sshfs:latest") of the engine's plugins that are enabled and are volume
  * drivers, as it lists them; NULL with an error. 1 min. None from an engine that knows no

@@ -35,6 +35,8 @@ struct docker {
     struct docker_events *events; /* NULL: no subscription */
     struct docker_counts counts;
     struct docker_pace *pace;
+    char *root_dir; /* of the last docker_info; these two */
+    bool local_log;
 };
 
 /* A request in the making. Errors found meanwhile reach the answer hook. */

@@ -161,6 +161,7 @@ static void create(struct carried *c, const char *const *image_env)
         .image_env = image_env,
         .propagate_memory = en->propagate_memory,
         .docker_api = docker_api_minor(en->docker),
+        .log_local = docker_offers_local_log(en->docker),
     };
     struct task_kv *secrets, *files, *log_secrets, *labels;
     AUTO(str) char *cgroup = NULL;

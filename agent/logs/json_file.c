@@ -225,16 +225,17 @@ static bool ends_in_escape(struct str s, const char *escape)
     return slashes % 2 == 0;
 }
 
-static bool set_text(struct str raw, struct json_message *out)
+static bool set_text(struct str raw, struct record *out)
 {
     const char *slash = raw.n ? memchr(raw.p, '\\', raw.n) : NULL;
 
+    out->escaped = true;
     /* Nearly every line: ASCII, and nothing to escape but its newline. */
     if (slash && slash == raw.p + raw.n - 2 && slash[1] == 'n' && is_plain(raw)) {
         out->text = (struct str){ raw.p, raw.n - 2 };
         out->plain_n = raw.n - 1;
         out->ends_line = true;
-        out->ends_cr = false;
+        out->cr_n = 0;
         return true;
     }
     if (!measure(raw, &out->plain_n))
@@ -243,7 +244,7 @@ static bool set_text(struct str raw, struct json_message *out)
     out->text = raw;
     if (out->ends_line)
         out->text.n -= 2;
-    out->ends_cr = out->ends_line && ends_in_escape(out->text, "\\r");
+    out->cr_n = out->ends_line && ends_in_escape(out->text, "\\r") ? 2 : 0;
     return true;
 }
 
@@ -314,7 +315,7 @@ static int stream_of(struct str name)
     return str_is(name, "stdout") ? 1 : str_is(name, "stderr") ? 2 : 0;
 }
 
-static bool read_any(struct str line, struct json_message *out)
+static bool read_any(struct str line, struct record *out)
 {
     struct scan s = { line.p, line.p + line.n };
     struct str key, value;
@@ -342,7 +343,7 @@ static bool read_any(struct str line, struct json_message *out)
 }
 
 /* The engine's own spelling. */
-static bool read_usual(struct str line, struct json_message *out)
+static bool read_usual(struct str line, struct record *out)
 {
     static const char begin[] = "{\"log\":\"", middle[] = "\",\"stream\":\"std",
                       time[] = "\",\"time\":\"", end[] = "\"}";
@@ -380,25 +381,16 @@ static bool read_usual(struct str line, struct json_message *out)
     return time_of(when, &out->when_ns) && set_text(text, out);
 }
 
-enum json_read json_file_next(struct str data, size_t *used, struct json_message *out)
+enum record_read json_file_next(struct str data, size_t *used, struct record *out)
 {
     const char *newline = data.n ? memchr(data.p, '\n', data.n) : NULL;
     struct str line;
 
-    if (!newline && data.n <= JSON_LINE_MAX)
-        return JSON_MORE;
+    if (!newline && data.n <= RECORD_MAX)
+        return RECORD_MORE;
     line = (struct str){ data.p, newline ? (size_t)(newline - data.p) : data.n };
     *used = line.n + (newline ? 1 : 0);
-    if (!newline || line.n > JSON_LINE_MAX)
-        return JSON_DAMAGED;
-    return read_usual(line, out) || read_any(line, out) ? JSON_MESSAGE : JSON_DAMAGED;
-}
-
-uint64_t json_file_head(struct str head)
-{
-    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
-
-    for (size_t i = 0; i < head.n && i < JSON_HEAD_BYTES; i++)
-        h = (h ^ (unsigned char)head.p[i]) * 0x100000001B3u;
-    return h ? h : 1;
+    if (!newline || line.n > RECORD_MAX)
+        return RECORD_DAMAGED;
+    return read_usual(line, out) || read_any(line, out) ? RECORD_WHOLE : RECORD_DAMAGED;
 }

@@ -2,9 +2,10 @@
 /* logs: ships the lines of awslogs containers to a CloudWatch-Logs-compatible sink, or to files.
  *
  * Below: base, io, task, store (cursors), docker (the source), aws. The container itself runs under
- * json-file, which is the spool: a sink that is away makes a stream wait and costs no memory. What
- * the sink confirmed is a cursor in the store; after a crash shipping goes on from there, and the
- * sink is asked what it has already, so that nothing comes twice where it can tell.
+ * a driver that writes files (local, or json-file where the engine has no other), which are the
+ * spool: a sink that is away makes a stream wait and costs no memory. What the sink confirmed is a
+ * cursor in the store; after a crash shipping goes on from there, and the sink is asked what it has
+ * already, so that nothing comes twice where it can tell.
  *
  * A container never waits for the sink to start or to stop. mode=non-blocking: when the spool is
  * full the engine throws its oldest file away; those lines are counted. mode=blocking: before it

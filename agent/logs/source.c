@@ -24,6 +24,7 @@ struct chosen_source {
     struct backoff backoff;
     struct rng rng;
     bool following, paused, hurry; /* asked for meanwhile */
+    bool asked_root;               /* where the engine's files are */
 };
 
 /* In the middle of a rotation the file may not be there for a moment. */
@@ -39,12 +40,29 @@ static bool can_read(const char *path)
     return fd >= 0;
 }
 
+/* The engine tells the path of json-file's file only. */
+static char *path_of(const struct chosen_source *s, const struct docker_details *d,
+                     const struct record_format **format)
+{
+    const char *driver = d->log_driver ? d->log_driver : "";
+    const char *root = docker_root(s->args.docker);
+
+    if (streq(driver, "local") && root) {
+        *format = &local_records;
+        return mem_printf("%s/containers/%s/local-logs/container.log", root, s->id);
+    }
+    *format = &json_records;
+    return streq(driver, "json-file") ? mem_strdup(d->log_path) : NULL;
+}
+
 static void choose(struct chosen_source *s, const struct docker_details *d)
 {
     const struct source_args *a = &s->args;
+    const struct record_format *format;
+    AUTO(str) char *path = path_of(s, d, &format);
 
-    if (d->log_driver && streq(d->log_driver, "json-file") && d->log_path && can_read(d->log_path))
-        s->inner = source_file_create(a, d->log_path, &s->base.events, s->base.user);
+    if (path && can_read(path))
+        s->inner = source_file_create(a, path, format, &s->base.events, s->base.user);
     else
         log_debug("the engine is asked for a container's log", kv_s("container", a->id),
                   kv_s("driver", d->log_driver ? d->log_driver : ""));
@@ -56,6 +74,33 @@ static void choose(struct chosen_source *s, const struct docker_details *d)
         source_follow(s->inner);
     if (s->hurry)
         source_hurry(s->inner);
+}
+
+static void look(struct chosen_source *s);
+
+static void look_later(struct chosen_source *s, const struct err *e)
+{
+    loop_timer_arm(s->again, backoff_next(&s->backoff, &again_rule, &s->rng));
+    s->base.events.trouble(s->base.user, e);
+}
+
+static void on_root(void *user, const struct docker_info *info, const struct err *e)
+{
+    struct chosen_source *s = user;
+
+    (void)info; /* the client remembers it */
+    s->op = NULL;
+    s->asked_root = !e->code;
+    if (e->code)
+        look_later(s, e);
+    else
+        look(s);
+}
+
+static bool needs_root(const struct chosen_source *s, const struct docker_details *d)
+{
+    return d->log_driver && streq(d->log_driver, "local") && !docker_root(s->args.docker) &&
+           !s->asked_root;
 }
 
 static void on_looked(void *user, const struct ctr_facts *f, struct docker_details *d,
@@ -72,14 +117,15 @@ static void on_looked(void *user, const struct ctr_facts *f, struct docker_detai
         /* Another agent has made it: the engine itself ships its log. */
         s->following = s->hurry = false;
         s->base.events.ended(s->base.user, e);
+    } else if (!e->code && needs_root(s, d)) {
+        s->op = docker_info(s->args.docker, LOOK_MS, on_root, s);
     } else if (!e->code) {
         choose(s, d);
     } else if (e->code == ERR_NOT_FOUND) {
         s->following = s->hurry = false;
         s->base.events.ended(s->base.user, e);
     } else {
-        loop_timer_arm(s->again, backoff_next(&s->backoff, &again_rule, &s->rng));
-        s->base.events.trouble(s->base.user, e);
+        look_later(s, e);
     }
 }
 

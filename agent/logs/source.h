@@ -14,6 +14,7 @@
 #include "io/file_watch.h"
 #include "io/loop.h"
 #include "logs/cursor.h"
+#include "logs/record.h"
 
 struct source;
 
@@ -134,8 +135,9 @@ struct source_args { /* all copied */
     const struct cursor *from; /* of any kind */
     uint64_t seed;
 };
-/* `path`: LogPath of inspect; copied. */
+/* `path`: of the file that the engine writes to, in that format; copied. */
 struct source *source_file_create(const struct source_args *args, const char *path,
+                                  const struct record_format *format,
                                   const struct source_events *events, void *user);
 
 /* Asks the engine where the log is: the file source where that can be read here, else the API. */

@@ -351,6 +351,7 @@ static void source_file_destroy(struct source *base)
 }
 
 struct source *source_file_create(const struct source_args *args, const char *path,
+                                  const struct record_format *format,
                                   const struct source_events *events, void *user)
 {
     static const struct source_kind kind = { source_file_follow, source_file_pause,
@@ -364,6 +365,7 @@ struct source *source_file_create(const struct source_args *args, const char *pa
     s->watches = args->watches;
     s->id = mem_strdup(args->id);
     s->path = mem_strdup(path);
+    s->format = format;
     s->max_bytes = args->max_bytes;
     s->max_files = args->max_files;
     s->keep_bytes = args->keep_bytes;
@@ -373,7 +375,7 @@ struct source *source_file_create(const struct source_args *args, const char *pa
         s->given[1] = s->from.at[1];
     }
     rng_seed(&s->rng, args->seed);
-    buf_init(&s->plain, JSON_LINE_MAX);
+    buf_init(&s->plain, RECORD_MAX);
     s->turn = loop_timer_create(args->loop, on_turn, s);
     s->look = loop_timer_create(args->loop, on_look, s);
     s->ask = loop_timer_create(args->loop, on_ask, s);

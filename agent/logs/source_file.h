@@ -17,7 +17,7 @@ struct file_old {
     bool by_time; /* and what `replay` knows */
     struct replay replay;
 };
-bool file_old_has(struct file_old *old, uint64_t seq, int64_t end, const struct json_message *m);
+bool file_old_has(struct file_old *old, uint64_t seq, int64_t end, const struct record *m);
 
 struct file_lost; /* files that are being counted */
 struct file_wait; /* a reading that waits for the disk */
@@ -28,6 +28,7 @@ struct file_source {
     struct docker *docker;
     struct file_watches *watches;
     char *id, *path;
+    const struct record_format *format;
     int64_t max_bytes, max_files, keep_bytes;
     struct cursor from;
     struct rng rng;

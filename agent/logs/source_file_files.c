@@ -54,7 +54,7 @@ static bool open_file(struct file_source *s, size_t i, uint64_t inode)
     AUTO(str) char *path = path_of(s, i);
     struct spool_file f;
 
-    if (spool_file_open(path, &f, NULL))
+    if (spool_file_open(path, s->format, &f, NULL))
         return false;
     if (f.inode != inode) {
         spool_file_close(&f);
@@ -209,7 +209,7 @@ static void tell_why(struct file_source *s)
     struct spool_file f;
     struct err e = { 0 };
 
-    if (spool_file_open(s->path, &f, &e) == ERR_OK)
+    if (spool_file_open(s->path, s->format, &f, &e) == ERR_OK)
         spool_file_close(&f);
     else if (e.code != ERR_NOT_FOUND)
         file_trouble(s, &e);

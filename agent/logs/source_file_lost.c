@@ -37,19 +37,19 @@ size_t file_to_drop(const struct file_source *s)
 
 static bool count_one(struct file_lost *l, struct spool_file *f, struct str data, size_t *used)
 {
-    struct json_message m;
+    struct record m;
 
-    switch (json_scan_next(&f->scan, data, used, &m)) {
-    case JSON_MORE:
+    switch (f->format->next(&f->scan, data, used, &m)) {
+    case RECORD_MORE:
         return *used > 0;
-    case JSON_DAMAGED:
+    case RECORD_DAMAGED:
         l->damaged++;
         return true;
-    case JSON_MESSAGE:
+    case RECORD_WHOLE:
         if (file_old_has(&l->old, f->seq, f->offset + (int64_t)*used, &m))
             return true;
         l->lines += m.ends_line;
-        l->bytes += (int64_t)m.plain_n - m.ends_line - m.ends_cr;
+        l->bytes += (int64_t)m.plain_n - m.ends_line - (m.cr_n > 0);
         return true;
     }
     return false;
@@ -73,7 +73,7 @@ static void count_file(struct file_lost *l, struct spool_file *f, char *data)
             f->offset += (int64_t)used;
         }
     }
-    l->damaged += n > 0; /* the beginning of a line */
+    l->damaged += n > 0 && !f->scan.skipping; /* the beginning of a record */
 }
 
 static void count(void *user)

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "logs/json_file.h"
+#include "logs/json_text.h"
 #include "logs/source_file.h"
 
 #define PLAIN_KEEP 4096
@@ -17,7 +19,7 @@ struct file_wait {
     struct err e;
 };
 
-bool file_old_has(struct file_old *old, uint64_t seq, int64_t end, const struct json_message *m)
+bool file_old_has(struct file_old *old, uint64_t seq, int64_t end, const struct record *m)
 {
     size_t i = m->stream == 2;
     struct mark mark;
@@ -44,30 +46,32 @@ static void remember(struct file_source *s, const struct spool_file *f)
     s->history[(s->n_history - 1) % FILE_HISTORY].seq = f->seq;
 }
 
-/* Lines come as they stand in the file; parts of lines, and what ends them, as text, for they are
- * to be joined. */
-static void set_text(struct file_source *s, const struct json_message *m,
-                     struct source_message *out)
+/* Lines come ready for the sink, mostly as they stand in the file; parts of lines, and what ends
+ * them, as text, for they are to be joined; so does what is not UTF-8 and has to become so. */
+static void set_text(struct file_source *s, const struct record *m, struct source_message *out)
 {
+    struct str text = { m->text.p, m->text.n - m->cr_n };
     bool *open = &s->open[m->stream == 2];
 
-    if (m->ends_line && !*open) {
-        out->text = m->text;
-        out->text.n -= m->ends_cr ? strlen("\\r") : 0;
-        out->plain_n = m->plain_n - 1 - m->ends_cr;
+    buf_reset(&s->plain);
+    if (m->ends_line && !*open && (m->escaped || json_text_escape(text, &s->plain))) {
+        out->text = m->escaped ? text : buf_str(&s->plain);
+        out->plain_n = m->plain_n - 1 - (m->cr_n > 0);
         out->escaped = true;
         return;
     }
     *open = !m->ends_line;
     buf_reset(&s->plain);
-    json_file_unescape(m->text, &s->plain);
+    if (m->escaped)
+        json_file_unescape(m->text, &s->plain);
+    else
+        buf_append(&s->plain, m->text.p, m->text.n);
     if (m->ends_line)
         buf_putc(&s->plain, '\n');
     out->text = buf_str(&s->plain);
 }
 
-static void give(struct file_source *s, struct spool_file *f, size_t used,
-                 const struct json_message *m)
+static void give(struct file_source *s, struct spool_file *f, size_t used, const struct record *m)
 {
     size_t i = m->stream == 2;
     int64_t end = f->offset + (int64_t)used;
@@ -88,27 +92,27 @@ static void give(struct file_source *s, struct spool_file *f, size_t used,
 static size_t give_all(struct file_source *s, struct spool_file *f, struct str data)
 {
     size_t at = 0, used = 0;
-    struct json_message m;
+    struct record m;
 
     if (!f->key)
-        f->key = f->offset ? spool_file_key(f) : spool_file_key_of(data);
+        f->key = f->offset ? spool_file_key(f) : f->format->key(data);
     if (f->key)
         remember(s, f);
     while (at < data.n && !s->dead && !s->paused) {
         struct str rest = { data.p + at, data.n - at };
 
-        switch (json_scan_next(&f->scan, rest, &used, &m)) {
-        case JSON_MORE:
+        switch (f->format->next(&f->scan, rest, &used, &m)) {
+        case RECORD_MORE:
             if (!used)
                 return at;
             f->offset += (int64_t)used;
             break;
-        case JSON_DAMAGED:
+        case RECORD_DAMAGED:
             f->offset += (int64_t)used;
             if (s->base.events.damaged)
                 s->base.events.damaged(s->base.user, 1);
             break;
-        case JSON_MESSAGE:
+        case RECORD_WHOLE:
             if (file_old_has(&s->old, f->seq, f->offset + (int64_t)used, &m))
                 f->offset += (int64_t)used;
             else
@@ -181,7 +185,7 @@ void file_wait_cancel(struct file_source *s)
 static void begin_anew(struct file_source *s, struct spool_file *f)
 {
     f->offset = f->seen = f->key = 0;
-    f->scan = (struct json_scan){ 0 };
+    f->scan = (struct record_scan){ 0 };
     /* For marks it is another file. */
     f->seq = ++s->last_seq;
     s->open[0] = s->open[1] = false;
@@ -191,6 +195,7 @@ static void begin_anew(struct file_source *s, struct spool_file *f)
 /* Of a file that is not written any more, what is left is half a line. */
 static void finish_file(struct file_source *s, bool torn)
 {
+    torn = torn && !s->files[0].scan.skipping; /* else it was told of */
     file_shift(s);
     if (torn && s->base.events.damaged)
         s->base.events.damaged(s->base.user, 1);

@@ -10,7 +10,8 @@
 
 #include "base/mem.h"
 
-enum err_code spool_file_open(const char *path, struct spool_file *out, struct err *e)
+enum err_code spool_file_open(const char *path, const struct record_format *format,
+                              struct spool_file *out, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
@@ -21,7 +22,7 @@ enum err_code spool_file_open(const char *path, struct spool_file *out, struct e
         close(fd);
         return err_set(e, ERR_INVALID, "%s is no regular file", path);
     }
-    *out = (struct spool_file){ .fd = fd, .inode = st.st_ino };
+    *out = (struct spool_file){ .format = format, .fd = fd, .inode = st.st_ino };
     return ERR_OK;
 }
 
@@ -32,22 +33,8 @@ void spool_file_close(struct spool_file *f)
     f->fd = -1;
 }
 
-/* The time stands at the end of a line, which may be long: the last bytes of the first line. */
-int64_t spool_file_key_of(struct str beginning)
-{
-    const char *newline = beginning.n ? memchr(beginning.p, '\n', beginning.n) : NULL;
-    size_t n = newline ? (size_t)(newline - beginning.p) : beginning.n;
-    size_t from = n > JSON_HEAD_BYTES ? n - JSON_HEAD_BYTES : 0;
-    int64_t key;
-
-    if (!newline && n <= JSON_LINE_MAX)
-        return 0;
-    key = (int64_t)(json_file_head((struct str){ beginning.p + from, n - from }) >> 1);
-    return key ? key : 1;
-}
-
-/* Reads the beginning of the file until it holds a line; free() it. */
-static char *read_beginning(const struct spool_file *f, size_t *n)
+/* Reads the beginning of the file until it holds a record; free() it. */
+static char *read_beginning(const struct spool_file *f, size_t *n, int64_t *key)
 {
     size_t room = 256; /* mostly 4096 are enough */
     char *text = NULL;
@@ -58,7 +45,8 @@ static char *read_beginning(const struct spool_file *f, size_t *n)
         text = mem_resize(text, room, 1);
         got = pread(f->fd, text, room, 0);
         *n = got > 0 ? (size_t)got : 0;
-    } while (*n == room && room < SPOOL_FILE_READ && !memchr(text, '\n', *n));
+        *key = f->format->key((struct str){ text, *n });
+    } while (!*key && *n == room && room < SPOOL_FILE_READ);
     return text;
 }
 
@@ -66,21 +54,21 @@ int64_t spool_file_key(struct spool_file *f)
 {
     size_t n;
 
-    if (!f->key) {
-        AUTO(str) char *text = read_beginning(f, &n);
-
-        f->key = spool_file_key_of((struct str){ text, n });
-    }
+    if (!f->key)
+        free(read_beginning(f, &n, &f->key));
     return f->key;
 }
 
 int64_t spool_file_first_ns(const struct spool_file *f)
 {
     size_t n, used;
-    AUTO(str) char *text = read_beginning(f, &n);
-    struct json_message m;
+    int64_t key;
+    AUTO(str) char *text = read_beginning(f, &n, &key);
+    struct record_scan scan = { 0 };
+    struct record m;
 
-    return json_file_next((struct str){ text, n }, &used, &m) == JSON_MESSAGE ? m.when_ns : 0;
+    return f->format->next(&scan, (struct str){ text, n }, &used, &m) == RECORD_WHOLE ? m.when_ns
+                                                                                      : 0;
 }
 
 enum err_code spool_file_read(const struct spool_file *f, bool may_wait, char *to, size_t room,

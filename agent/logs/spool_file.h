@@ -5,12 +5,13 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "logs/json_scan.h"
+#include "logs/record.h"
 
-/* Longer than any line, so that one that has no end is seen to have none. */
+/* Longer than any record, so that one that has no end is seen to have none. */
 #define SPOOL_FILE_READ ((size_t)256 * 1024 + 1)
 
 struct spool_file {
+    const struct record_format *format;
     int fd;
     uint64_t inode; /* while it is open no other file has it */
     uint64_t seq;   /* later files have larger ones; given by the source */
@@ -21,16 +22,15 @@ struct spool_file {
     int64_t seen;    /* the file's size when there was nothing whole behind the offset */
     bool gap_before; /* files before it were never seen */
     bool gone;       /* the engine has removed it */
-    struct json_scan scan;
+    struct record_scan scan;
 };
 
 /* Only regular files, never over a symbolic link. */
-MUST_CHECK enum err_code spool_file_open(const char *path, struct spool_file *out, struct err *e);
+MUST_CHECK enum err_code spool_file_open(const char *path, const struct record_format *format,
+                                         struct spool_file *out, struct err *e);
 void spool_file_close(struct spool_file *f);
 
-/* The key of a file that begins so; 0: its first line is not whole. */
-int64_t spool_file_key_of(struct str beginning);
-/* Reads the beginning when the key is not known yet. */
+/* Reads the beginning when the key is not known yet; 0: its first record is not whole. */
 int64_t spool_file_key(struct spool_file *f);
 /* The time of the first message; 0: it has none. */
 int64_t spool_file_first_ns(const struct spool_file *f);

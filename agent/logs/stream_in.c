@@ -7,7 +7,7 @@
 #include "logs/json_file.h"
 
 #define NS_PER_MS 1000000
-#define PLAIN_MAX (JSON_LINE_MAX + 1)
+#define PLAIN_MAX (RECORD_MAX + 1)
 /* The budget is told in such steps, not of each line. */
 #define COUNT_STEP 4096
 /* From here on a batch ends where the time changes: the next one may be under way with it then. */

@@ -25,7 +25,7 @@ static void write_shipped_log(struct jw *w, const struct task_create_args *a)
     if (task_spool_of(&c, a->log_spool_bytes, &spool, &e))
         spool = (struct task_spool){ TASK_SPOOL_BYTES / TASK_SPOOL_FILES, TASK_SPOOL_FILES };
     free(c.log_options);
-    jw_kstr(w, "Type", "json-file");
+    jw_kstr(w, "Type", a->log_local ? "local" : "json-file");
     jw_key(w, "Config");
     jw_object(w);
     snprintf(text, sizeof text, "%" PRId64, spool.bytes);

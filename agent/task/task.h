@@ -291,6 +291,7 @@ struct task_create_args {
      * UUID that names its place in the container (task_file_mount). */
     const char *file_dir, *file_mount;
     bool selinux;            /* that folder is to be labeled for the container alone */
+    bool log_local;          /* the engine offers the log driver `local`, which costs it less */
     int64_t log_spool_bytes; /* of awslogs containers, unless max-buffer-size says it; 0: default */
     const char *owner;       /* LABEL_OWNER; NULL: neither that nor LABEL_REMAINS */
 };
@@ -345,7 +346,7 @@ struct task_kv *task_log_options(const struct task_container *c, const struct ta
 MUST_CHECK enum err_code task_spool_of(const struct task_container *c, int64_t wished,
                                        struct task_spool *out, struct err *e);
 
-/* Writes the body. awslogs becomes json-file: Berth ships the lines itself.
+/* Writes the body. awslogs becomes local, or else json-file: Berth ships the lines itself.
  * ERR_INVALID carries the reference's error name in front, e.g.
  * "DockerClientConfigError: Unable decode given docker config: ...". */
 MUST_CHECK enum err_code task_create_body(const struct task_create_args *args, struct buf *out,

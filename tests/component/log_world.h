@@ -11,6 +11,7 @@
 #include "logs/json_file.h"
 #include "logs/lines.h"
 #include "logs/source.h"
+#include "support/local_log.h"
 
 #define WORLD_ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -25,6 +26,7 @@ static struct log_world {
     char dir[64], path[160];
 
     /* The engine's side. */
+    bool local; /* its driver; else json-file */
     int fd;
     int64_t size, max_bytes, max_files, keep_bytes;
     int64_t ns; /* of the next message, since the epoch */
@@ -97,6 +99,25 @@ static UNUSED void log_raw(const void *data, size_t n)
     lw.size += (int64_t)n;
 }
 
+static UNUSED void log_local_at(int stream, int64_t ns, const char *json)
+{
+    static int parts[2];
+    AUTO(buf) struct buf text = BUF_INIT(1 << 20), record = BUF_INIT(1 << 20);
+    int *part = &parts[stream == 2];
+    bool ends;
+
+    json_file_unescape(str_of(json), &text);
+    ends = text.len && text.data[text.len - 1] == '\n';
+    local_append(&record, &(struct local_entry){ .stream = stream,
+                                                 .ns = ns,
+                                                 .text = { text.data, text.len - ends },
+                                                 .part = ends && !*part ? 0 : ++*part,
+                                                 .last = ends });
+    if (ends)
+        *part = 0;
+    log_raw(record.data, record.len);
+}
+
 /* `text` is JSON already. */
 static UNUSED void log_message_at(int stream, int64_t ns, const char *text)
 {
@@ -107,6 +128,10 @@ static UNUSED void log_message_at(int stream, int64_t ns, const char *text)
 
     if (lw.max_bytes && lw.size >= lw.max_bytes)
         log_rotate();
+    if (lw.local) {
+        log_local_at(stream, ns, text);
+        return;
+    }
     gmtime_r(&sec, &tm);
     n = snprintf(
         line, sizeof line,
@@ -285,7 +310,8 @@ static UNUSED void world_source(const struct cursor *from)
     lw.seen = *from;
     lw.ended = 0;
     lw.in_call = true;
-    lw.source = source_file_create(&args, lw.path, &events, NULL);
+    lw.source = source_file_create(&args, lw.path, lw.local ? &local_records : &json_records,
+                                   &events, NULL);
     source_follow(lw.source);
     lw.in_call = false;
 }
@@ -325,16 +351,17 @@ static UNUSED void world_on_version(void *user, const struct docker_version *v, 
     loop_stop(lw.loop);
 }
 
-static UNUSED int world_set_up(void **state)
+static UNUSED int world_set_up_with(bool local)
 {
     char sock[128], endpoint[160];
     struct err e = { 0 };
 
-    (void)state;
     memset(&lw, 0, sizeof lw);
+    lw.local = local;
     snprintf(lw.dir, sizeof lw.dir, "/tmp/berth-source.XXXXXX");
     assert_non_null(mkdtemp(lw.dir));
-    snprintf(lw.path, sizeof lw.path, "%s/%s-json.log", lw.dir, WORLD_ID);
+    snprintf(lw.path, sizeof lw.path, local ? "%s/container-%s.log" : "%s/%s-json.log", lw.dir,
+             WORLD_ID);
     snprintf(sock, sizeof sock, "%s/docker.sock", lw.dir);
     snprintf(endpoint, sizeof endpoint, "unix://%s", sock);
     fake_docker_start(&lw.fake, sock);
@@ -357,6 +384,18 @@ static UNUSED int world_set_up(void **state)
     lw.fd = -1;
     log_open();
     return 0;
+}
+
+static UNUSED int world_set_up(void **state)
+{
+    (void)state;
+    return world_set_up_with(false);
+}
+
+static UNUSED int world_set_up_local(void **state)
+{
+    (void)state;
+    return world_set_up_with(true);
 }
 
 static UNUSED int world_tear_down(void **state)

@@ -13,6 +13,7 @@
 
 static struct {
     char image[64], name[64], id[80];
+    const char *driver;
     struct file_watches *watches;
     struct source *source;
     int64_t last, n, n_escaped, lost, unknown, disorder, damaged;
@@ -73,6 +74,20 @@ static int group_teardown(void **state)
     return 0;
 }
 
+static int json_file(void **state)
+{
+    (void)state;
+    fx.driver = "json-file";
+    return 0;
+}
+
+static int local(void **state)
+{
+    (void)state;
+    fx.driver = "local";
+    return 0;
+}
+
 static int teardown(void **state)
 {
     char path[200];
@@ -88,8 +103,7 @@ static int teardown(void **state)
 
 /* A container that prints `n` numbered lines: `at_once` of them as fast as it can, then it rests.
  */
-static void print_by(const char *driver, int n, int at_once, const char *max_size,
-                     const char *max_file)
+static void print_lines(int n, int at_once, const char *max_size, const char *max_file)
 {
     AUTO(buf) struct buf body = BUF_INIT(4096);
 
@@ -99,16 +113,11 @@ static void print_by(const char *driver, int n, int at_once, const char *max_siz
                "/bin/busybox awk -v n=$n 'BEGIN{for(i=n+1;i<=n+%d;i++)"
                "print i \\\" 01234567890123456789012345678901234567890123456789012345678901234567"
                "89012345678901\\\"}'; n=$((n+%d)); done\"],"
-               "\"HostConfig\":{\"LogConfig\":{\"Type\":\"%s\","
-               "\"Config\":{\"max-size\":\"%s\",\"max-file\":\"%s\"}}}}",
-               fx.image, n, at_once, at_once, driver, max_size, max_file);
+               "\"HostConfig\":{\"LogConfig\":{\"Type\":\"%s\",\"Config\":{\"max-size\":\"%s\","
+               "\"max-file\":\"%s\",\"compress\":\"false\"}}}}",
+               fx.image, n, at_once, at_once, fx.driver, max_size, max_file);
     docker_create_container(w.d, fx.name, buf_str(&body), CALL_MS, on_created, NULL);
     wait_ok();
-}
-
-static void print_lines(int n, const char *max_size, const char *max_file)
-{
-    print_by("json-file", n, n, max_size, max_file);
 }
 
 static void start(void)
@@ -163,11 +172,20 @@ static void on_trouble(void *user, const struct err *e)
     printf("%s\n", e->msg);
 }
 
+static const struct source_events events = { on_message, on_gap, on_damaged, on_ended, on_trouble };
+static const struct cursor none = { 0 };
+
+static void follow_it(struct source *source)
+{
+    fx.last = fx.n = fx.n_escaped = fx.lost = fx.unknown = fx.disorder = fx.damaged = 0;
+    fx.pause_at = fx.stop_at = 0;
+    fx.ended = false;
+    fx.source = source;
+    source_follow(fx.source);
+}
+
 static void follow(int64_t max_bytes, int64_t max_files)
 {
-    static const struct source_events events = { on_message, on_gap, on_damaged, on_ended,
-                                                 on_trouble };
-    const struct cursor none = { 0 };
     const struct source_args args = { .loop = w.loop,
                                       .docker = w.d,
                                       .watches = fx.watches,
@@ -177,11 +195,7 @@ static void follow(int64_t max_bytes, int64_t max_files)
                                       .from = &none,
                                       .seed = 1 };
 
-    fx.last = fx.n = fx.n_escaped = fx.lost = fx.unknown = fx.disorder = fx.damaged = 0;
-    fx.pause_at = fx.stop_at = 0;
-    fx.ended = false;
-    fx.source = source_create(&args, &events, NULL);
-    source_follow(fx.source);
+    follow_it(source_create(&args, &events, NULL));
 }
 
 /* However slow the engine is: as long as lines come, it is not too late. */
@@ -221,7 +235,7 @@ static void test_keeps_up_with_rotation(void **state)
 {
     (void)state;
     NEED_ENGINE();
-    print_lines(LINES, "1m", "45");
+    print_lines(LINES, LINES, "1m", "45");
     start();
     follow(1 << 20, 45);
     until_ended();
@@ -238,7 +252,7 @@ static void test_counts_what_is_lost(void **state)
     (void)state;
     NEED_ENGINE();
     /* A rotation, then a rest: on a busy machine too, each file is seen before it is removed. */
-    print_by("json-file", LINES, LINES / 10, "4m", "3");
+    print_lines(LINES, LINES / 10, "4m", "3");
     start();
     follow(4 << 20, 3);
     fx.pause_at = fx.stop_at = 1000;
@@ -261,7 +275,7 @@ static void test_removed_unread(void **state)
 {
     (void)state;
     NEED_ENGINE();
-    print_lines(20000, "1m", "5");
+    print_lines(20000, 20000, "1m", "5");
     start();
     follow(1 << 20, 5);
     fx.pause_at = fx.stop_at = 10;
@@ -283,7 +297,7 @@ static void test_started_again(void **state)
 {
     (void)state;
     NEED_ENGINE();
-    print_lines(1000, "1m", "5");
+    print_lines(1000, 1000, "1m", "5");
     follow(1 << 20, 5); /* before it was ever started there is nothing */
     until_ended();
     assert_int_equal(fx.n, 0);
@@ -297,15 +311,15 @@ static void test_started_again(void **state)
     }
 }
 
-/* Of another driver the engine keeps the files to itself. */
-static void test_another_driver(void **state)
+/* Where the files cannot be read, the engine is asked. */
+static void test_by_the_api(void **state)
 {
     (void)state;
     NEED_ENGINE();
-    print_by("local", 1000, 1000, "1m", "5");
+    print_lines(1000, 1000, "1m", "5");
     start();
     for (int i = 0; i < 2; i++) {
-        follow(1 << 20, 5);
+        follow_it(source_api_create(w.loop, w.d, fx.id, &none, 1, &events, NULL));
         until_ended();
         assert_int_equal(fx.n, 1000);
         assert_int_equal(fx.n_escaped, 0);
@@ -315,14 +329,19 @@ static void test_another_driver(void **state)
     }
 }
 
+#define JSON(name)  cmocka_unit_test_setup_teardown(name, json_file, teardown)
+#define LOCAL(name) cmocka_unit_test_setup_teardown(name, local, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_keeps_up_with_rotation, teardown),
-        cmocka_unit_test_teardown(test_counts_what_is_lost, teardown),
-        cmocka_unit_test_teardown(test_removed_unread, teardown),
-        cmocka_unit_test_teardown(test_started_again, teardown),
-        cmocka_unit_test_teardown(test_another_driver, teardown),
+        JSON(test_keeps_up_with_rotation),
+        LOCAL(test_keeps_up_with_rotation),
+        LOCAL(test_counts_what_is_lost),
+        LOCAL(test_removed_unread),
+        JSON(test_started_again),
+        LOCAL(test_started_again),
+        LOCAL(test_by_the_api),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -188,6 +188,72 @@ static void test_torn(void **state)
     assert_int_equal(lw.gaps_unknown, 0);
 }
 
+/* The same of the local driver, whose records are told apart by their lengths. */
+static void test_torn_local(void **state)
+{
+    static const char record[] = "\0\0\x40\0\n\6stdout\x10\x05\x1A\xF0\x7Fxxxx";
+    static const char zeros[5000];
+    AUTO(str) char *long_text = mem_array(300000, 1);
+
+    (void)state;
+    log_number(1);
+    log_raw(record, sizeof record - 1); /* it is longer than what follows */
+    log_number(2);
+    log_raw(zeros, sizeof zeros);
+    log_number(3);
+    log_raw("\0\0\0\2{}\0\0\0\2", 10);
+    log_number(4);
+    memset(long_text, 'x', 300000);
+    log_raw(long_text, 300000);
+    log_number(5);
+    lw.max_files = 2;
+    log_raw(record, sizeof record - 1);
+    log_rotate(); /* its end was never written */
+    log_number(6);
+    world_from_start();
+    world_to_end();
+    assert_int_equal(lw.n_events, 6);
+    assert_int_equal(lw.disorder, 0);
+    assert_int_equal(lw.damaged, 5);
+    assert_int_equal(lw.gaps_unknown, 0);
+}
+
+static void test_a_record_comes_in_pieces(void **state)
+{
+    const struct local_entry e = { 1, 1767596400000000000, { "1 slowly", 8 }, 0, false };
+    AUTO(buf) struct buf record = BUF_INIT(1000);
+
+    (void)state;
+    local_append(&record, &e);
+    world_from_start();
+    for (size_t i = 0; i < record.len; i += 3) {
+        assert_int_equal(lw.n_events, 0);
+        log_raw(record.data + i, record.len - i < 3 ? record.len - i : 3);
+        world_turn(10);
+    }
+    world_until_number(1);
+    assert_int_equal(lw.n_events, 1);
+    assert_int_equal(lw.damaged, 0);
+}
+
+/* What has to be escaped, and what is no text at all. */
+static void test_texts_local(void **state)
+{
+    const char *const texts[] = { "a \"b\" \\ \t", "\xFF bad", "caf\xC3\xA9\r" };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        AUTO(buf) struct buf record = BUF_INIT(1000);
+
+        local_append(&record, &(struct local_entry){ 1, lw.ns += 1000, str_of(texts[i]), 0, 0 });
+        log_raw(record.data, record.len);
+    }
+    world_from_start();
+    world_to_end();
+    assert_text(buf_str(&lw.events[0]), "a \"b\" \\ \t\n\xEF\xBF\xBD bad\ncaf\xC3\xA9\n");
+    assert_int_equal(lw.n_escaped, 2);
+}
+
 static void test_truncated(void **state)
 {
     (void)state;
@@ -263,7 +329,7 @@ static int count_removed(void)
         if (len <= 0)
             continue;
         link[len] = '\0';
-        n += strstr(link, WORLD_ID "-json.log") && strstr(link, "(deleted)");
+        n += str_starts(link, lw.path) && strstr(link, "(deleted)");
     }
     return n;
 }
@@ -686,36 +752,41 @@ static void test_a_flood(void **state)
     assert_int_equal(lw.disorder, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
+#define JSON(name)  cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
+#define LOCAL(name) cmocka_unit_test_setup_teardown(name, world_set_up_local, world_tear_down)
+#define BOTH(name)  JSON(name), LOCAL(name)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_lines_and_the_end),
-        TEST(test_a_container_ends_by_itself),
-        TEST(test_restart),
-        TEST(test_a_container_that_never_ran_again),
-        TEST(test_removed),
-        TEST(test_parts_of_two_streams),
-        TEST(test_a_line_comes_in_pieces),
-        TEST(test_torn),
-        TEST(test_truncated),
-        TEST(test_rotation),
-        TEST(test_rotation_of_one),
-        TEST(test_paused),
-        TEST(test_paused_shortly),
-        TEST(test_kept),
-        TEST(test_kept_for_too_long),
-        TEST(test_rotated_unseen),
-        TEST(test_killed_at_every_message),
-        TEST(test_gone_with_its_file),
-        TEST(test_a_silent_stream),
-        TEST(test_from_a_cursor_of_the_api),
-        TEST(test_nothing_confirmed),
-        TEST(test_destroyed_in_a_call),
-        TEST(test_from_the_disk),
-        TEST(test_compressed),
-        TEST(test_a_flood),
+        BOTH(test_lines_and_the_end),
+        BOTH(test_a_container_ends_by_itself),
+        BOTH(test_restart),
+        BOTH(test_a_container_that_never_ran_again),
+        BOTH(test_removed),
+        BOTH(test_parts_of_two_streams),
+        JSON(test_a_line_comes_in_pieces),
+        LOCAL(test_a_record_comes_in_pieces),
+        JSON(test_torn),
+        LOCAL(test_torn_local),
+        LOCAL(test_texts_local),
+        BOTH(test_truncated),
+        BOTH(test_rotation),
+        BOTH(test_rotation_of_one),
+        BOTH(test_paused),
+        BOTH(test_paused_shortly),
+        BOTH(test_kept),
+        BOTH(test_kept_for_too_long),
+        BOTH(test_rotated_unseen),
+        BOTH(test_killed_at_every_message),
+        BOTH(test_gone_with_its_file),
+        BOTH(test_a_silent_stream),
+        BOTH(test_from_a_cursor_of_the_api),
+        BOTH(test_nothing_confirmed),
+        BOTH(test_destroyed_in_a_call),
+        BOTH(test_from_the_disk),
+        BOTH(test_compressed),
+        BOTH(test_a_flood),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,13 @@
 """What came of numbered lines: in the sink, and in what the engine had written down."""
+import calendar
 import glob
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
+import time
 
 from generator import number_of
 from harness import REGION, check, poll
@@ -66,6 +69,71 @@ class Account:
                 last = max(last, number)
 
 
+# ---- the engine's files ----
+
+def log_file(docker, container_id):
+    """The file that the engine writes a container's log to."""
+    told = docker.request("GET", f"/containers/{container_id}/json")
+    if told["HostConfig"]["LogConfig"]["Type"] == "local":  # that it does not tell
+        root = docker.request("GET", "/info")["DockerRootDir"]
+        return os.path.join(root, "containers", told["Id"], "local-logs", "container.log")
+    return told["LogPath"]
+
+
+def log_files(c, arn, names):
+    """Of the containers of a task, by their names."""
+    return [log_file(c.docker, c.inspect(arn, name)["Id"]) for name in names]
+
+
+# What an entry of the driver local begins with: its length, and whose text it is. A text has no
+# newline in it.
+ENTRY = re.compile(rb"(?s)(....)\n\x06std(?:out|err)\x10[\x80-\xff]*[\0-\x7f]")
+
+
+def _entries(data):
+    """(time, text) of the driver local; what is torn is left out."""
+    at = 0
+    while found := ENTRY.search(data, at):
+        size = int.from_bytes(found.group(1), "big")
+        start, end = found.start() + 4, found.start() + 4 + size
+        if data[end:end + 4] != found.group(1):
+            at = found.start() + 1
+            continue
+        at = end + 4
+        digits = data[start + 9:found.end()]
+        when_ns = sum((byte & 0x7f) << 7 * n for n, byte in enumerate(digits))
+        rest, text = data[found.end():end], b""
+        if rest[:1] == b"\x1a":
+            n, shift, i = 0, 0, 1
+            while True:
+                n |= (rest[i] & 0x7f) << shift
+                shift, i = shift + 7, i + 1
+                if rest[i - 1] < 0x80:
+                    break
+            text = rest[i:i + n]
+        yield when_ns, text.decode("utf-8", "replace")
+
+
+def _messages(data):
+    """(time, text) of the driver json-file."""
+    for line in data.splitlines():
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue  # torn by a crash of the engine
+        whole, _, part = said["time"][:-1].partition(".")
+        seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
+        yield seconds * 10**9 + int((part + "0" * 9)[:9]), said["log"].rstrip("\n")
+
+
+def log_records(path, data=None):
+    """[(ns since the epoch, text)] of what the engine wrote to a file, or of a part of it."""
+    if data is None:
+        with open(path, "rb") as stream:
+            data = stream.read()
+    return list((_messages if "-json.log" in path else _entries)(data))
+
+
 class Recorder:
     """Keeps every log file that the engine writes for some containers, also those that it
     rotates away: a second name for each, given while it is there."""
@@ -79,7 +147,7 @@ class Recorder:
     @staticmethod
     def _place(path):
         """A folder of the engine's disk: files have no second name elsewhere."""
-        return os.path.dirname(os.path.dirname(path))
+        return path[:path.index("/containers/")]
 
     def __enter__(self):
         self.thread.start()
@@ -103,7 +171,8 @@ class Recorder:
             for name in glob.glob(path + "*"):
                 try:
                     inode = os.stat(name).st_ino
-                    os.link(name, os.path.join(self.dir, f"{number}-{inode}"))
+                    os.link(name, os.path.join(self.dir,
+                                               f"{number}-{inode}-{os.path.basename(path)}"))
                 except (FileExistsError, FileNotFoundError):
                     continue  # kept already, or rotated meanwhile: the next turn sees it
 
@@ -111,12 +180,7 @@ class Recorder:
         """Of the lines that the engine wrote down for one container."""
         found = set()
         for name in glob.glob(os.path.join(self.dir, f"{index}-*")):
-            with open(name, "rb") as stream:
-                for line in stream:
-                    try:
-                        found.add(number_of(json.loads(line)["log"]))
-                    except ValueError:
-                        continue  # torn by a crash of the engine
+            found.update(number_of(text) for _, text in log_records(name))
         return found - {None}
 
 
@@ -125,14 +189,10 @@ def last_number(path):
     try:
         with open(path, "rb") as stream:
             stream.seek(max(0, os.path.getsize(path) - 4096))
-            for line in reversed(stream.read().splitlines()):
-                try:
-                    return number_of(json.loads(line)["log"])
-                except ValueError:
-                    continue
+            records = log_records(path, stream.read())
     except FileNotFoundError:
-        pass
-    return None
+        return None
+    return number_of(records[-1][1]) if records else None
 
 
 def wait_written(path, lines, timeout=60, meanwhile=lambda: None):

@@ -136,8 +136,11 @@ class DockerRelay(Relay):
         return data
 
     def refuse(self, pattern, message, status="500 Internal Server Error"):
+        self.answer(pattern, {"message": message}, status)
+
+    def answer(self, pattern, said, status="200 OK"):
         """From now on requests like this get this answer and do not reach the engine."""
-        body = json.dumps({"message": message}).encode()
+        body = json.dumps(said).encode()
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n" \
                f"Content-Length: {len(body)}\r\n\r\n"
         with self.lock:

@@ -8,11 +8,13 @@ import re
 import tempfile
 import time
 
+from docker_api import socket_path
 from generator import Generator
 from harness import Skip, check, container, equal, poll
-from log_lines import (Account, Recorder, awslogs, events_of, last_number, lines_of, settle, status,
-                       streams, wait_written)
+from log_lines import (Account, Recorder, awslogs, events_of, last_number, lines_of, log_files,
+                       settle, status, streams, wait_written)
 from private_docker import PrivateDocker
+from relay import DockerRelay
 
 GREAT = os.environ.get("BERTH_LOGS_SIZE") == "issue"
 GROUP = "/e2e/account"
@@ -73,7 +75,7 @@ def account(t, boxes, lines, rate, buffer, chaos, settling):
                        command=gen.command(lines, 90, 10, rate)) for n in names],
             volumes=gen.volumes()))
         c.wait_running(arn)
-        paths = [c.inspect(arn, n)["LogPath"] for n in names]
+        paths = log_files(c, arn, names)
         with Recorder(paths) as kept:
             gen.go()
             chaos.run(c, engine)
@@ -105,6 +107,46 @@ def e2e_logs_account(t):
         account(t, 10, 100000, 350, "8m", Chaos(285, 20, 2, 5, 60, seed), 300)
     else:
         account(t, 5, 10000, 500, "2m", Chaos(20, 4, 1, 4, 5, seed), 60)
+
+
+def e2e_logs_of_before(t):
+    """A container whose log the engine writes as json-file, made when it offered nothing else:
+    the next agent ships on from there, and makes its own otherwise."""
+    with Generator(t.build) as gen, t.cluster(start=False) as c:
+        info = c.docker.request("GET", "/info")
+        info["Plugins"]["Log"].remove("local")
+        relay = c.relay(DockerRelay(os.path.join(c.dir, "docker.sock"), socket_path()))
+        relay.answer(r"^GET \S*/info$", info)
+        c.agent.start(DOCKER_HOST=f"unix://{relay.path}").wait_connected()
+
+        def start(name, lines):
+            arn = c.run_one(c.register([
+                container(name, memory=8, logConfiguration=awslogs(GROUP, "run"),
+                          command=gen.command(lines, 90, 1, 500), mountPoints=gen.mounts())],
+                volumes=gen.volumes()))
+            c.wait_running(arn)
+            return arn, c.inspect(arn, name)["HostConfig"]["LogConfig"]["Type"]
+
+        def seen(name, arn):
+            name = f"run/{name}/{arn.rsplit('/', 1)[1]}"
+            return Account(e["message"] for e in events_of(c, GROUP, name)) \
+                if name in streams(c, GROUP) else Account([])
+
+        old, driver = start("old", 4000)
+        equal(driver, "json-file", "driver where there is no other")
+        gen.go()
+        poll(lambda: seen("old", old).seen, "its first lines")
+        c.agent.kill()
+        c.agent.start().wait_connected()
+        new, driver = start("new", 1000)
+        equal(driver, "local", "driver of the next container")
+        for name, arn, lines in (("old", old, 4000), ("new", new, 1000)):
+            poll(lambda n=name, a=arn, m=lines: len(seen(n, a).seen) == m,
+                 lambda n=name, a=arn: f"lines of {n}: {len(seen(n, a).seen)}", 60)
+            a = seen(name, arn)
+            equal((a.disorder, a.foreign), (0, []), f"lines of {name} out of order, odd")
+            check(a.repeated <= 1000, f"{a.repeated} lines of {name} came twice")
+        gen.end()
 
 
 # ---- the bound of the spool ----
@@ -155,7 +197,7 @@ def flooded(c, gen, log, lines, rate=0):
                                           command=gen.command(lines, 100, 100, rate),
                                           mountPoints=gen.mounts())], volumes=gen.volumes()))
     c.wait_running(arn)
-    path = c.inspect(arn, "flood")["LogPath"]
+    path, = log_files(c, arn, ["flood"])
     if not os.path.exists(path):
         raise Skip(f"the engine's files cannot be seen from here: {path}")
     return arn, path

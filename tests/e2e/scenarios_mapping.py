@@ -200,7 +200,7 @@ def e2e_mapping_logs(t):
               "non-blocking without a size")
         equal(seen["sized"]["Config"], {"mode": "non-blocking", "max-buffer-size": "2m"},
               "non-blocking with a size")
-        equal(seen["aws"]["Type"], "json-file", "what the agent ships itself")
+        equal(seen["aws"]["Type"], "local", "what the agent ships itself")
         silent = c.run_one(c.register([container("a", logConfiguration=driver("none"))]))
         c.wait_running(silent)
         equal(c.inspect(silent, "a")["HostConfig"]["LogConfig"]["Type"], "none", "driver")

@@ -19,7 +19,7 @@ static void check_escapes(struct str text)
     }
 }
 
-static void check(const struct json_message *m)
+static void check(const struct record *m)
 {
     struct json_t *v = NULL;
     AUTO(buf) struct buf plain = BUF_INIT(1 << 20), quoted = BUF_INIT(1 << 20);
@@ -28,10 +28,11 @@ static void check(const struct json_message *m)
     LAW(m->stream == 1 || m->stream == 2);
     LAW(m->when_ns >= 0);
     check_escapes(m->text);
-    LAW(!m->ends_cr || m->ends_line);
+    LAW(m->escaped);
+    LAW(!m->cr_n || m->ends_line);
     json_file_unescape(m->text, &plain);
     LAW(plain.len + m->ends_line == m->plain_n);
-    LAW(!m->ends_cr || (plain.len && plain.data[plain.len - 1] == '\r'));
+    LAW(!m->cr_n || (plain.len && plain.data[plain.len - 1] == '\r'));
     buf_puts(&quoted, "[\"");
     buf_append(&quoted, m->text.p, m->text.n);
     buf_puts(&quoted, "\"]");
@@ -42,19 +43,19 @@ static void check(const struct json_message *m)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct json_scan s = { 0 };
+    struct record_scan s = { 0 };
     struct str left = fuzz_str(data, size);
 
     for (;;) {
-        struct json_message m;
+        struct record m;
         size_t used;
-        enum json_read read = json_scan_next(&s, left, &used, &m);
+        enum record_read read = json_scan_next(&s, left, &used, &m);
 
         LAW(used <= left.n);
-        LAW(used || read == JSON_MORE);
+        LAW(used || read == RECORD_MORE);
         if (!used)
             break;
-        if (read == JSON_MESSAGE)
+        if (read == RECORD_WHOLE)
             check(&m);
         left.p += used;
         left.n -= used;

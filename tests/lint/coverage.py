@@ -27,8 +27,8 @@ PURE_FILES = """
     control/tcs_json.c control/tcs_queue.c
     docker/decode.c docker/decode_image.c docker/ref.c docker/stream.c
     endpoints/limits.c endpoints/view_metadata.c
-    logs/batch.c logs/cursor.c logs/gate.c logs/json_file.c logs/lines.c logs/multiline.c
-    logs/options.c logs/pattern_syntax.c logs/turns.c
+    logs/batch.c logs/cursor.c logs/gate.c logs/json_file.c logs/json_text.c logs/lines.c
+    logs/local_file.c logs/multiline.c logs/options.c logs/pattern_syntax.c logs/turns.c
     metrics/sample.c metrics/write.c
     postmortem/record.c reference/bolt.c reference/fate.c reference/translate.c
 """.split()

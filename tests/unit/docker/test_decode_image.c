@@ -327,18 +327,22 @@ static void infos(void **state)
         const char *more;
         int cgroup_version;
         const char *cgroup_driver;
-        bool selinux;
+        bool selinux, local_log;
     } cases[] = {
-        { "", 1, "", false },
-        { ",\"CgroupDriver\":\"cgroupfs\",\"CgroupVersion\":\"1\"", 1, "cgroupfs", false },
-        { ",\"CgroupDriver\":\"systemd\",\"CgroupVersion\":\"2\"", 2, "systemd", false },
-        { ",\"SecurityOptions\":null", 1, "", false },
-        { ",\"SecurityOptions\":[\"name=seccomp,profile=default\"]", 1, "", false },
-        { ",\"SecurityOptions\":[\"name=seccomp,profile=selinux\"]", 1, "", false },
-        { ",\"SecurityOptions\":[\"name=seccomp,profile=default\",\"name=selinux\"]", 1, "", true },
-        { ",\"SecurityOptions\":[\"name=selinux,x=y\"]", 1, "", true },
-        { ",\"SecurityOptions\":[\"apparmor\",\"selinux\"]", 1, "", true },
-        { ",\"SecurityOptions\":[\"selinuxish\"]", 1, "", false },
+        { "", 1, "", false, false },
+        { ",\"CgroupDriver\":\"cgroupfs\",\"CgroupVersion\":\"1\"", 1, "cgroupfs", false, false },
+        { ",\"CgroupDriver\":\"systemd\",\"CgroupVersion\":\"2\"", 2, "systemd", false, false },
+        { ",\"SecurityOptions\":null", 1, "", false, false },
+        { ",\"SecurityOptions\":[\"name=seccomp,profile=default\"]", 1, "", false, false },
+        { ",\"SecurityOptions\":[\"name=seccomp,profile=selinux\"]", 1, "", false, false },
+        { ",\"SecurityOptions\":[\"name=seccomp,profile=default\",\"name=selinux\"]", 1, "", true,
+          false },
+        { ",\"SecurityOptions\":[\"name=selinux,x=y\"]", 1, "", true, false },
+        { ",\"SecurityOptions\":[\"apparmor\",\"selinux\"]", 1, "", true, false },
+        { ",\"SecurityOptions\":[\"selinuxish\"]", 1, "", false, false },
+        { ",\"Plugins\":{\"Volume\":[\"local\"],\"Log\":null}", 1, "", false, false },
+        { ",\"Plugins\":{\"Log\":[\"awslogs\",\"json-file\",\"local2\"]}", 1, "", false, false },
+        { ",\"Plugins\":{\"Log\":[\"json-file\",\"local\",\"x\"]}", 1, "", false, true },
     };
     static const char *const wrong[] = {
         "",
@@ -348,6 +352,7 @@ static void infos(void **state)
         "{\"DockerRootDir\":\"/d\",\"CgroupVersion\":2}",
         "{\"DockerRootDir\":\"/d\",\"SecurityOptions\":{}}",
         "{\"DockerRootDir\":\"/d\",\"SecurityOptions\":[1]}",
+        "{\"DockerRootDir\":\"/d\",\"Plugins\":{\"Log\":[1]}}",
     };
     struct docker_info_doc d;
 
@@ -361,6 +366,7 @@ static void infos(void **state)
         assert_string_equal(d.info.cgroup_driver, cases[i].cgroup_driver);
         assert_int_equal(d.info.cgroup_version, cases[i].cgroup_version);
         assert_int_equal(d.info.selinux, cases[i].selinux);
+        assert_int_equal(d.info.local_log, cases[i].local_log);
         json_free(d.doc);
     }
     for (size_t i = 0; i < COUNT_OF(wrong); i++)

@@ -37,21 +37,21 @@ static const struct {
     CASE("{\"log\":\"torn", "12"),
 };
 
-static void scan(struct json_scan *s, struct str data, char *out, size_t room)
+static void scan(struct record_scan *s, struct str data, char *out, size_t room)
 {
-    struct json_message m;
+    struct record m;
     size_t at = 0, used, n = 0;
 
     for (;;) {
-        enum json_read read =
+        enum record_read read =
             json_scan_next(s, (struct str){ data.p + at, data.n - at }, &used, &m);
 
         at += used;
         assert_true(at <= data.n);
         assert_true(n + 2 < room);
-        if (read == JSON_MESSAGE)
+        if (read == RECORD_WHOLE)
             out[n++] = m.text.p[0];
-        else if (read == JSON_DAMAGED)
+        else if (read == RECORD_DAMAGED)
             out[n++] = 'x';
         else if (!used)
             break;
@@ -64,7 +64,7 @@ static void test_cases(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct json_scan s = { 0 };
+        struct record_scan s = { 0 };
         char got[64];
 
         scan(&s, (struct str){ cases[i].data, cases[i].n }, got, sizeof got);
@@ -75,9 +75,9 @@ static void test_cases(void **state)
 /* However long a line is, it is damage once; what comes in pieces is the same. */
 static void test_without_end(void **state)
 {
-    const size_t n = 2 * JSON_LINE_MAX;
+    const size_t n = 2 * RECORD_MAX;
     AUTO(str) char *data = mem_array(n + sizeof A + 1, 1);
-    struct json_scan s = { 0 };
+    struct record_scan s = { 0 };
     char got[64];
 
     (void)state;

@@ -272,6 +272,12 @@ static void test_log_rotation(void **state)
               "{\"Config\":{\"compress\":\"false\",\"max-file\":\"4\",\"max-size\":\"10485760\"},"
               "\"Type\":\"json-file\"}");
     json_decref(body);
+    a.log_local = true;
+    body = body_of(&a);
+    assert_at(body, "HostConfig", "LogConfig",
+              "{\"Config\":{\"compress\":\"false\",\"max-file\":\"4\",\"max-size\":\"10485760\"},"
+              "\"Type\":\"local\"}");
+    json_decref(body);
 }
 
 static void test_relations(void **state)
