@@ -25,7 +25,7 @@
 #define LOGS_MAX_READS   2  /* they are dear: 10 to 25 a second for a whole account */
 #define LOGS_STREAM_PUTS 4  /* of one stream, when one does not keep up */
 #define LOGS_COMPLAIN_MS 60000
-#define LOGS_LULL_MS     100 /* without an event: what follows a full batch is complete */
+#define LOGS_LULL_MS     80 /* without an event: what follows a full batch is complete */
 
 struct parcel {       /* a batch that is complete */
     struct list node; /* of log_stream.parcels */

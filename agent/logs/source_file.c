@@ -133,7 +133,8 @@ static void at_end(struct file_source *s, bool nothing_new)
     if ((s->hurry || s->hints) && !loop_timer_armed(s->ask))
         ask(s);
     if (!nothing_new) {
-        file_again(s, SOURCE_FILE_READ_MS);
+        file_again(s, s->came < SOURCE_FILE_BUSY ? SOURCE_FILE_READ_MS : SOURCE_FILE_BUSY_MS);
+        s->came = 0;
     } else if (s->watch && !s->watches_writes) {
         s->watches_writes = true;
         file_watch_widen(s->watch, s->path);

@@ -59,6 +59,7 @@ struct file_source {
     struct file_wait *wait;
     struct docker_op *op;
     int64_t paused_ms; /* since when */
+    size_t came;       /* bytes, since everything had been given out */
 
     bool begun, following, paused;
     bool woken;   /* the watch has told of something; a file that was closed, if nothing comes */

@@ -8,6 +8,9 @@
 #include "logs/source_file.h"
 
 #define PLAIN_KEEP 4096
+/* Enough for hundreds of lines, and little enough that it is no waste when the source is paused
+ * after some; a record that is longer is read in a second step. */
+#define READ_FIRST ((size_t)64 * 1024)
 
 /* A reading that waits for the disk, on a worker. */
 struct file_wait {
@@ -215,14 +218,20 @@ static enum file_read read_file(struct file_source *s, struct spool_file *f, int
         finish_file(s, size != f->offset);
         return FILE_AGAIN;
     }
-    if (spool_file_read(f, false, data, sizeof data, &n, &e)) {
-        if (e.code)
-            file_trouble(s, &e);
-        else
-            read_on_worker(s);
-        return FILE_LATER;
+    for (size_t room = READ_FIRST;; room = sizeof data) {
+        if (spool_file_read(f, false, data, room, &n, &e)) {
+            if (e.code)
+                file_trouble(s, &e);
+            else
+                read_on_worker(s);
+            return FILE_LATER;
+        }
+        give_all(s, f, (struct str){ data, n });
+        if (s->dead || f->offset != from || n < room || room == sizeof data)
+            break;
     }
-    give_all(s, f, (struct str){ data, n });
+    if (!s->dead)
+        s->came += n;
     if (s->dead || s->paused)
         return FILE_LATER;
     if (f->offset == from && from + (int64_t)n < size) {
