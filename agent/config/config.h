@@ -138,7 +138,7 @@ struct config {
     struct string_map log_opts; /* ECS_LOG_OPTS */
 
     /* The logs of containers with the driver awslogs. */
-    int64_t log_spool_mb; /* BERTH_LOG_SPOOL_MB, of 2^20 bytes; 256 */
+    int64_t log_spool_mb; /* BERTH_LOG_SPOOL_MB, of 2^20 bytes; 384 */
     char *log_sink;       /* BERTH_LOG_SINK: "file:/path"; NULL: the service */
     bool log_ask_back;    /* BERTH_LOG_ASK_BACK; true */
 

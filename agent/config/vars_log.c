@@ -43,11 +43,13 @@ static const struct var vars[] = {
     { "ECS_LOG_MAX_ROLL_COUNT", NULL, &type_int, FIELD(log_roll_count), "24",
       .help = "How many old log files are kept, at least 1.", .min = 1, .max = INT32_MAX,
       .reload = true },
-    { "BERTH_LOG_SPOOL_MB", NULL, &type_int, FIELD(log_spool_mb), "256",
+    { "BERTH_LOG_SPOOL_MB", NULL, &type_int, FIELD(log_spool_mb), "384",
       .help = "How many mebibytes of the disk the log of a container may take while it waits to be "
-              "shipped (driver awslogs), in four files. A container's max-buffer-size counts more. "
+              "shipped (driver awslogs): four files of a sixth of it, and two that the engine has "
+              "removed, until their lines are counted. A container's max-buffer-size counts more. "
               "When it is full, the oldest lines go, counted; a container with mode=blocking is "
-              "frozen before that, at 70 %, until half of it is shipped.",
+              "frozen before that, when the files are full to 70 %, until half of them is "
+              "shipped; what it writes until it stands still is kept beside them, at most 64 MiB.",
       .min = 1, .max = 1 << 20 },
     { "BERTH_LOG_SINK", NULL, &type_sink, FIELD(log_sink), "",
       .help = "Where the logs of containers with the driver awslogs go: unset, to the service; "

@@ -114,15 +114,17 @@ struct source *source_api_create(struct loop *loop, struct docker *docker, const
                                  const struct source_events *events, void *user);
 
 /* The container's own log file, followed over rotations and restarts. Every file that the engine
- * has not removed is read, oldest first; each is opened as soon as it is there, so that one that
- * the engine removes unread can be counted to the line before its bytes are given back to the
- * disk. While messages come, it is read SOURCE_FILE_READ_MS after the last reading (or, where that
- * brought SOURCE_FILE_BUSY bytes, SOURCE_FILE_BUSY_MS: then there is much to read, and its end to
- * be seen soon); else when the kernel tells. At most SOURCE_FILE_TURN bytes a turn, so that no
- * stream holds up the others. What is not in the page cache is read on a worker. Files that the
- * engine has compressed (the agent's own containers have none; somebody else may have set
- * compress=true) are not read: where they hold what comes next, that is a gap of unknown size, and
- * told as trouble. */
+ * has not removed is read, oldest first. The one that is read is open and the next one is, so that
+ * what the engine removes unread can be counted to the line before its bytes are given back to the
+ * disk. More are not (where max_files is known and nothing is kept): however late this is, files
+ * that have no name any more take no more of the disk than those two. What was removed while nobody
+ * got to open it is a gap of unknown size. While messages come, it is read SOURCE_FILE_READ_MS
+ * after the last reading (or, where that brought SOURCE_FILE_BUSY bytes, SOURCE_FILE_BUSY_MS: then
+ * there is much to read, and its end to be seen soon); else when the kernel tells. At most
+ * SOURCE_FILE_TURN bytes a turn, so that no stream holds up the others. What is not in the page
+ * cache is read on a worker. Files that the engine has compressed (the agent's own containers have
+ * none; somebody else may have set compress=true) are not read: where they hold what comes next,
+ * that is a gap of unknown size, and told as trouble. */
 #define SOURCE_FILE_READ_MS 50
 #define SOURCE_FILE_BUSY_MS 10
 #define SOURCE_FILE_BUSY    ((size_t)64 * 1024)

@@ -77,7 +77,12 @@ static void rest(struct file_source *s)
     loop_timer_disarm(s->turn);
     loop_timer_disarm(s->look);
     loop_timer_disarm(s->ask);
-    s->base.events.ended(s->base.user, &e);
+    if (s->behind && s->end) { /* it was removed with files that were not open */
+        s->behind = false;
+        file_tell_gap(s, -1, -1);
+    }
+    if (!s->dead)
+        s->base.events.ended(s->base.user, &e);
 }
 
 static void on_inspected(void *user, const struct ctr_facts *f, const struct err *e)
@@ -277,6 +282,7 @@ static void source_file_backlog(const struct source *base, int64_t *bytes, int64
         if (!spool_file_stat(&f, &size, NULL) && size > f.offset)
             *bytes += size - f.offset;
     }
+    *bytes += file_unopened(s);
 }
 
 /* ---- places ---- */

@@ -7,8 +7,12 @@
 #include "logs/rotation.h"
 #include "logs/source.h"
 #include "logs/spool_file.h"
+#include "task/task.h"
 
 #define FILE_HISTORY 64
+/* What the engine removes takes of the disk while it is open: so many files may be, and the spool
+ * has so many files less (task_spool_of). */
+#define FILE_OPEN_MAX TASK_SPOOL_RESERVE
 
 /* Which messages were given out in an earlier life. */
 struct file_old {
@@ -33,8 +37,13 @@ struct file_source {
     struct cursor from;
     struct rng rng;
 
-    struct spool_file *files; /* oldest first; the last one is being written */
+    struct spool_file *files; /* oldest first; the last one is being written, unless `behind` */
     size_t n_files;
+    bool behind; /* there are more, which are opened as these are done with; the first of them: */
+    struct {
+        uint64_t inode; /* 0: unknown, some are lost before it */
+        int64_t born;
+    } next;
     uint64_t last_seq;
     struct file_old old;
     struct {
@@ -87,9 +96,11 @@ void file_begin(struct file_source *s);
 /* Opens what is new, and sees what was removed. */
 void file_look(struct file_source *s);
 void file_watch_live(struct file_source *s, bool writes);
+/* Bytes of the files that are there and not open. */
+int64_t file_unopened(const struct file_source *s);
 /* When a file that was removed is kept for a paused source: looks again before long. */
 void file_keep(struct file_source *s);
-/* Is done with the oldest one. */
+/* Is done with the oldest one; then there may be room for others (file_look). */
 void file_shift(struct file_source *s);
 
 /* ---- source_file_read.c ---- */

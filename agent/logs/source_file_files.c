@@ -1,5 +1,6 @@
-/* Which files of the log are open: each one from the moment it is there until it is read, so that
- * nothing that the engine removes is gone before it was counted. */
+/* Which files of the log are open: the oldest one that is not read, and the next; so what the
+ * engine removes can be counted, and takes no more of the disk than is set aside for it. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@ static const struct backoff_rule look_rule = { 5, 200, 1000, 0 };
 
 struct listing {
     uint64_t *inodes; /* the newest first; 0: that name is free */
+    int64_t *born;    /* ns; 0: the file system does not say */
     size_t n;
 };
 
@@ -24,15 +26,39 @@ static char *path_of(const struct file_source *s, size_t i)
 
 static void list_files(const struct file_source *s, struct listing *l)
 {
-    l->n = 0;
     while (rotation_more(l->inodes, l->n, s->max_files)) {
         AUTO(str) char *path = path_of(s, l->n);
-        struct stat st;
+        struct statx st;
+        bool there = !statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW,
+                            STATX_TYPE | STATX_INO | STATX_BTIME, &st) &&
+                     S_ISREG(st.stx_mode);
 
         l->inodes = mem_resize(l->inodes, l->n + 1, sizeof *l->inodes);
-        l->inodes[l->n] = lstat(path, &st) == 0 && S_ISREG(st.st_mode) ? st.st_ino : 0;
+        l->born = mem_resize(l->born, l->n + 1, sizeof *l->born);
+        l->inodes[l->n] = there ? st.stx_ino : 0;
+        l->born[l->n] = there && st.stx_mask & STATX_BTIME
+                            ? st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec
+                            : 0;
         l->n++;
     }
+}
+
+static void listing_fini(struct listing *l)
+{
+    free(l->inodes);
+    free(l->born);
+}
+
+/* Of a container that will be held everything is open. */
+static bool is_limited(const struct file_source *s)
+{
+    return s->max_files > 0 && !s->keep_bytes;
+}
+
+/* At the start there is, to find the place. */
+static bool has_room(const struct file_source *s)
+{
+    return !s->begun || !is_limited(s) || s->n_files < FILE_OPEN_MAX;
 }
 
 static struct spool_file *newest(struct file_source *s)
@@ -66,15 +92,39 @@ static bool open_file(struct file_source *s, size_t i, uint64_t inode)
     return true;
 }
 
-/* Opens the first `n` of the listing, the oldest first. False: names have moved on. */
+/* Inodes are used again, at once perhaps; together with the time it was made, a file is known. */
+static void note_next(struct file_source *s, uint64_t inode, int64_t born)
+{
+    s->behind = true;
+    s->next.inode = inode;
+    s->next.born = born;
+}
+
+/* Is the oldest of the listing the one that comes after those that are open? */
+static bool begins_with_next(const struct file_source *s, const struct listing *l)
+{
+    size_t i = l->n;
+
+    while (i > 0 && !l->inodes[i - 1])
+        i--;
+    return i > 0 && l->inodes[i - 1] == s->next.inode && l->born[i - 1] == s->next.born;
+}
+
+/* Opens the first `n` of the listing, the oldest first, as far as there is room. False: names have
+ * moved on. */
 static bool open_listed(struct file_source *s, const struct listing *l, size_t n, bool gap)
 {
     for (size_t i = n; i-- > 0;) {
         /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): where there is none, n is 0 */
         if (!l->inodes[i] || is_open(s, l->inodes[i]))
             continue;
+        if (!has_room(s)) {
+            note_next(s, l->inodes[i], l->born[i]);
+            return true;
+        }
         if (!open_file(s, i, l->inodes[i]))
             return false;
+        s->next.inode = 0;
         newest(s)->gap_before = gap;
         gap = false;
     }
@@ -99,12 +149,16 @@ static bool open_news(struct file_source *s)
     if (newest(s)) {
         news = rotation_news(l.inodes, l.n, newest(s)->inode);
         /* When the engine keeps one file, that it removed the last one is all there is to see. */
-        gap = !news.known && newest(s)->gone && s->max_files != 1;
+        gap = !news.known && newest(s)->gone && s->max_files != 1 && !begins_with_next(s, &l);
+        if (gap && !has_room(s)) { /* it is told with the first one that is opened */
+            note_next(s, 0, 0);
+            news.n = 0;
+        }
     } else {
         news = (struct rotation_news){ l.n, false };
     }
     opened = open_listed(s, &l, news.n, gap);
-    free(l.inodes);
+    listing_fini(&l);
     return opened;
 }
 
@@ -131,9 +185,15 @@ void file_look(struct file_source *s)
     for (int i = 0; i < LOOKS && !up_to_date(s) && access(s->path, F_OK) == 0; i++) {
         (void)open_news(s); /* names may move on meanwhile: once more */
         file_watch_live(s, s->watches_writes);
+        if (!has_room(s))
+            break;
+    }
+    if (up_to_date(s)) {
+        s->behind = false;
+        s->next.inode = 0;
     }
     loop_timer_disarm(s->look);
-    if (!up_to_date(s)) {
+    if (!up_to_date(s) && has_room(s)) {
         (void)open_news(s);
         loop_timer_arm(s->look, backoff_next(&s->look_backoff, &look_rule, &s->rng));
     } else {
@@ -148,6 +208,23 @@ void file_shift(struct file_source *s)
     spool_file_close(&s->files[0]);
     s->n_files--;
     memmove(s->files, s->files + 1, s->n_files * sizeof *s->files);
+}
+
+int64_t file_unopened(const struct file_source *s)
+{
+    int64_t bytes = 0;
+
+    for (size_t i = 0; s->behind && i < (size_t)s->max_files; i++) {
+        AUTO(str) char *path = path_of(s, i);
+        struct stat st;
+
+        if (lstat(path, &st))
+            continue;
+        if (is_open(s, st.st_ino))
+            break;
+        bytes += st.st_size;
+    }
+    return bytes;
 }
 
 /* ---- the start ---- */
@@ -192,6 +269,21 @@ static void go_to(struct file_source *s, const struct rotation_start *start)
     s->files[start->file].offset = start->offset;
     for (size_t i = 0; i < start->file; i++)
         file_shift(s);
+}
+
+/* What was opened to find the place in it. Of a file with an old mark the number has to stay. */
+static void close_newer(struct file_source *s)
+{
+    size_t n = s->n_files;
+
+    while (is_limited(s) && n > FILE_OPEN_MAX && newest(s)->seq > s->old.seq[0] &&
+           newest(s)->seq > s->old.seq[1]) {
+        spool_file_close(newest(s));
+        s->n_files = --n;
+        s->behind = true;
+    }
+    if (s->behind)
+        file_look(s);
 }
 
 /* Somebody else's setting: the engine has compressed what is older. */
@@ -239,4 +331,5 @@ void file_begin(struct file_source *s)
     }
     go_to(s, &start);
     s->files[0].gap_before = start.lost;
+    close_newer(s);
 }

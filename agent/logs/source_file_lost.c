@@ -1,6 +1,7 @@
 /* What the engine removed while it could not be read: counted, and given back to the disk. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "logs/source_file.h"
@@ -23,14 +24,16 @@ size_t file_to_drop(const struct file_source *s)
     int64_t unread, bound;
     size_t n = 0;
 
-    if (!s->n_files || !s->files[0].gone || s->files[s->n_files - 1].gone)
+    if (!s->n_files || !s->files[0].gone)
+        return 0;
+    if (s->files[s->n_files - 1].gone && (!s->behind || access(s->path, F_OK)))
         return 0;
     if (s->keep_bytes) {
         source_backlog(&s->base, &unread, &bound);
         if (unread <= bound + s->keep_bytes)
             return 0;
     }
-    while (s->files[n].gone && (all || s->files[n + 1].gone))
+    while (n + 1 < s->n_files && s->files[n].gone && (all || s->files[n + 1].gone))
         n++;
     return n;
 }
@@ -102,6 +105,8 @@ static void on_counted(void *user)
     s->old = l->old;
     for (size_t i = 0; i < l->n_files; i++)
         file_shift(s);
+    if (s->behind)
+        file_look(s);
     s->open[0] = s->open[1] = false;
     file_enter(s);
     if (l->unknown)

@@ -200,6 +200,8 @@ static void finish_file(struct file_source *s, bool torn)
 {
     torn = torn && !s->files[0].scan.skipping; /* else it was told of */
     file_shift(s);
+    if (s->behind)
+        file_look(s);
     if (torn && s->base.events.damaged)
         s->base.events.damaged(s->base.user, 1);
 }

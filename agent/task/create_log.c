@@ -23,7 +23,7 @@ static void write_shipped_log(struct jw *w, const struct task_create_args *a)
     c.log_options = task_log_options(&c, a->log_secrets, a->n_log_secrets, &c.n_log_options);
     /* Bad options were an error before it came to this. */
     if (task_spool_of(&c, a->log_spool_bytes, &spool, &e))
-        spool = (struct task_spool){ TASK_SPOOL_BYTES / TASK_SPOOL_FILES, TASK_SPOOL_FILES };
+        spool = (struct task_spool){ TASK_SPOOL_LEAST, TASK_SPOOL_FILES };
     free(c.log_options);
     jw_kstr(w, "Type", a->log_local ? "local" : "json-file");
     jw_key(w, "Config");

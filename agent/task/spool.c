@@ -92,6 +92,6 @@ enum err_code task_spool_of(const struct task_container *c, int64_t wished, stru
     }
     if (total < TASK_SPOOL_LEAST)
         total = TASK_SPOOL_LEAST;
-    *out = (struct task_spool){ total / TASK_SPOOL_FILES, TASK_SPOOL_FILES };
+    *out = (struct task_spool){ total / (TASK_SPOOL_FILES + TASK_SPOOL_RESERVE), TASK_SPOOL_FILES };
     return ERR_OK;
 }

@@ -327,14 +327,16 @@ void task_remains_fini(struct task_remains *rows, size_t n);
 MUST_CHECK enum err_code task_from_remains(const char *arn, struct task_remains *rows, size_t n,
                                            bool *whole, struct task **out, struct err *e);
 
-/* The rotation of the log file that Berth ships from: `files` of `bytes` each, which together are
- * the most that the log may take of the disk. The option max-buffer-size (Docker's spelling: "25m")
+/* The rotation of the log file that Berth ships from: `files` of `bytes` each. With files that the
+ * engine has removed and that Berth still has open, TASK_SPOOL_RESERVE of the same size, they are
+ * the most that the log may take of the disk: the option max-buffer-size (Docker's spelling: "25m")
  * when it is there, at least TASK_SPOOL_LEAST; else `wished` (0: TASK_SPOOL_BYTES). Never fewer
  * than two files. Pure. ERR_INVALID: max-buffer-size is no size, or given without mode
  * non-blocking, as dockerd says it. */
-#define TASK_SPOOL_BYTES ((int64_t)256 << 20)
-#define TASK_SPOOL_FILES 4
-#define TASK_SPOOL_LEAST ((int64_t)1 << 20)
+#define TASK_SPOOL_BYTES   ((int64_t)384 << 20)
+#define TASK_SPOOL_FILES   4
+#define TASK_SPOOL_RESERVE 2
+#define TASK_SPOOL_LEAST   ((int64_t)1 << 20)
 struct task_spool {
     int64_t bytes;
     int files;

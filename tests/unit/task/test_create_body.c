@@ -266,7 +266,7 @@ static void test_log_rotation(void **state)
     json_t *body;
 
     (void)state;
-    a.log_spool_bytes = 40 << 20;
+    a.log_spool_bytes = 60 << 20;
     body = body_of(&a);
     assert_at(body, "HostConfig", "LogConfig",
               "{\"Config\":{\"compress\":\"false\",\"max-file\":\"4\",\"max-size\":\"10485760\"},"

@@ -3,7 +3,7 @@
 
 static char token[] = "splunk-token", tag[] = "tag", buffer[] = "max-buffer-size", mode[] = "mode",
             endpoint[] = "awslogs-credentials-endpoint", hush[] = "hush", later[] = "later",
-            non_blocking[] = "non-blocking", empty[] = "", sixteen[] = "16m";
+            non_blocking[] = "non-blocking", empty[] = "", of_24[] = "24m";
 
 static struct task *with_log(const char *log, bool role)
 {
@@ -23,7 +23,7 @@ static const struct task_kv none[1] = { { tag, empty } };
 static const struct task_kv plain[] = { { token, hush } };
 static const struct task_kv over[] = { { tag, hush }, { tag, later }, { token, empty } };
 static const struct task_kv settings[] = { { buffer, later }, { mode, non_blocking } };
-static const struct task_kv sized[] = { { buffer, sixteen } };
+static const struct task_kv sized[] = { { buffer, of_24 } };
 static const struct task_kv of_role[] = { { endpoint, later } };
 
 static const struct {
@@ -51,7 +51,7 @@ static const struct {
       "{\"Config\":{\"compress\":\"false\",\"max-file\":\"4\",\"max-size\":\"67108864\"},\"Type\":"
       "\"json-file\"}" },
     { "{\"LogConfig\":{\"Type\":\"awslogs\",\"Config\":{\"mode\":\"non-blocking\","
-      "\"max-buffer-size\":\"8m\"}}}",
+      "\"max-buffer-size\":\"12m\"}}}",
       false, NULL, 0,
       "{\"Config\":{\"compress\":\"false\",\"max-file\":\"4\",\"max-size\":\"2097152\"},\"Type\":"
       "\"json-file\"}" },
