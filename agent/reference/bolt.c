@@ -198,10 +198,14 @@ static bool comes_after(struct str a, struct str b)
 static enum err_code walk_page(struct walk *w, struct page *p, int depth, struct err *e)
 {
     struct item it;
+    size_t used = HEAD;
 
     for (size_t i = 0; i < p->count; i++) {
         if (get_item(p, i, &it, e))
             return e->code;
+        used += HEAD + it.key.n + it.value.n;
+        if (used > p->bytes.n)
+            return damaged(p, "holds some of its bytes twice", e);
         if (!p->leaf) {
             struct page child;
 

@@ -3,9 +3,9 @@
  * state. Private to this folder (and its tests); pure.
  *
  * The file is somebody else's, and is believed in nothing: every place that it names is looked at
- * before it is read, a page that is reached twice ends the walk (so no circle goes on for ever,
- * and no two values share their bytes), and keys have to be in order. The work is bounded by the
- * size of the file.
+ * before it is read, a page that is reached twice ends the walk (so no circle goes on for ever),
+ * what a page holds has to fit into it side by side (so that no bytes are given again and again),
+ * and keys have to be in order. The work is bounded by the size of the file.
  *
  * The format: pages of one size; the first two are meta pages, of which the valid one with the
  * higher transaction counts (magic, version 2, FNV-1a sum). It names the root of a B+tree whose

@@ -124,6 +124,8 @@ static enum err_code take_state(const struct ref_source *s, struct ref_task *out
         if (p && !jcur_ok(&p->own) && !e->code)
             err_set(e, ERR_INVALID, "%s", p->own.err->msg);
     }
+    if (!e->code && !jcur_ok(s->task))
+        err_set(e, ERR_INVALID, "%s", s->task->err->msg);
     if (!e->code)
         out->state = core_taken_state(t, &taken, s->args->seed);
     for (size_t i = 0; i < t->n_containers; i++)
@@ -218,6 +220,7 @@ static void cannot(const struct ref_source *s, struct ref_task *out, char *why)
     bool over = s->known == TASK_STOPPED && s->sent == TASK_STOPPED;
 
     out->fate = over ? REF_LEFT : REF_CANNOT;
+    free(out->why); /* why it would have been stopped */
     out->why = why;
     task_destroy(out->task);
     out->task = NULL;

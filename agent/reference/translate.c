@@ -123,6 +123,17 @@ static void read_part(const char *task_id, const struct jcur *def, ref_find_fn *
         p->docker_name = NULL; /* it never came to be */
 }
 
+/* The first error of all the documents that it is in; NULL: none. */
+static const char *error_of(const struct ref_part *p)
+{
+    const struct jcur *const in[] = { &p->def, &p->row, &p->own };
+
+    for (size_t i = 0; i < COUNT_OF(in); i++)
+        if (in[i]->err && !jcur_ok(in[i]))
+            return in[i]->err->msg;
+    return NULL;
+}
+
 enum err_code ref_source_read(struct ref_source *s, ref_find_fn *find, void *user, struct err *e)
 {
     const struct jcur *task = s->task;
@@ -141,9 +152,8 @@ enum err_code ref_source_read(struct ref_source *s, ref_find_fn *find, void *use
         struct ref_part *p = &s->parts[s->n++];
 
         read_part(id, &item, find, user, p);
-        if (!jcur_ok(&p->def) || !jcur_ok(&p->own))
-            return err_set(e, ERR_INVALID, "%s",
-                           jcur_ok(&p->def) ? p->own.err->msg : p->def.err->msg);
+        if (error_of(p))
+            return err_set(e, ERR_INVALID, "%s", error_of(p));
     }
     return ERR_OK;
 }
@@ -162,18 +172,40 @@ static void copy(struct jw *w, const struct jcur *from, const char *const *names
     }
 }
 
-static void write_environment(struct jw *w, const struct jcur *def)
+static bool is_own(const char *variable)
 {
-    struct jcur env = jcur_get(def, "environment"), m;
+    for (size_t i = 0; i < COUNT_OF(own_variables); i++)
+        if (streq(variable, own_variables[i]))
+            return true;
+    return false;
+}
+
+static bool is_secret(const struct jcur *def, const char *variable)
+{
+    static const char type[] = "ENVIRONMENT_VARIABLE";
+    struct jcur secrets = jcur_arr(def, "secrets");
+
+    JCUR_EACH (item, &secrets)
+        if (streq(jcur_str_or(&item, "type", type), type) &&
+            streq(jcur_str_or(&item, "name", ""), variable))
+            return true;
+    return false;
+}
+
+/* When the reference makes a container it writes the values of secrets, and what is in environment
+ * files, among its variables, and keeps them so. Secrets have names; what came from files looks
+ * like any variable, but a container that was made needs none of them any more. */
+static void write_environment(struct jw *w, const struct ref_part *p)
+{
+    struct jcur env = jcur_get(&p->def, "environment"),
+                files = jcur_arr(&p->def, "environmentFiles");
+    struct jcur m;
+    bool made = p->docker_id || p->known == CTR_STOPPED;
 
     jw_key(w, "environment");
     jw_object(w);
-    for (size_t i = 0; jcur_member(&env, i, &m); i++) {
-        bool own = false;
-
-        for (size_t k = 0; k < COUNT_OF(own_variables); k++)
-            own |= streq(m.key, own_variables[k]);
-        if (own)
+    for (size_t i = 0; !(made && jcur_len(&files)) && jcur_member(&env, i, &m); i++) {
+        if (is_own(m.key) || is_secret(&p->def, m.key))
             continue;
         jw_key(w, m.key);
         jw_value(w, m.val);
@@ -257,7 +289,7 @@ static void write_task(struct jw *w, const struct ref_source *s, enum task_statu
             continue;
         jw_object(w);
         copy(w, &s->parts[i].def, container_members, COUNT_OF(container_members));
-        write_environment(w, &s->parts[i].def);
+        write_environment(w, &s->parts[i]);
         write_deps(w, &s->parts[i].def);
         jw_end(w);
     }
@@ -273,6 +305,8 @@ enum err_code ref_source_decode(const struct ref_source *s, enum task_status des
 
     jw_init(&w, &text);
     write_task(&w, s, desired);
+    if (!jcur_ok(s->task))
+        return err_set(e, ERR_INVALID, "%s", s->task->err->msg);
     if (text.overflowed)
         return err_set(e, ERR_LIMIT, "it is larger than %d bytes", TASK_MAX_JSON);
     return task_decode_text(buf_text(&text), text.len, out, e);

@@ -172,6 +172,7 @@ static size_t page_of_many(bool leaf)
 static void test_no_place_is_believed(void **state)
 {
     size_t branch = page_of_many(false), leaf = page_of_many(true);
+    uint64_t first_value = 16 + get(trees, leaf + 16 + 4, 4) + get(trees, leaf + 16 + 8, 4);
     const struct {
         size_t at;
         uint64_t value;
@@ -196,6 +197,8 @@ static void test_no_place_is_believed(void **state)
         { leaf + 16 + 8, 0xFFFFFFFF, 4, "outside of it" },
         { leaf + 16 + 12, 0xFFFFFFFF, 4, "outside of it" },
         { leaf + 16 + 12, PAGE, 4, "outside of it" },
+        { leaf + 16 + 12, PAGE - first_value + 1, 4, "outside of it" },
+        { leaf + 16 + 12, PAGE - first_value, 4, "holds some of its bytes twice" },
         { leaf + 10, 0, 2, NULL }, /* fewer keys are no harm */
     };
 

@@ -311,22 +311,35 @@ static bool no_row(void *user, const char *task_id, const char *name, struct jcu
 #define RUNS         MADE ",'KnownStatus':'RUNNING'"
 
 /* `text` has ' for ". */
-static enum err_code translate(const char *text, struct ref_task *out, struct err *e)
+static struct json_t *parse(const char *text)
 {
-    const struct ref_args args = { .now_ms = NOW, .cleanup_delay_ms = 1, .seed = 2 };
     AUTO(str) char *json = mem_strdup(text);
-    AUTO(json) struct json_t *doc = NULL;
-    struct err own = { 0 };
-    struct jcur root;
+    struct json_t *doc = NULL;
+    struct err e = { 0 };
 
     for (char *p = json; *p; p++)
         if (*p == '\'')
             *p = '"';
+    if (json_parse(json, strlen(json), &doc, &e))
+        fail_msg("%s: %s", e.msg, json);
+    return doc;
+}
+
+static enum err_code translate_with(const char *text, ref_find_fn *find_row, void *user,
+                                    struct ref_task *out, struct err *e)
+{
+    const struct ref_args args = { .now_ms = NOW, .cleanup_delay_ms = 1, .seed = 2 };
+    AUTO(json) struct json_t *doc = parse(text);
+    struct err own = { 0 };
+    struct jcur root = jcur_root(doc, &own);
+
     *e = (struct err){ 0 };
-    if (json_parse(json, strlen(json), &doc, &own))
-        fail_msg("%s: %s", own.msg, json);
-    root = jcur_root(doc, &own);
-    return ref_translate(&root, &args, no_row, NULL, out, e);
+    return ref_translate(&root, &args, find_row, user, out, e);
+}
+
+static enum err_code translate(const char *text, struct ref_task *out, struct err *e)
+{
+    return translate_with(text, no_row, NULL, out, e);
 }
 
 #define ONE(members, containers)                                                     \
@@ -373,6 +386,9 @@ static void test_fates(void **state)
         { ONE(",'IsInternal':true", BOX(RUNS)), REF_CANNOT, "the reference agent's own" },
         { ONE("", BOX(RUNS ",'portMappings':[{'ContainerPort':80,'Protocol':'sctp'}]")), REF_CANNOT,
           "unknown protocol" },
+        { ONE(",'volumes':[{'name':'v','type':'host','host':{'hostPath':'x'}}]",
+              BOX(RUNS ",'restartTracker':3") ",{'Name':'d','Image':'i'}"),
+          REF_CANNOT, "restartTracker: expected object" },
     };
 
     (void)state;
@@ -422,6 +438,91 @@ static void test_what_is_no_task(void **state)
     }
 }
 
+/* Every container has this row. */
+static bool one_row(void *user, const char *task_id, const char *name, struct jcur *out)
+{
+    const struct jcur *row = user;
+
+    (void)task_id;
+    (void)name;
+    *out = *row;
+    return true;
+}
+
+/* What cannot be read is no reason to go on without it, wherever it stands. */
+static void test_what_cannot_be_read(void **state)
+{
+    static const char well[] = "{'DockerId':'12ab','Container':{'KnownStatus':'RUNNING'}}";
+    static const struct {
+        const char *task, *row;
+        enum err_code code;
+        const char *says;
+    } cases[] = {
+        { ONE("", BOX("")), well, ERR_OK, NULL },
+        { ONE(",'credentialsID':3", BOX("")), well, ERR_OK, "credentialsID: expected string" },
+        { ONE(",'IsInternal':'no'", BOX("")), well, ERR_OK, "IsInternal: expected bool" },
+        { ONE(",'PullStartedAt':3", BOX("")), well, ERR_OK, "PullStartedAt: expected string" },
+        { ONE("", BOX(",'dependsOn':{}")), well, ERR_OK, "dependsOn: expected array" },
+        { ONE("", BOX("")), "{'DockerId':3}", ERR_INVALID, "DockerId: expected string" },
+        { ONE("", BOX("")), "{'DockerId':'12ab','Container':{'KnownStatus':3}}", ERR_INVALID,
+          "KnownStatus: expected string" },
+        { ONE("", BOX("")), "{'DockerId':'12ab','Container':{'startedAt':3}}", ERR_OK,
+          "startedAt: expected string" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO(json) struct json_t *doc = parse(cases[i].row);
+        struct err row_err = { 0 }, e;
+        struct jcur row = jcur_root(doc, &row_err);
+        struct ref_task t;
+        const char *said;
+
+        assert_int_equal(translate_with(cases[i].task, one_row, &row, &t, &e), cases[i].code);
+        said = e.code ? e.msg : t.why;
+        if (!said != !cases[i].says || (said && !strstr(said, cases[i].says)))
+            fail_msg("case %zu: '%s'", i, said ? said : "");
+        ref_task_fini(&t);
+    }
+}
+
+/* The reference writes the values of secrets, and what is in environment files, among a container's
+ * variables when it makes it, and keeps them so. */
+static void test_secrets_stay_where_they_are(void **state)
+{
+#define SECRETS                                                                                  \
+    ",'secrets':[{'name':'TOKEN','valueFrom':'v','type':'ENVIRONMENT_VARIABLE','provider':'ssm'" \
+    "},{'name':'PLAIN','valueFrom':'v','type':'BOOTSTRAP','target':'LOG_DRIVER'}]"
+#define FILES     ",'environmentFiles':[{'value':'arn:aws:s3:::b/k.env','type':'s3'}]"
+#define VARIABLES ",'environment':{'TOKEN':'hush','PLAIN':'1'}"
+    static const struct {
+        const char *container;
+        size_t n;
+    } cases[] = {
+        { BOX(RUNS SECRETS VARIABLES), 1 },
+        { BOX(RUNS FILES VARIABLES), 0 },
+        { BOX(",'KnownStatus':'STOPPED'" FILES VARIABLES), 0 },
+        { BOX(FILES VARIABLES), 2 }, /* not made: they are what was sent */
+        { BOX(RUNS VARIABLES), 2 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO(str) char *text = mem_printf(ONE("", "%s"), cases[i].container);
+        struct ref_task t;
+        struct err e;
+
+        assert_int_equal(translate(text, &t, &e), ERR_OK);
+        if (!t.task)
+            fail_msg("case %zu: %s", i, t.why);
+        assert_int_equal(t.task->containers[0].n_env, cases[i].n);
+        if (cases[i].n == 1)
+            assert_string_equal(t.task->containers[0].env[0].name, "PLAIN");
+        assert_true((strstr(t.task->json, "hush") != NULL) == (cases[i].n == 2));
+        ref_task_fini(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +536,8 @@ int main(void)
         cmocka_unit_test(test_no_state),
         cmocka_unit_test(test_fates),
         cmocka_unit_test(test_what_is_no_task),
+        cmocka_unit_test(test_what_cannot_be_read),
+        cmocka_unit_test(test_secrets_stay_where_they_are),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
