@@ -37,24 +37,34 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static bool is_absent(int code)
+{
+    return code == ENOENT || code == ENOTDIR;
+}
+
 /* Sorted. A folder that is not there has none. */
 static enum err_code names_read(const char *dir, struct names *out, struct err *e)
 {
     DIR *d = opendir(dir);
     const struct dirent *entry;
+    enum err_code code = ERR_OK;
 
     if (!d)
-        return errno == ENOENT || errno == ENOTDIR ? ERR_OK : err_errno(e, errno, "%s", dir);
-    while ((entry = readdir(d)) && out->n < NAMES_MAX) {
+        return is_absent(errno) ? ERR_OK : err_errno(e, errno, "%s", dir);
+    while ((entry = readdir(d))) {
         if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
             continue;
+        if (out->n == NAMES_MAX) {
+            code = err_set(e, ERR_LIMIT, "%.300s has more than %d names", dir, NAMES_MAX);
+            break;
+        }
         out->items = mem_resize(out->items, out->n + 1, sizeof *out->items);
         out->items[out->n++] = mem_strdup(entry->d_name);
     }
     closedir(d);
     if (out->n)
         qsort(out->items, out->n, sizeof *out->items, by_name);
-    return ERR_OK;
+    return code;
 }
 
 /* ---- removal ---- */
@@ -128,10 +138,11 @@ static void take_log(struct sealing *s, const char *path)
     struct names names = { 0 };
     struct err e = { 0 };
 
-    if (!dir || !*base || names_read(dir, &names, &e)) {
-        note(s, &e);
-        return;
-    }
+    if (!dir && !is_absent(errno))
+        err_errno(&e, errno, "%s", path);
+    else if (dir && *base)
+        (void)!names_read(dir, &names, &e);
+    note(s, &e);
     for (size_t i = 0; i < names.n; i++)
         if (seal_is_log(base, names.items[i]))
             take_file(s, dir, names.items[i]);
@@ -168,6 +179,8 @@ enum err_code seal(const struct seal_args *args, struct err *e)
     struct sealing s = { .args = args };
     int lock = -1;
 
+    if (!dir && !is_absent(errno))
+        return err_errno(e, errno, "%s", args->data_dir);
     if (dir && store_hold(dir, &lock, e))
         return e ? e->code : ERR_CONFLICT;
     if (dir)

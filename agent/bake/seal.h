@@ -29,7 +29,7 @@ struct seal_args { /* all borrowed */
 };
 
 /* Goes on after a failure, and returns the first. ERR_CONFLICT: an agent runs there; nothing was
- * done. A second time there is nothing left to be removed. */
+ * done, nor is it where that cannot be known. A second time there is nothing left to be removed. */
 MUST_CHECK enum err_code seal(const struct seal_args *args, struct err *e);
 
 /* How many containers of the agent of this directory the engine knows, running or not. 10 s at

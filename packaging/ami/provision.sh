@@ -122,7 +122,8 @@ install_berth() {
 settings() {
     local setting
     printf '%s\n' "$MARK" '# /etc/ecs/ecs.config wins over it; see ecs.config(5).'
-    for setting in "${SET[@]}"; do
+    # For bash 4.2 of Amazon Linux 2 an array without elements is an unbound variable.
+    for setting in ${SET[@]+"${SET[@]}"}; do
         printf '%s\n' "$setting"
     done
 }

@@ -304,6 +304,39 @@ static void test_links(void **state)
     assert_int_equal(st.st_size, 3);
 }
 
+/* Whether an agent runs there cannot be known, so nothing is done. */
+static void test_no_way_to_the_state(void **state)
+{
+    AUTO(str) char *data = below("data");
+    AUTO(str) char *real = below("real");
+    struct err e;
+
+    (void)state;
+    assert_int_equal(rename(data, real), 0);
+    link_to("data", "data");
+    assert_true(seal_it(false, &e));
+    assert_non_null(strstr(e.msg, data));
+    assert_string_equal(buf_text(&said), "");
+    assert_true(is_there("logs/agent.log"));
+}
+
+/* The rest is done all the same. */
+static void test_no_way_to_a_log(void **state)
+{
+    AUTO(str) char *logs = below("logs");
+    AUTO(str) char *real = below("real");
+    struct err e;
+
+    (void)state;
+    assert_int_equal(rename(logs, real), 0);
+    link_to("logs", "logs");
+    assert_true(seal_it(false, &e));
+    assert_non_null(strstr(e.msg, logs));
+    assert_false(is_there("data/berth.db"));
+    assert_false(is_there("run/berth.sock"));
+    assert_true(is_there("real/agent.log"));
+}
+
 static void test_nothing_there(void **state)
 {
     AUTO(str) char *command = mem_printf("rm -rf %s/*", root);
@@ -324,6 +357,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dry_run, begin, end),
         cmocka_unit_test_setup_teardown(test_agent_runs, begin, end),
         cmocka_unit_test_setup_teardown(test_links, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_way_to_the_state, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_way_to_a_log, begin, end),
         cmocka_unit_test_setup_teardown(test_nothing_there, begin, end),
     };
 
