@@ -2,7 +2,6 @@
 #include "cli/import.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/cli.h"
@@ -23,13 +22,6 @@ static const char help[] =
     "  --config FILE  default /etc/ecs/ecs.config; it may be absent\n\n"
     "Exit codes: 0 taken over (or could be, with --dry-run), 1 nothing was changed.\n";
 
-static bool has_file(const char *dir, const char *name)
-{
-    AUTO(str) char *path = mem_printf("%s/%s", dir, name);
-
-    return access(path, F_OK) == 0;
-}
-
 static enum err_code on_any(void *user, const char *key, const char *value, struct err *e)
 {
     bool *any = user;
@@ -43,30 +35,34 @@ static enum err_code on_any(void *user, const char *key, const char *value, stru
 
 /* A state that has been used is somebody's: another instance's, or a later one than what would
  * be taken over. */
-static enum err_code open_empty(const char *dir, struct store **out, struct err *e)
+static enum err_code check_unused(struct store *s, const char *dir, struct err *e)
+{
+    bool any = store_has_lost(s);
+
+    if (store_each(s, STORE_META, on_any, &any, e) || store_each(s, STORE_TASK, on_any, &any, e))
+        return e->code;
+    return any ? err_set(e, ERR_CONFLICT,
+                         "Berth has a state of its own in %s, which is not overwritten. If nothing "
+                         "in it is needed any more, move berth.* and instance.json away",
+                         dir)
+               : ERR_OK;
+}
+
+/* With `look` what is there stays as it is. */
+static enum err_code open_unused(const char *dir, bool look, struct store **out, struct err *e)
 {
     struct store *s = NULL;
-    bool any = false;
 
-    if (store_open(dir, &s, e)) {
-        store_close(s);
-        return e->code == ERR_CONFLICT ? err_wrap(e, "a Berth agent runs; stop it first")
-                                       : err_wrap(e, "Berth's own state");
+    if (look ? store_look(dir, &s, e) : store_open(dir, &s, e))
+        err_wrap(e, "%s",
+                 e->code == ERR_CONFLICT ? "a Berth agent runs; stop it first"
+                                         : "Berth's own state");
+    else if (!check_unused(s, dir, e)) {
+        *out = s;
+        return ERR_OK;
     }
-    if (store_each(s, STORE_META, on_any, &any, e) || store_each(s, STORE_TASK, on_any, &any, e)) {
-        store_close(s);
-        return e->code;
-    }
-    if (any) {
-        store_close(s);
-        return err_set(
-            e, ERR_CONFLICT,
-            "Berth has a state of its own in %s, which is not overwritten. If nothing in "
-            "it is needed any more, move berth.* and instance.json away",
-            dir);
-    }
-    *out = s;
-    return ERR_OK;
+    store_close(s);
+    return e->code;
 }
 
 static void put_meta(struct store_batch *b, const char *key, const char *value)
@@ -117,21 +113,31 @@ static void tell(const struct ref_state *r, const struct config *c, const char *
     puts(buf_text(&out));
 }
 
-/* Everything that may go wrong but the commit. */
+static void complain(const struct err *e)
+{
+    fflush(stdout);
+    fputs("berth import: ", stderr);
+    cli_put(stderr, e->msg); /* it may quote the file */
+    fputc('\n', stderr);
+}
+
+/* Everything that may go wrong but the commit. First a look: of what is refused, nothing is made,
+ * and a database that is damaged is not moved aside. */
 static enum err_code prepare(const struct ref_state *r, const char *dir, bool dry,
                              struct store **store, struct err *e)
 {
     size_t n = import_count(r, REF_CANNOT);
+    struct store *look = NULL;
 
     if (n)
         return err_set(e, ERR_CONFLICT,
                        "%zu of the tasks cannot be taken over. Stop them, or drain the instance, "
                        "with the reference agent running, and try again",
                        n);
-    /* To look, nothing is made that is not there. */
-    if (dry && !has_file(dir, "berth.db"))
-        return ERR_OK;
-    return open_empty(dir, store, e);
+    if (open_unused(dir, true, &look, e))
+        return e->code;
+    store_close(look);
+    return dry ? ERR_OK : open_unused(dir, false, store, e);
 }
 
 int cli_import(int argc, char **argv)
@@ -154,7 +160,7 @@ int cli_import(int argc, char **argv)
         return code;
     c = import_config(file);
     if (import_open(from, c, false, &r, &e)) {
-        fprintf(stderr, "berth import: %s\n", e.msg);
+        complain(&e);
         if (e.code == ERR_CONFLICT)
             fputs("berth import: stop it first: \"systemctl stop ecs\", or \"docker stop "
                   "ecs-agent\" where nothing supervises it\n",
@@ -162,11 +168,11 @@ int cli_import(int argc, char **argv)
         config_destroy(c);
         return CLI_ERROR;
     }
-    if (!prepare(r, c->data_dir, dry, &s, &e) && s && !dry)
+    if (!prepare(r, c->data_dir, dry, &s, &e) && !dry)
         take_over(r, s, &e);
     tell(r, c, from, json, !e.code && !dry, &e);
     if (e.code)
-        fprintf(stderr, "berth import: %s\n", e.msg);
+        complain(&e);
     else if (!json)
         puts(dry ? "\nNothing was changed."
                  : "\nTaken over. The next \"berth agent\" is this container instance.");

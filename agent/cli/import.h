@@ -6,7 +6,7 @@
 #include "reference/reference.h"
 
 /* The settings of `file` with this process's environment; problems are not told, as the agent
- * tells them. NULL: they cannot be built at all. config_destroy() it. */
+ * tells them. Never NULL; config_destroy() it. */
 struct config *import_config(const char *file);
 /* The state in `from`, or where the settings say when that is NULL. What goes wrong is in `e`. */
 MUST_CHECK enum err_code import_open(const char *from, const struct config *c, bool running,

@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "cli/import.h"
 
-#define INFO_MS   10000
 #define LIST_MS   60000
 #define REREAD_MS 2000 /* after the reference has begun a task, for it to store it */
 
@@ -26,7 +25,9 @@ struct shadow {
 
 static void fail(struct shadow *s, const char *what, const struct err *e)
 {
-    fprintf(stderr, "berth agent --shadow: %s%s\n", what, e->msg);
+    fprintf(stderr, "berth agent --shadow: %s", what);
+    cli_put(stderr, e->msg);
+    fputc('\n', stderr);
     agent_stop(&s->a, CLI_ERROR);
 }
 
@@ -102,8 +103,11 @@ static void read_state(struct shadow *s)
     struct err e = { 0 };
 
     if (import_open(NULL, s->a.config, true, &fresh, &e)) {
-        if (!s->told)
-            printf("\nNo state of a reference agent is taken over: %s\n", e.msg);
+        if (!s->told) {
+            fputs("\nNo state of a reference agent is taken over: ", stdout);
+            cli_put(stdout, e.msg);
+            putchar('\n');
+        }
         return; /* what was read before still counts */
     }
     ref_close(s->state);
@@ -144,8 +148,10 @@ static void print_strangers(const struct shadow *s, const struct docker_listed *
             continue;
         printf("  now        container ");
         cli_put(stdout, rows[i].name ? rows[i].name : rows[i].id);
-        printf(" says that it is of task %s, which the state does not know: would be left alone\n",
-               cli_short_id(rows[i].task_arn, id));
+        cli_printf(
+            " says that it is of task %s, which the state does not know: would not be looked after",
+            cli_short_id(rows[i].task_arn, id));
+        putchar('\n');
     }
 }
 
@@ -185,8 +191,10 @@ static void look_again(void *user)
 {
     struct shadow *s = user;
 
-    if (s->op)
+    if (s->op) { /* what it answers may be older than what is looked for */
+        loop_timer_arm(s->reread, REREAD_MS);
         return;
+    }
     read_state(s);
     s->op = docker_list(s->a.docker, LIST_MS, on_listed, s);
 }

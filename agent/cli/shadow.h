@@ -9,10 +9,16 @@
 struct shadow_ask;
 /* A CORE_EV_OP_DONE; borrowed for the call, on a turn of its own. */
 typedef void shadow_answer_fn(void *user, struct core_event *ev);
-struct shadow_ask *shadow_ask_create(struct docker *docker, shadow_answer_fn *answer, void *user);
+/* Does the core know the task? */
+typedef bool shadow_knows_fn(void *user, const char *task_arn);
+struct shadow_ask *shadow_ask_create(struct docker *docker, shadow_answer_fn *answer,
+                                     shadow_knows_fn *knows, void *user);
 void shadow_ask_destroy(struct shadow_ask *ask); /* silence; NULL is fine */
 /* False: the operation is no question, but a change. */
 bool shadow_ask(struct shadow_ask *ask, const struct core_action *a);
+/* A container (its id) or an image (a name of it, or its id) is taken for removed: it is in no
+ * list any more. */
+void shadow_ask_gone(struct shadow_ask *ask, const char *ref);
 void shadow_ask_cancel(struct shadow_ask *ask, uint64_t id); /* of the action */
 bool shadow_ask_waits(const struct shadow_ask *ask);         /* for an answer */
 

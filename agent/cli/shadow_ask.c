@@ -1,10 +1,12 @@
 /* shadow_ask: what the core asks of the engine, asked. */
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "cli/shadow.h"
 
-#define LOOK_MS 30000
+#define LOOK_MS  30000
+#define GONE_MAX 20000 /* then some is removed again */
 
 /* A question under way. */
 struct look {
@@ -15,12 +17,67 @@ struct look {
     char *ref;
 };
 
+struct gone { /* taken for removed */
+    UT_hash_handle hh;
+    char *ref;
+};
+
 struct shadow_ask {
     struct docker *docker;
+    struct gone *gone;
     struct list looks;
     shadow_answer_fn *answer;
+    shadow_knows_fn *knows;
     void *user;
 };
+
+/* ---- what is taken for removed ---- */
+
+static void forget_gone(struct shadow_ask *ask)
+{
+    struct gone *g, *next;
+
+    HASH_ITER (hh, ask->gone, g, next) {
+        HASH_DEL(ask->gone, g);
+        free(g->ref);
+        free(g);
+    }
+}
+
+static bool is_gone(const struct shadow_ask *ask, const char *ref)
+{
+    struct gone *g = NULL;
+
+    if (ref)
+        HASH_FIND_STR(ask->gone, ref, g);
+    return g != NULL;
+}
+
+void shadow_ask_gone(struct shadow_ask *ask, const char *ref)
+{
+    struct gone *g;
+
+    if (!ref || is_gone(ask, ref))
+        return;
+    if (HASH_COUNT(ask->gone) >= GONE_MAX)
+        forget_gone(ask);
+    g = NEW(struct gone);
+    g->ref = mem_strdup(ref);
+    HASH_ADD_KEYPTR(hh, ask->gone, g->ref, strlen(g->ref), g);
+}
+
+/* An image goes with the last of its names. */
+static bool image_is_gone(const struct shadow_ask *ask, const struct docker_image *image)
+{
+    if (is_gone(ask, image->id))
+        return true;
+    for (size_t i = 0; image->tags && image->tags[i]; i++)
+        if (!is_gone(ask, image->tags[i]))
+            return false;
+    return image->tags && image->tags[0];
+}
+
+/* ---- answers ---- */
 
 static void look_destroy(struct look *l)
 {
@@ -82,31 +139,38 @@ static void on_image(void *user, const struct docker_image *image, const struct 
 
 static void on_images(void *user, const struct docker_image *images, size_t n, const struct err *e)
 {
+    const struct shadow_ask *ask = ((struct look *)user)->ask;
     struct core_event ev = { 0 };
     struct core_image *all = mem_array(n, sizeof *all);
+    size_t kept = 0;
 
     for (size_t i = 0; i < n && !e->code; i++)
-        take_image(&images[i], NULL, &all[i]);
+        if (!image_is_gone(ask, &images[i]))
+            take_image(&images[i], NULL, &all[kept++]);
     ev.u.op.images = all;
-    ev.u.op.n_images = e->code ? 0 : n;
+    ev.u.op.n_images = kept;
     answered(user, &ev, e);
     free(all);
 }
 
 static void on_others(void *user, const struct docker_any *rows, size_t n, const struct err *e)
 {
+    const struct shadow_ask *ask = ((struct look *)user)->ask;
     struct core_event ev = { 0 };
     struct core_other *all = mem_array(n, sizeof *all);
     size_t kept = 0;
 
     for (size_t i = 0; i < n && !e->code; i++)
-        if (!rows[i].task_arn)
+        if (!is_gone(ask, rows[i].id) &&
+            (!rows[i].task_arn || !ask->knows(ask->user, rows[i].task_arn)))
             all[kept++] = (struct core_other){ rows[i].id, rows[i].name, rows[i].state };
     ev.u.op.others = all;
     ev.u.op.n_others = kept;
     answered(user, &ev, e);
     free(all);
 }
+
+/* ---- questions ---- */
 
 bool shadow_ask(struct shadow_ask *ask, const struct core_action *a)
 {
@@ -147,12 +211,14 @@ bool shadow_ask_waits(const struct shadow_ask *ask)
     return !list_empty(&ask->looks);
 }
 
-struct shadow_ask *shadow_ask_create(struct docker *docker, shadow_answer_fn *answer, void *user)
+struct shadow_ask *shadow_ask_create(struct docker *docker, shadow_answer_fn *answer,
+                                     shadow_knows_fn *knows, void *user)
 {
     struct shadow_ask *ask = NEW(struct shadow_ask);
 
     ask->docker = docker;
     ask->answer = answer;
+    ask->knows = knows;
     ask->user = user;
     list_init(&ask->looks);
     return ask;
@@ -164,5 +230,6 @@ void shadow_ask_destroy(struct shadow_ask *ask)
         return;
     LIST_FOREACH (it, following, &ask->looks)
         look_destroy(LIST_ENTRY(it, struct look, node));
+    forget_gone(ask);
     free(ask);
 }

@@ -147,6 +147,13 @@ static void on_answer(void *user, struct core_event *ev)
     go_on(s);
 }
 
+static bool knows(void *user, const char *task_arn)
+{
+    const struct shadow_core *s = user;
+
+    return core_task(s->core, task_arn) != NULL;
+}
+
 /* ---- what becomes of a wish ---- */
 
 static void answer(struct shadow_core *s, uint64_t id, bool report)
@@ -189,6 +196,8 @@ static void take_op(struct shadow_core *s, const struct core_action *a)
         return;
     if (changes[a->op].would)
         tell_op(s, a, changes[a->op].would);
+    if (a->op == CORE_OP_REMOVE || a->op == CORE_OP_REMOVE_OTHER || a->op == CORE_OP_REMOVE_IMAGE)
+        shadow_ask_gone(s->ask, a->ref);
     if (changes[a->op].done)
         answer(s, a->id, false);
 }
@@ -294,15 +303,6 @@ static void go_on(struct shadow_core *s)
 
 /* ---- beginning ---- */
 
-static enum ctr_status listed_status(const char *state)
-{
-    if (!state || streq(state, "created"))
-        return state ? CTR_CREATED : CTR_STOPPED;
-    return streq(state, "running") || streq(state, "paused") || streq(state, "restarting")
-               ? CTR_RUNNING
-               : CTR_STOPPED;
-}
-
 static void restore(struct shadow_core *s, const struct ref_state *state)
 {
     for (size_t i = 0; state && i < ref_task_count(state); i++) {
@@ -327,8 +327,9 @@ static void list(struct shadow_core *s, const struct docker_listed *rows, size_t
     for (size_t i = 0; i < n; i++) {
         if (!rows[i].task_arn)
             continue;
-        all[kept++] = (struct core_listed){ rows[i].id, rows[i].name, rows[i].task_arn,
-                                            listed_status(rows[i].state), NULL };
+        all[kept++] =
+            (struct core_listed){ rows[i].id, rows[i].name ? rows[i].name : "", rows[i].task_arn,
+                                  engine_listed_status(rows[i].state), NULL };
     }
     ev.u.listed.rows = all;
     ev.u.listed.n_rows = kept;
@@ -342,7 +343,7 @@ struct shadow_core *shadow_core_create(const struct shadow_core_args *args)
     struct core_event started = { .type = CORE_EV_STARTED };
 
     s->loop = args->loop;
-    s->ask = shadow_ask_create(args->docker, on_answer, s);
+    s->ask = shadow_ask_create(args->docker, on_answer, knows, s);
     s->ahead = args->ahead;
     s->done = args->done;
     s->user = args->user;
@@ -380,25 +381,11 @@ void shadow_core_destroy(struct shadow_core *s)
 
 bool shadow_core_event(struct shadow_core *s, const struct docker_event *from)
 {
-    static const enum core_happening whats[] = {
-        [DOCKER_CREATE] = CORE_HAP_CREATED,    [DOCKER_START] = CORE_HAP_STARTED,
-        [DOCKER_DIE] = CORE_HAP_DIED,          [DOCKER_OOM] = CORE_HAP_OOM,
-        [DOCKER_DESTROY] = CORE_HAP_DESTROYED, [DOCKER_HEALTHY] = CORE_HAP_HEALTH,
-        [DOCKER_UNHEALTHY] = CORE_HAP_HEALTH,  [DOCKER_RESTART] = CORE_HAP_STARTED,
-    };
-    struct core_event ev = { .type = CORE_EV_CONTAINER };
+    struct core_event ev;
 
     if (!from->task_arn || !core_task(s->core, from->task_arn))
         return !from->task_arn;
-    ev.u.container.what = whats[from->action];
-    ev.u.container.id = from->id;
-    ev.u.container.name = from->name;
-    ev.u.container.task_arn = from->task_arn;
-    ev.u.container.has_exit_code = from->has_exit_code;
-    ev.u.container.exit_code = from->exit_code;
-    ev.u.container.health = from->action == DOCKER_HEALTHY     ? HEALTH_OK
-                            : from->action == DOCKER_UNHEALTHY ? HEALTH_BAD
-                                                               : HEALTH_UNKNOWN;
+    engine_happening(from, &ev);
     step(s, &ev);
     go_on(s);
     return true;

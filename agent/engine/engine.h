@@ -187,6 +187,11 @@ void engine_hold(struct engine *en, const char *docker_id, bool held);
  * are only created count too. */
 bool engine_unseen(const struct engine *en);
 
+/* What the container engine tells, in the core's words; pure. `out` is of type CORE_EV_CONTAINER,
+ * its texts borrowed from `from`. */
+void engine_happening(const struct docker_event *from, struct core_event *out);
+enum ctr_status engine_listed_status(const char *state); /* of a docker_listed; NULL: it has none */
+
 const struct core *engine_core(const struct engine *en); /* for questions only */
 
 struct engine_totals {

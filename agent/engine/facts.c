@@ -233,12 +233,6 @@ static void on_lost(void *user, const struct err *e)
 
 static void on_event(void *user, const struct docker_event *ev)
 {
-    static const enum core_happening happenings[] = {
-        [DOCKER_CREATE] = CORE_HAP_CREATED,    [DOCKER_START] = CORE_HAP_STARTED,
-        [DOCKER_DIE] = CORE_HAP_DIED,          [DOCKER_OOM] = CORE_HAP_OOM,
-        [DOCKER_DESTROY] = CORE_HAP_DESTROYED, [DOCKER_HEALTHY] = CORE_HAP_HEALTH,
-        [DOCKER_UNHEALTHY] = CORE_HAP_HEALTH,  [DOCKER_RESTART] = CORE_HAP_STARTED,
-    };
     struct engine *en = user;
 
     if (!ev->task_arn)
@@ -248,7 +242,7 @@ static void on_event(void *user, const struct docker_event *ev)
     if (ev->action == DOCKER_CREATE && ev->owner && en->owner && streq(ev->owner, en->owner) &&
         !core_owns(en->core, ev->id, ev->name))
         en->relist = true;
-    engine_push(user, queued_happening(happenings[ev->action], ev));
+    engine_push(user, queued_happening(ev));
 }
 
 void facts_subscribe(struct engine *en)

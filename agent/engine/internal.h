@@ -39,7 +39,7 @@ typedef bool queued_ours_fn(const void *user, const struct docker_any *row);
 void queued_set_others(struct queued *q, const struct docker_any *rows, size_t n,
                        queued_ours_fn *ours, const void *user);
 struct queued *queued_listed(const struct docker_listed *rows, size_t n, const char *owner);
-struct queued *queued_happening(enum core_happening what, const struct docker_event *from);
+struct queued *queued_happening(const struct docker_event *from);
 
 /* ---- images.c: the environment of images, for the containers made of them ---- */
 

@@ -332,8 +332,10 @@ void queued_set_others(struct queued *q, const struct docker_any *rows, size_t n
 
 /* ---- what the engine tells by itself ---- */
 
-static enum ctr_status listed_status(const char *state)
+enum ctr_status engine_listed_status(const char *state)
 {
+    if (!state)
+        return CTR_STOPPED;
     if (streq(state, "running") || streq(state, "paused") || streq(state, "restarting"))
         return CTR_RUNNING;
     return streq(state, "created") ? CTR_CREATED : CTR_STOPPED;
@@ -359,26 +361,42 @@ struct queued *queued_listed(const struct docker_listed *rows, size_t n, const c
         copy[kept].name = copy_text(rows[i].name);
         copy[kept].task_arn = mem_strdup(rows[i].task_arn);
         copy[kept].remains = remains_of(&rows[i], owner);
-        copy[kept++].status = listed_status(rows[i].state ? rows[i].state : "");
+        copy[kept++].status = engine_listed_status(rows[i].state);
     }
     q->ev.u.listed.rows = copy;
     q->ev.u.listed.n_rows = kept;
     return q;
 }
 
-struct queued *queued_happening(enum core_happening what, const struct docker_event *from)
+void engine_happening(const struct docker_event *from, struct core_event *out)
+{
+    static const enum core_happening whats[] = {
+        [DOCKER_CREATE] = CORE_HAP_CREATED,    [DOCKER_START] = CORE_HAP_STARTED,
+        [DOCKER_DIE] = CORE_HAP_DIED,          [DOCKER_OOM] = CORE_HAP_OOM,
+        [DOCKER_DESTROY] = CORE_HAP_DESTROYED, [DOCKER_HEALTHY] = CORE_HAP_HEALTH,
+        [DOCKER_UNHEALTHY] = CORE_HAP_HEALTH,  [DOCKER_RESTART] = CORE_HAP_STARTED,
+    };
+
+    *out = (struct core_event){ .type = CORE_EV_CONTAINER };
+    out->u.container.what = whats[from->action];
+    out->u.container.id = from->id;
+    out->u.container.name = from->name ? from->name : "";
+    out->u.container.task_arn = from->task_arn;
+    out->u.container.has_exit_code = from->has_exit_code;
+    out->u.container.exit_code = from->exit_code;
+    if (from->action == DOCKER_HEALTHY)
+        out->u.container.health = HEALTH_OK;
+    else if (from->action == DOCKER_UNHEALTHY)
+        out->u.container.health = HEALTH_BAD;
+}
+
+struct queued *queued_happening(const struct docker_event *from)
 {
     struct queued *q = queued_create(CORE_EV_CONTAINER);
 
-    q->ev.u.container.what = what;
+    engine_happening(from, &q->ev);
     q->ev.u.container.id = mem_strdup(from->id);
-    q->ev.u.container.name = copy_text(from->name);
+    q->ev.u.container.name = mem_strdup(q->ev.u.container.name);
     q->ev.u.container.task_arn = mem_strdup(from->task_arn);
-    q->ev.u.container.has_exit_code = from->has_exit_code;
-    q->ev.u.container.exit_code = from->exit_code;
-    if (from->action == DOCKER_HEALTHY)
-        q->ev.u.container.health = HEALTH_OK;
-    else if (from->action == DOCKER_UNHEALTHY)
-        q->ev.u.container.health = HEALTH_BAD;
     return q;
 }

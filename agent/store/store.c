@@ -233,6 +233,26 @@ enum err_code store_open(const char *dir, struct store **out, struct err *e)
     return own.code;
 }
 
+enum err_code store_look(const char *dir, struct store **out, struct err *e)
+{
+    struct store *s = NEW(struct store);
+    struct err own = { 0 };
+
+    s->dir = mem_strdup(dir);
+    s->lock_fd = s->count_fd = -1;
+    if (!store_hold(dir, &s->lock_fd, &own)) {
+        s->count_fd = trust_count_open(dir, false);
+        read_copy(s, &own);
+    }
+    if (own.code || prepare_all(s, &own)) {
+        store_close(s);
+        return err_set(e, own.code, "%s", own.msg);
+    }
+    s->detached = true;
+    *out = s;
+    return ERR_OK;
+}
+
 bool store_has_lost(const struct store *s)
 {
     return s->lost;

@@ -45,6 +45,10 @@ struct store_batch;
  * read is there to be read, in memory (when nothing could, store_has_lost); each commit tries
  * to open the directory again, and fails until it can. */
 MUST_CHECK enum err_code store_open(const char *dir, struct store **out, struct err *e);
+/* What is there, to be read and not to be committed to; nothing is changed, made or moved aside.
+ * Keeps agents out until it is closed. Where there is no store it is an empty one. ERR_CONFLICT:
+ * an agent runs. With errors *out is not set; losses are as store_has_lost says. */
+MUST_CHECK enum err_code store_look(const char *dir, struct store **out, struct err *e);
 /* Tasks may be missing that were stored once: they are to be found by other means. The row
  * STORE_LOST of STORE_META says so as well, from the transaction that dropped them on, until the
  * caller deletes it. */

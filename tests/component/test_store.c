@@ -262,6 +262,73 @@ static void test_a_past_is_not_believed(void **state)
     store_close(open_ok()); /* what is cleared is not lost */
 }
 
+/* ---- a look ---- */
+
+/* Every file, by its bytes. */
+static void assert_look_changes_nothing(enum err_code code, const char *tasks)
+{
+    static const char *const names[] = { "berth.db", "berth.db-wal", "berth.commits" };
+    char *bytes[COUNT_OF(names)] = { 0 };
+    size_t n[COUNT_OF(names)] = { 0 };
+    struct store *s = NULL;
+    struct err e = { 0 };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO(str) char *path = path_of(names[i]);
+
+        if (exists(names[i]))
+            bytes[i] = read_whole(path, &n[i]);
+    }
+    assert_int_equal(store_look(dir, &s, &e), code);
+    assert_int_equal(s == NULL, code != ERR_OK);
+    if (s)
+        assert_rows(s, STORE_TASK, tasks);
+    store_close(s);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO(str) char *path = path_of(names[i]);
+        size_t now_n = 0;
+        AUTO(str) char *now = exists(names[i]) ? read_whole(path, &now_n) : NULL;
+
+        assert_int_equal(now_n, n[i]);
+        assert_true(!now == !bytes[i] && (!now || memcmp(now, bytes[i], n[i]) == 0));
+        free(bytes[i]);
+    }
+    assert_false(exists("berth.db.broken-1"));
+}
+
+static void test_a_look(void **state)
+{
+    AUTO(str) char *db_path = path_of("berth.db");
+    AUTO(str) char *nowhere = path_of("nowhere");
+    struct store *s = NULL, *other = NULL;
+    struct err e = { 0 };
+
+    (void)state;
+    assert_look_changes_nothing(ERR_OK, "");
+    assert_false(exists("lock"));
+    assert_int_equal(store_look(nowhere, &s, &e), ERR_OK);
+    store_close(s);
+    assert_false(exists("nowhere"));
+    s = open_ok();
+    put(s, STORE_TASK, "a", "1");
+    assert_int_equal(store_look(dir, &other, &e), ERR_CONFLICT);
+    assert_null(other);
+    store_close(s);
+    assert_look_changes_nothing(ERR_OK, "a=1 ");
+    run_and_kill(3); /* what is only in the log */
+    assert_int_equal(store_look(dir, &s, &e), ERR_OK);
+    assert_int_equal(store_open(dir, &other, &e), ERR_CONFLICT);
+    assert_false(store_has_lost(s));
+    assert_true(count_rows(s, STORE_META) >= 1);
+    store_close(s);
+    write_whole(db_path, "no database, for sure", 21);
+    assert_look_changes_nothing(ERR_INVALID, NULL);
+    assert_int_equal(unlink(db_path), 0);
+    assert_int_equal(store_look(dir, &s, &e), ERR_OK);
+    assert_true(store_has_lost(s));
+    store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +340,7 @@ int main(void)
         CASE(test_killed_while_committing),
         CASE(test_log_cut_anywhere_leaves_a_prefix),
         CASE(test_a_past_is_not_believed),
+        CASE(test_a_look),
     };
 
     signal(SIGPIPE, SIG_IGN);

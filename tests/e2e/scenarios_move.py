@@ -3,6 +3,7 @@ and containers that have its labels and none of ours."""
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -191,6 +192,13 @@ def e2e_move_refused(t):
         contains(said.stderr, "1 of the tasks cannot be taken over", "what is wrong")
         equal(files_of(c), ["agent.db"], "files")
 
+        rows = [reference_state.record(task, {"a": {}}, KnownStatus="HALF\x1b[2J")]
+        reference_state.write(ref.file, reference_state.state(
+            reference_state.metadata(c.name, ref.instance), *rows))
+        for look in (("import",), ("agent", "--shadow", "--once")):
+            said = berth(c, *look, code=0 if "agent" in look else 1)
+            contains(said.stdout + said.stderr, "unknown status 'HALF?[2J'", "of what is no status")
+
         with open(ref.file, "wb") as out:
             out.write(ref.bytes[:5000])
         contains(berth(c, "import", code=1).stderr, "agent.db", "of a file that is cut short")
@@ -205,6 +213,14 @@ def e2e_move_refused(t):
         contains(said.stderr, "Berth has a state of its own", "over a state of ours")
         said = berth(c, "import", "--dry-run", code=1)
         contains(said.stderr, "Berth has a state of its own", "over a state of ours, to look")
+        # Of one that is damaged as well, and it is left where it is.
+        with open(os.path.join(c.agent.data, "berth.db"), "wb") as out:
+            out.write(b"no database at all")
+        for options in ("--dry-run",), ():
+            before = marks(c)[0]
+            contains(berth(c, "import", *options, code=1).stderr, "Berth's own state",
+                     "over a damaged state")
+            equal(marks(c)[0], before, "files")
         # Taken over after all, as the message says.
         for name in files_of(c):
             if name.startswith("berth.") or name == "instance.json":
@@ -250,6 +266,28 @@ def e2e_move_shadow(t):
                   "what the engine did meanwhile")
         contains(said, f"Would register with cluster {c.name} as {ref.instance}", "the instance")
         contains(said, "com.amazonaws.ecs.capability.docker-remote-api.1.24", "attributes")
+        # Of a task that nobody knows any more, and never started: it goes where others may go.
+        gone = dict(ref.tasks[runs], arn=runs.rsplit("/", 1)[0] + "/" + uuid.uuid4().hex)
+        stranger = c.docker.request("POST", "/containers/create", {
+            "Image": gone["containers"][0]["image"], "Cmd": ["true"],
+            "Labels": reference_state.labels(c.name, gone, "a")})["Id"]
+        image = f"berth-test/{c.name}:1"
+        c.docker.ensure_image(image, changes=['CMD ["true"]'])
+        try:
+            for others in ("false", "true"):
+                more = berth_shadow(c, "--once", ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP=others,
+                                    NONECS_NUM_CONTAINERS_DELETE_PER_CYCLE="5000",
+                                    ECS_IMAGE_PULL_BEHAVIOR="default")
+                contains(more, f"of task {gone['arn'].rsplit('/', 1)[1][:8]}, which the state does "
+                         "not know", "the stranger")
+                equal(f"would remove container (of no task) {stranger[:12]}" in more,
+                      others == "true", "the stranger is removed")
+                went = re.findall(r"cleanup: removed (\w+ \S+)", more)
+                equal(sorted(went), sorted(set(went)), "what is removed once")
+                equal(f"image {image}" in went, others == "true", "the image of no task is removed")
+        finally:
+            c.docker.remove(stranger)
+            c.docker.remove_image(image)
         short, other = runs.rsplit("/", 1)[1][:8], stops.rsplit("/", 1)[1][:8]
         contains(said, f"task {other}/a: would stop container", "the task that is to stop")
         check(f"task {short}" not in said.split("Would do")[1], "the task that goes on has news")
@@ -297,9 +335,9 @@ def e2e_move_shadow(t):
         c.wait([runs, stops], "STOPPED")
 
 
-def berth_shadow(c, *options):
+def berth_shadow(c, *options, **env):
     done = subprocess.run([c.berth, "agent", "--shadow", *options, "--config", c.agent.config],
-                          capture_output=True, text=True, env=c.agent.environment(), timeout=60,
+                          capture_output=True, text=True, env=c.agent.environment(**env), timeout=60,
                           check=False)
     equal((done.returncode, done.stderr), (0, ""), "exit code and errors of --shadow")
     return done.stdout

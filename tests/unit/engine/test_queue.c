@@ -86,6 +86,36 @@ static void takes_the_tasks_of_a_payload(void **state)
     queued_destroy(q);
 }
 
+static void tells_what_happened(void **state)
+{
+    static const struct {
+        enum docker_action action;
+        enum core_happening what;
+    } cases[] = {
+        { DOCKER_CREATE, CORE_HAP_CREATED },    { DOCKER_START, CORE_HAP_STARTED },
+        { DOCKER_DIE, CORE_HAP_DIED },          { DOCKER_OOM, CORE_HAP_OOM },
+        { DOCKER_DESTROY, CORE_HAP_DESTROYED }, { DOCKER_HEALTHY, CORE_HAP_HEALTH },
+        { DOCKER_UNHEALTHY, CORE_HAP_HEALTH },  { DOCKER_RESTART, CORE_HAP_STARTED },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct docker_event from = { .action = cases[i].action,
+                                           .id = "id",
+                                           .task_arn = "arn",
+                                           .has_exit_code = true,
+                                           .exit_code = 7 };
+        struct core_event ev;
+
+        engine_happening(&from, &ev);
+        assert_int_equal(ev.type, CORE_EV_CONTAINER);
+        assert_int_equal(ev.u.container.what, cases[i].what);
+        assert_string_equal(ev.u.container.id, "id");
+        assert_string_equal(ev.u.container.name, ""); /* never NULL */
+        assert_int_equal(ev.u.container.exit_code, 7);
+    }
+}
+
 static void tells_health_from_an_event(void **state)
 {
     struct docker_event ev = { .id = "id", .task_arn = "arn" };
@@ -93,12 +123,12 @@ static void tells_health_from_an_event(void **state)
 
     (void)state;
     ev.action = DOCKER_UNHEALTHY;
-    q = queued_happening(CORE_HAP_HEALTH, &ev);
+    q = queued_happening(&ev);
     assert_int_equal(q->ev.u.container.health, HEALTH_BAD);
     assert_string_equal(q->ev.u.container.name, ""); /* as a record would read it */
     queued_destroy(q);
     ev.action = DOCKER_HEALTHY;
-    q = queued_happening(CORE_HAP_HEALTH, &ev);
+    q = queued_happening(&ev);
     assert_int_equal(q->ev.u.container.health, HEALTH_OK);
     queued_destroy(q);
 }
@@ -188,6 +218,7 @@ int main(void)
         cmocka_unit_test(leaves_out_containers_of_nobody),
         cmocka_unit_test(gives_the_remains_of_its_own_containers),
         cmocka_unit_test(takes_the_tasks_of_a_payload),
+        cmocka_unit_test(tells_what_happened),
         cmocka_unit_test(tells_health_from_an_event),
         cmocka_unit_test(takes_the_tasks_of_a_local_list),
         cmocka_unit_test(owns_what_an_answer_says),
