@@ -265,6 +265,8 @@ static void source_file_hurry(struct source *base)
     s->hurry = true;
     backoff_reset(&s->ask_backoff);
     loop_timer_disarm(s->ask);
+    if (s->begun)
+        file_look(s);
     if (!s->lost && !s->wait)
         file_again(s, 0);
 }
