@@ -200,6 +200,14 @@ static bool still_unwanted(const struct core *c)
 
 /* ---- removing one image ---- */
 
+/* What a pull has named since the list was made. */
+static bool is_anothers(const struct core *c, const char *id, const char *name)
+{
+    const struct image *img = image_called(c, name);
+
+    return img && !streq(img->id, id);
+}
+
 static void begin_removal(struct core *c, struct seen *row)
 {
     struct janitor *j = c->janitor;
@@ -219,8 +227,10 @@ static void begin_removal(struct core *c, struct seen *row)
         LIST_FOREACH (node, next, &img->names)
             v->names[n++] = mem_strdup(LIST_ENTRY(node, struct image_name, node)->text);
     } else {
-        for (size_t i = 0; i < v->n_names; i++)
-            v->names[i] = mem_strdup(row->names[i]);
+        v->n_names = 0;
+        for (size_t i = 0; i < row->n_names; i++)
+            if (!is_anothers(c, row->id, row->names[i]))
+                v->names[v->n_names++] = mem_strdup(row->names[i]);
     }
     janitor_ask(c, CORE_OP_REMOVE_IMAGE, janitor_victim_name(v));
 }

@@ -121,6 +121,13 @@ void images_destroy(struct image_table *im)
     free(im);
 }
 
+struct image *image_called(const struct core *c, const char *normal)
+{
+    const struct image_name *n = find_name(c->images, normal);
+
+    return n ? n->of : NULL;
+}
+
 struct image *image_find(const struct core *c, const char *id)
 {
     struct image *img = NULL;

@@ -40,7 +40,9 @@ char *image_normal_name(const char *text);
 char *image_repository(const char *normal);
 
 struct image *image_find(const struct core *c, const char *id); /* NULL: no record */
-void image_put(struct core *c, const struct image *img);        /* stores it */
+/* The one that has this name, as far as tasks gave it; NULL: none. */
+struct image *image_called(const struct core *c, const char *normal);
+void image_put(struct core *c, const struct image *img);                           /* stores it */
 void image_drop_name(struct core *c, const struct image *img, const char *normal); /* not stored */
 void image_forget(struct core *c, struct image *img); /* deletes the row, frees */
 

@@ -173,6 +173,34 @@ static void test_untracked_images(void **state)
     drive_end(&d);
 }
 
+/* A name that a pull has given to another image since the list was made is that one's, also when
+ * what runs of it is to stop. */
+static void test_a_name_has_moved(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    open_for_strangers(&d);
+    drive_boot(&d);
+    to_cycle(&d);
+    LISTS(&d, { ID("small"), 100, 9 * HOUR, { "small:1" } });
+    lists_others(&d, NULL, 0);
+    LISTS(&d, { ID("a"), 1, 9 * HOUR, { "a:1" } },
+          { ID("b"), 2, 9 * HOUR, { "moves:1", "b:1", "b:2" } },
+          { ID("c"), 3, 9 * HOUR, { "moves:3" } });
+    assert_removing(&d, "a:1");
+    runs_image(&d, "t1", "moves:1", ID("1"));
+    want_stopped(&d, "t1");
+    runs_image(&d, "t3", "moves:3", ID("3"));
+    want_stopped(&d, "t3");
+    removes(&d, "a:1");
+    removes(&d, "b:1");
+    removes(&d, "b:2");
+    removes(&d, ID("c")); /* nameless now */
+    assert_idle(&d);
+    drive_end(&d);
+}
+
 static void test_tracked_ones_use_up_the_cycle(void **state)
 {
     struct drive d;
@@ -210,6 +238,7 @@ int main(void)
         BOTH(test_strangers_answers),
         BOTH(test_strangers_of_a_cycle),
         BOTH(test_untracked_images),
+        BOTH(test_a_name_has_moved),
         BOTH(test_tracked_ones_use_up_the_cycle),
         PLAIN(test_owns),
     };
