@@ -249,6 +249,8 @@ void ctr_advance(struct core *c, struct core_ctr *k)
             return;
         k->suspect = false;
         op_issue(c, k, CORE_OP_INSPECT);
+    } else if (k->late_until) {
+        late_advance(c, k);
     } else if (ctr_wants_stop(k)) {
         advance_stop(c, k);
     } else if (k->known < CTR_RUNNING) {
@@ -298,8 +300,12 @@ void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts 
         k->removed = false;
         task_changed(c, k->task);
     }
-    if (k->again == REMAKE_REMOVE && f->status != CTR_RUNNING)
-        return; /* how it failed to start is no end: it goes, and comes back */
+    if (k->again == REMAKE_REMOVE && f->status != CTR_RUNNING) {
+        late_forget(k); /* how it failed to start is no end: it goes, and comes back */
+        return;
+    }
+    if (late_seen(c, k, f))
+        return;
     k->health = f->health;
     if (f->created_ms && !k->created_wall)
         k->created_wall = f->created_ms;
@@ -337,12 +343,14 @@ void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts 
 void ctr_remake(struct core *c, struct core_ctr *k)
 {
     mem_replace(&k->docker_id, NULL);
+    late_forget(k); /* it would be of the one before */
     k->again = REMAKE_CREATE;
     task_changed(c, k->task);
 }
 
 void ctr_gone(struct core *c, struct core_ctr *k)
 {
+    late_forget(k);
     if (k->again == REMAKE_REMOVE) {
         ctr_remake(c, k);
         return;

@@ -211,8 +211,9 @@ struct core_event {
             const struct core_config *config;
         } settings;
         struct {
-            int64_t manifest_seq; /* stored; -1 when none */
-            bool lost;            /* the store has lost tasks: now, or CORE_META_LOST says so */
+            int64_t manifest_seq;   /* stored; -1 when none */
+            bool lost;              /* the store has lost tasks: now, or CORE_META_LOST says so */
+            int64_t engine_took_ms; /* to answer when it was first asked */
         } started;
         struct {
             const char *message_id;

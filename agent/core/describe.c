@@ -228,6 +228,10 @@ static void why_container(struct why *y, const struct core_ctr *k)
         why_op(y, k);
     } else if (k->known == CTR_STOPPED) {
         ;
+    } else if (k->late_until > y->now) {
+        say(y, k, k->since,
+            "a start that Docker may have been asked for before, for %" PRId64 " ms",
+            k->late_until - y->now);
     } else if (k->restart_due && !stop) {
         say(y, k, k->since, "its restart in %" PRId64 " ms (it ended %d times, last with code %d)",
             k->restart_at > y->now ? k->restart_at - y->now : 0, k->restarts, k->exit_code);

@@ -365,7 +365,7 @@ void intake_restored(struct core *c, struct core_event *ev)
  * when the container has been made again since, so its name is not forgotten at once. */
 #define LATE_CREATE_MS 60000
 
-static void resume(struct core *c, struct core_task *t)
+static void resume(struct core *c, struct core_task *t, int64_t engine_took_ms)
 {
     bool begun = false;
 
@@ -374,7 +374,9 @@ static void resume(struct core *c, struct core_task *t)
 
         /* What may exist is looked at before anything is decided about it. */
         if (k->create_tried && !k->removed)
-            k->suspect = k->known != CTR_STOPPED;
+            k->suspect = k->unseen = k->known != CTR_STOPPED;
+        if (k->suspect && (k->known < CTR_RUNNING || k->restart_due))
+            late_expect(k, engine_took_ms);
         if (k->known != CTR_STOPPED)
             ports_hold(c, k);
         begun |= k->known > CTR_NONE && k->known < CTR_STOPPED;
@@ -400,7 +402,7 @@ void intake_started(struct core *c, const struct core_event *ev)
         rebuild_begin(c);
     c->started = true;
     HASH_ITER (hh, c->tasks, t, next) {
-        resume(c, t);
+        resume(c, t, ev->u.started.engine_took_ms);
         failure_tell(c, t);
         task_touch(c, t);
     }

@@ -337,6 +337,8 @@ static void on_started(struct core *c, struct core_ctr *k, const struct err *e)
     k->suspect = true; /* what became of it, its ports, its start time */
     if (!e->code)
         restart_done(c, k);
+    if (e->code == ERR_RETRY || e->code == ERR_TIMEOUT)
+        late_expect(k, e->code == ERR_RETRY ? 0 : c->cfg.start_timeout_ms);
     if (e->code == ERR_RETRY)
         ctr_retry(c, k);
     else if (e->code == ERR_TIMEOUT)
@@ -369,6 +371,7 @@ static void on_inspected(struct core *c, struct core_ctr *k, const struct core_e
 {
     const struct err *e = &ev->u.op.err;
 
+    k->unseen &= e->code && !cannot_be(k, e);
     /* Only a record that was edited has neither facts nor an error. */
     if (e->code == ERR_OK && ev->u.op.facts) {
         /* That it still runs is no success of a stop: the tries to stop it grow apart. */

@@ -31,6 +31,7 @@ static void write_ctr_volatile(const struct core_ctr *k, struct jw *w)
 {
     jw_kint(w, "health", k->health);
     jw_kbool(w, "suspect", k->suspect);
+    jw_kbool(w, "unseen", k->unseen);
     jw_kbool(w, "drained", k->drained);
     jw_kbool(w, "event_exit", k->event_exit);
     jw_kint(w, "event_exit_code", k->event_exit_code);
@@ -54,6 +55,8 @@ static void write_ctr_volatile(const struct core_ctr *k, struct jw *w)
     jw_kint(w, "retry_at", k->retry_at);
     jw_kint(w, "since", k->since);
     jw_kint(w, "started_mono", k->started_mono);
+    jw_kint(w, "late_ms", k->late_ms);
+    jw_kint(w, "late_until", k->late_until);
     jw_kint(w, "queued", k->queued);
 }
 
@@ -182,6 +185,7 @@ static void read_ctr_volatile(struct core *c, struct core_ctr *k, const struct j
 
     k->health = (enum ctr_health)jcur_int(j, "health", HEALTH_UNKNOWN, HEALTH_BAD);
     k->suspect = jcur_bool_or(j, "suspect", false);
+    k->unseen = jcur_bool_or(j, "unseen", false);
     k->drained = jcur_bool_or(j, "drained", false);
     k->event_exit = jcur_bool_or(j, "event_exit", false);
     k->event_exit_code = (int)jcur_int(j, "event_exit_code", INT32_MIN, INT32_MAX);
@@ -204,6 +208,8 @@ static void read_ctr_volatile(struct core *c, struct core_ctr *k, const struct j
     k->retry_at = jcur_int(j, "retry_at", SANE_INT);
     k->since = jcur_int(j, "since", SANE_INT);
     k->started_mono = jcur_int(j, "started_mono", SANE_INT);
+    k->late_ms = jcur_int_or(j, "late_ms", SANE_INT, 0);
+    k->late_until = jcur_int_or(j, "late_until", SANE_INT, 0);
     k->op = (enum core_op)jcur_int(j, "op", CORE_OP_NONE, CORE_OP_REMOVE);
     k->op_id = (uint64_t)jcur_int(j, "op_id", 0, INT64_MAX);
     queued = (enum core_op)jcur_int(j, "queued", CORE_OP_NONE, CORE_OP_REMOVE);

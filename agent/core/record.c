@@ -243,6 +243,8 @@ void core_event_write(struct jw *w, struct core_time now, const struct core_even
     case CORE_EV_STARTED:
         jw_kint(w, "manifest_seq", ev->u.started.manifest_seq);
         jw_kbool(w, "lost", ev->u.started.lost);
+        if (ev->u.started.engine_took_ms)
+            jw_kint(w, "engine_took_ms", ev->u.started.engine_took_ms);
         break;
     case CORE_EV_PAYLOAD:
         write_payload(w, ev);

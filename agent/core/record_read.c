@@ -292,6 +292,7 @@ static void read_body(const struct jcur *c, struct core_event *ev, struct core_e
     case CORE_EV_STARTED:
         ev->u.started.manifest_seq = jcur_int(c, "manifest_seq", -1, INT64_MAX);
         ev->u.started.lost = jcur_bool_or(c, "lost", false);
+        ev->u.started.engine_took_ms = jcur_int_or(c, "engine_took_ms", SANE_TIME, 0);
         break;
     case CORE_EV_PAYLOAD:
         read_payload(c, ev, a);

@@ -89,6 +89,23 @@ bool report_settled(const struct core_task *t)
     return is_untold(t) || (t->sent == TASK_STOPPED && !t->report_id);
 }
 
+/* What is stored may be less than what was told, for with a disk that is full the agent goes on in
+ * memory (durable.c): nothing is told of a task before its containers were looked at. */
+static bool is_unseen(const struct core_task *t)
+{
+    for (size_t i = 0; i < t->n_ctrs; i++)
+        if (t->ctrs[i].unseen && t->ctrs[i].known != CTR_STOPPED)
+            return true;
+    return false;
+}
+
+/* Of a task that is to stop nobody says any more that it runs (task.c); an earlier agent may have
+ * told so all the same. Then what its containers do is told with its end. */
+static bool waits_for_end(const struct core_task *t)
+{
+    return t->not_before && t->desired == TASK_STOPPED && t->known < TASK_RUNNING;
+}
+
 void report_consider(struct core *c, struct core_task *t)
 {
     bool some = false;
@@ -96,7 +113,7 @@ void report_consider(struct core *c, struct core_task *t)
     if (!is_untold(t) && !t->unsent_since && t->sent != TASK_STOPPED && has_news(t))
         t->unsent_since = stamp(c);
     if (is_untold(t) || (t->rebuilt && t->known < TASK_RUNNING) || t->report_id ||
-        !list_empty(&t->report_node) || t->sent == TASK_STOPPED)
+        !list_empty(&t->report_node) || t->sent == TASK_STOPPED || is_unseen(t) || waits_for_end(t))
         return;
     for (size_t i = 0; i < t->n_ctrs; i++)
         some |= ctr_unsent(&t->ctrs[i]);

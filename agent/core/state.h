@@ -146,6 +146,7 @@ struct core_ctr {
     /* Volatile. */
     enum ctr_health health;
     bool suspect; /* look before doing anything else */
+    bool unseen;  /* not looked at since the agent was started: nothing is told of its task */
     bool drained;
     bool event_exit; /* a die event gave event_exit_code */
     int event_exit_code;
@@ -165,6 +166,9 @@ struct core_ctr {
     int64_t retry_at;
     int64_t since; /* when `known` last changed, for "why" */
     int64_t started_mono;
+    /* A start that nobody waits for any more may come: how long to wait for it from the next look
+     * on that shows none, and until when; 0: none may come. */
+    int64_t late_ms, late_until;
     struct backoff restart_backoff;
     int64_t restart_at;
     bool holds_ports;    /* host_ports are taken from the capacity */
@@ -330,6 +334,15 @@ bool ctr_wants_stop(const struct core_ctr *k);
 void ctr_retry(struct core *c, struct core_ctr *k);
 void ctr_worked(struct core_ctr *k); /* the next retry is a first one again */
 void ctr_fini(struct core_ctr *k);
+
+/* late.c */
+/* A start of it may still be carried out though nobody waits for that: it is looked at, and nothing
+ * is decided about it for a while. `took_ms` is how long the engine let somebody wait. */
+void late_expect(struct core_ctr *k, int64_t took_ms);
+void late_forget(struct core_ctr *k);
+/* It was looked at. True: what was seen may be over in a moment, and is not to be believed yet. */
+bool late_seen(const struct core *c, struct core_ctr *k, const struct ctr_facts *f);
+void late_advance(struct core *c, struct core_ctr *k); /* late_until is set */
 
 /* restart.c */
 /* The container has ended with these facts while it is to run: is it started again?

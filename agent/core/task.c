@@ -143,6 +143,7 @@ static int64_t next_wake(const struct core *c, const struct core_task *t)
         earlier(now, &at, k->slot_until);
         if (!k->op) {
             earlier(now, &at, k->retry_at);
+            earlier(now, &at, k->late_until);
             earlier(now, &at, k->restart_due ? k->restart_at : 0);
         }
         if (!ctr_wants_stop(k))

@@ -47,6 +47,7 @@ enum err_code docker_create(struct http_client *http, const char *endpoint, stru
     base = NULL;
     d->unix_path = mem_strdup(unix_path);
     d->pull_begin_ms = PULL_BEGIN_MS;
+    d->first_answer_ms = -1;
     list_init(&d->ops);
     d->pace = docker_pace_create(d);
     *out = d;
@@ -56,6 +57,11 @@ enum err_code docker_create(struct http_client *http, const char *endpoint, stru
 const struct docker_counts *docker_get_counts(const struct docker *d)
 {
     return &d->counts;
+}
+
+int64_t docker_first_answer_ms(const struct docker *d)
+{
+    return d->first_answer_ms;
 }
 
 void docker_destroy(struct docker *d)

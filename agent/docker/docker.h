@@ -47,6 +47,10 @@ void docker_cancel(struct docker_op *op); /* NULL is fine */
 
 /* Since it was made; borrowed. */
 const struct docker_counts *docker_get_counts(const struct docker *d);
+/* How long the engine let wait for its first answer, whatever that said, since it was first asked;
+ * -1 before. One that refuses a connection, or ends it, is another one by the time it answers: the
+ * wait for that begins anew. */
+int64_t docker_first_answer_ms(const struct docker *d);
 
 struct docker_version {
     char version[64];     /* of the engine: "20.10.24+dfsg1" */

@@ -173,6 +173,17 @@ void docker_op_fail(struct docker_op *op, const struct err *e)
 
 /* ---- requests ---- */
 
+/* Whoever cuts a connection, or refuses it, is not the one who answers later. */
+static void watch_first_answer(struct docker *d, const struct http_response *r, const struct err *e)
+{
+    if (d->first_answer_ms >= 0)
+        return;
+    if (r)
+        d->first_answer_ms = (clock_mono_ns() - d->asked_ns) / 1000000;
+    else if (e->code != ERR_TIMEOUT)
+        d->asked_ns = 0;
+}
+
 static void on_done(void *user, const struct http_response *r, const struct err *e)
 {
     struct docker_op *op = user;
@@ -180,6 +191,7 @@ static void on_done(void *user, const struct http_response *r, const struct err 
     struct str body = { 0 };
 
     docker_op_enter(op);
+    watch_first_answer(op->d, r, e);
     if (!r)
         out = *e;
     else if (r->status / 100 == 2 || r->status == op->also_ok)
@@ -231,6 +243,8 @@ void docker_op_go(struct docker_op *op)
     const struct docker_call *c = &op->held->call;
 
     op->began_ns = clock_mono_ns();
+    if (!d->asked_ns)
+        d->asked_ns = op->began_ns;
     docker_count_begin(&d->counts, op->kind);
     op->http = http_send(d->http,
                          &(struct http_request){

@@ -37,6 +37,8 @@ struct docker {
     struct docker_pace *pace;
     char *root_dir; /* of the last docker_info; these two */
     bool local_log;
+    int64_t asked_ns;        /* since when an answer is waited for, until there is one; 0: not */
+    int64_t first_answer_ms; /* -1: there is none yet */
 };
 
 /* A request in the making. Errors found meanwhile reach the answer hook. */

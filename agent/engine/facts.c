@@ -169,6 +169,7 @@ static void on_listed(void *user, const struct docker_listed *rows, size_t n, co
     if (en->started) {
         struct list *listed = en->queue.prev;
 
+        en->started->ev.u.started.engine_took_ms = docker_first_answer_ms(en->docker);
         /* These two come first, in this order, then what has come meanwhile. */
         list_remove(listed);
         list_push_back(en->queue.next, &en->started->node);

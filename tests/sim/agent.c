@@ -263,11 +263,21 @@ void agent_deliver(struct sim *s, struct inbox_event *e)
 
 /* ---- life and death ---- */
 
+/* Nothing is decided before the engine answers. */
 static void restart(struct sim *s, void *arg)
 {
-    (void)arg;
-    if (!s->over)
-        agent_start(s);
+    int64_t left = engine_hangs_for(s);
+
+    if (s->over)
+        return;
+    if (left) {
+        s->asked_since = s->asked_since ? s->asked_since : s->now;
+        at(s, left + pick(s, 0, 50), restart, arg);
+        return;
+    }
+    s->engine_took = s->asked_since ? s->now - s->asked_since : pick(s, 0, 20);
+    s->asked_since = 0;
+    agent_start(s);
 }
 
 static void drop_all(struct sim *s)
@@ -454,6 +464,7 @@ void agent_start(struct sim *s)
     started->ev.u.started.manifest_seq = seq ? strtoll(seq, NULL, 10) : -1;
     started->ev.u.started.lost =
         s->lost_now || agent_stored(s, CORE_KIND_META, CORE_META_LOST) != NULL;
+    started->ev.u.started.engine_took_ms = s->engine_took;
     s->lost_now = false;
     laws_lost_listed(s);
     agent_deliver(s, engine_list(s));

@@ -176,6 +176,19 @@ static bool ports_free(struct sim *s, const struct box *b)
     return true;
 }
 
+/* Whoever asked for it, and whenever: its program runs once, and not after its end was told. */
+static void check_runs_once(struct sim *s, const struct call *c, const struct box *b)
+{
+    const struct sim_ctr *k = &c->task->ctrs[c->index];
+    bool again = k->restart && !(k->ignores_code && b->exit_code == k->exit_code);
+
+    if (b->state == BOX_EXITED && !again)
+        broken(s, 4, "container %zu of %s is started twice", c->index, c->task->arn);
+    if (c->task->accepted == TASK_STOPPED)
+        broken(s, 2, "container %zu of %s starts after its task was reported STOPPED", c->index,
+               c->task->arn);
+}
+
 static void do_start(struct sim *s, struct call *c)
 {
     struct box *b = box_called(s, c->ref);
@@ -191,8 +204,10 @@ static void do_start(struct sim *s, struct call *c)
         call_fails(c, ERR_IO,
                    "Error response from daemon: driver failed programming external connectivity: "
                    "Bind for 0.0.0.0 failed: port is already allocated");
-    else
+    else {
+        check_runs_once(s, c, b);
         box_start(s, b);
+    }
 }
 
 static void do_remove(struct sim *s, struct call *c)
@@ -279,6 +294,34 @@ static void do_stop(struct sim *s, struct call *c)
 
 /* ---- effects ---- */
 
+/* When an engine that hung goes on, it reads what has come meanwhile within this time, in any
+ * order: it has a connection for each request. */
+#define READ_MS 1000
+#define LOOK_MS 500
+
+/* The agent hears no more of it; the engine knows nothing of that. */
+static void give_up(struct sim *s, struct call *c, enum err_code code, const char *text)
+{
+    struct inbox_event *e = c->answer;
+
+    c->answer = event_new(CORE_EV_OP_DONE);
+    c->answer->ev.u.op.id = c->id;
+    c->canceled = true;
+    err_set(&e->ev.u.op.err, code, "%s", text);
+    agent_deliver(s, e);
+}
+
+static void run_effect(struct sim *s, void *arg);
+
+/* It is looked at again and again, for the engine may also end meanwhile. */
+static void read_later(struct sim *s, struct call *c, int64_t hangs_for)
+{
+    c->unread |= c->since >= s->hangs_since;
+    if (c->life == s->life && !c->canceled && s->now - c->since >= c->timeout_ms)
+        give_up(s, c, ERR_TIMEOUT, "no answer in time");
+    at(s, hangs_for > LOOK_MS ? LOOK_MS : hangs_for + pick(s, 0, READ_MS), run_effect, c);
+}
+
 static void effect(struct sim *s, struct call *c)
 {
     if (!s->engine_up && needs_engine(c->op)) {
@@ -293,6 +336,12 @@ static void effect(struct sim *s, struct call *c)
     /* A call that was canceled or whose caller died may still take effect. */
     if ((c->canceled || c->life != s->life) && chance(s, 50)) {
         call_free(s, c);
+        return;
+    }
+    if (c->op == CORE_OP_START && c->lost && !c->canceled && c->life == s->life && chance(s, 50)) {
+        c->unread = true; /* its connection breaks before it is read, as one through a proxy may */
+        give_up(s, c, ERR_RETRY, "connection reset");
+        at(s, pick(s, 0, READ_MS), run_effect, c);
         return;
     }
     switch (c->op) {
@@ -346,18 +395,23 @@ static void effect(struct sim *s, struct call *c)
 static bool locked(const struct sim *s, const struct call *c)
 {
     for (const struct call *o = s->calls; o; o = o->next)
-        if (o->op == CORE_OP_START && !o->done && o->task == c->task && o->index == c->index &&
-            o->issued < c->issued)
+        if (o->op == CORE_OP_START && !o->done && !o->unread && o->task == c->task &&
+            o->index == c->index && o->issued < c->issued)
             return true;
     return false;
 }
 
 static void run_effect(struct sim *s, void *arg)
 {
-    if (locked(s, arg))
-        at(s, 5, run_effect, arg);
+    struct call *c = arg;
+    int64_t hangs_for = needs_engine(c->op) ? engine_hangs_for(s) : 0;
+
+    if (hangs_for)
+        read_later(s, c, hangs_for);
+    else if (locked(s, c))
+        at(s, 5, run_effect, c);
     else
-        effect(s, arg);
+        effect(s, c);
 }
 
 /* The label that the shell gives it. */
@@ -382,6 +436,7 @@ void engine_op(struct sim *s, const struct core_action *a)
     c->life = s->life;
     c->losses = s->losses;
     c->issued = s->ordinal;
+    c->since = s->now;
     c->lost = !s->finishing && chance(s, 1);
     c->id = a->id;
     c->op = a->op;
@@ -405,6 +460,8 @@ void engine_op(struct sim *s, const struct core_action *a)
        : chance(s, 95)       ? pick(s, 0, 100)
                              : pick(s, 100, 15000),
        run_effect, c);
+    if (a->op == CORE_OP_START && chance(s, 1))
+        engine_hang(s); /* when it matters most */
 }
 
 void engine_cancel(struct sim *s, uint64_t id)

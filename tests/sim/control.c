@@ -268,6 +268,12 @@ static void engine_trouble(struct sim *s, void *arg)
         engine_outage(s);
 }
 
+static void hang(struct sim *s, void *arg)
+{
+    (void)arg;
+    engine_hang(s);
+}
+
 static void meddle(struct sim *s, void *arg)
 {
     (void)arg;
@@ -343,8 +349,8 @@ void control_begin(struct sim *s)
             at(s, pick(s, 0, 60000), send_stop, &s->tasks[i]);
     }
     for (int i = 0; i < 3; i++) {
-        static item_fn *const troubles[] = { away,       engine_trouble, meddle,        kill_agent,
-                                             step_clock, send_manifest,  host_goes_down };
+        static item_fn *const troubles[] = { away,       engine_trouble, meddle,         kill_agent,
+                                             step_clock, send_manifest,  host_goes_down, hang };
 
         for (size_t j = 0; j < COUNT_OF(troubles); j++)
             if (chance(s, 25))

@@ -87,7 +87,9 @@ struct inbox_event *engine_list(struct sim *s)
 /* The shell asks for a list when a container of its own appears that no task knows. */
 static void list_again(struct sim *s, void *arg)
 {
-    if (s->alive && (int)(intptr_t)arg == s->life && s->engine_up)
+    if (engine_hangs_for(s))
+        at(s, engine_hangs_for(s) + 10, list_again, arg);
+    else if (s->alive && (int)(intptr_t)arg == s->life && s->engine_up)
         agent_deliver(s, engine_list(s));
 }
 
@@ -114,7 +116,8 @@ static void say(struct sim *s, const struct box *b, enum core_happening what)
         n->e = e;
         if (what == CORE_HAP_CREATED && s->core && !core_owns(s->core, b->id, b->name))
             at(s, 10, list_again, (void *)(intptr_t)s->life);
-        at(s, chance(s, 90) ? pick(s, 0, 5) : pick(s, 5, 2000), deliver_note, n);
+        at(s, engine_hangs_for(s) + (chance(s, 90) ? pick(s, 0, 5) : pick(s, 5, 2000)),
+           deliver_note, n);
     }
 }
 
@@ -122,6 +125,10 @@ static void open_stream(struct sim *s, void *arg)
 {
     if (!s->alive || (int)(intptr_t)arg != s->life || !s->engine_up)
         return;
+    if (engine_hangs_for(s)) {
+        at(s, engine_hangs_for(s) + pick(s, 0, 50), open_stream, arg);
+        return;
+    }
     s->stream_up = true;
     agent_deliver(s, engine_list(s));
 }
@@ -263,6 +270,7 @@ void engine_outage(struct sim *s)
 
     trace(s, "** the engine goes away");
     s->engine_up = s->stream_up = false;
+    s->hangs_until = s->now;
     LIST_FOREACH (node, next, &s->boxes) {
         struct box *b = LIST_ENTRY(node, struct box, node);
 
@@ -272,10 +280,41 @@ void engine_outage(struct sim *s)
     at(s, pick(s, 100, 20000), come_back, NULL);
 }
 
+static void kill_agent(struct sim *s, void *arg)
+{
+    (void)arg;
+    if (!s->finishing && s->alive)
+        agent_crash(s);
+}
+
+/* As with SIGSTOP, or when it swaps: it is there, takes requests, and does nothing. The agent is
+ * often killed meanwhile, for then what it has asked for is carried out unseen. */
+void engine_hang(struct sim *s)
+{
+    int64_t ms = chance(s, 80)   ? pick(s, 200, 8000)
+                 : chance(s, 80) ? pick(s, 8000, 40000)
+                                 : pick(s, 150000, 300000);
+
+    if (s->finishing || !s->engine_up || engine_hangs_for(s))
+        return;
+    trace(s, "** the engine hangs for %lld ms", (long long)ms);
+    s->hangs_since = s->now;
+    s->hangs_until = s->now + ms;
+    if (chance(s, 60))
+        at(s, pick(s, 0, ms), kill_agent, NULL);
+}
+
+int64_t engine_hangs_for(const struct sim *s)
+{
+    return s->engine_up && s->hangs_until > s->now ? s->hangs_until - s->now : 0;
+}
+
 void engine_meddle(struct sim *s)
 {
     size_t n = 0, chosen;
 
+    if (engine_hangs_for(s))
+        return;
     LIST_FOREACH (node, next, &s->boxes)
         n++;
     if (!n)

@@ -48,7 +48,7 @@ bool sim_run(uint64_t seed, bool verbose, struct sim *s)
     agent_start(s);
     control_begin(s);
     while (!s->broken_law[0] && s->steps < MAX_STEPS) {
-        if (!asked && s->now > TROUBLE_MS && s->alive && s->engine_up) {
+        if (!asked && s->now > TROUBLE_MS && s->alive && s->engine_up && !engine_hangs_for(s)) {
             asked = true;
             trace(s, "** from here on nothing goes wrong, and everything is to stop");
             control_finish(s);

@@ -219,6 +219,9 @@ struct sim {
     struct list boxes;
     uint64_t next_box;
     bool engine_up, stream_up;
+    int64_t hangs_since, hangs_until;    /* it takes nothing up */
+    int64_t asked_since;                 /* a new agent waits for its first answer; 0: none */
+    int64_t engine_took;                 /* to answer it */
     struct call *calls;                  /* a list */
     struct sim_image images[MAX_IMAGES]; /* without an id: a free row */
     int versions[6];                     /* what the tags of the registry name now */
@@ -271,6 +274,8 @@ void replay_compare(struct sim *s, size_t from, const struct buf *recorded);
 
 /* engine.c */
 void engine_outage(struct sim *s);
+void engine_hang(struct sim *s);
+int64_t engine_hangs_for(const struct sim *s); /* from now on; 0: it does not */
 void engine_repair(struct sim *s);
 void engine_meddle(struct sim *s);              /* somebody kills or removes a container */
 void engine_agent_came(struct sim *s);          /* it subscribes */
@@ -292,6 +297,8 @@ struct call {
     bool lost;  /* the answer is replaced by a broken connection */
     bool done;  /* it has taken effect */
     bool canceled;
+    bool unread; /* it came while the engine hung: it locks nothing yet */
+    int64_t since;
     uint64_t issued;
     uint64_t id;
     enum core_op op;

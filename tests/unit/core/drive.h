@@ -61,6 +61,7 @@ struct drive {
     bool *over;              /* of an OP or REPORT in the log: answered or canceled */
     size_t last;             /* where the actions of the last step begin */
     int64_t timer_at;
+    int64_t engine_took_ms; /* to answer the agent that is started next */
     struct drive_row rows[128];
     size_t n_rows;
     struct drive_box boxes[64];
@@ -309,6 +310,7 @@ static inline UNUSED void drive_boot(struct drive *d)
         if (d->rows[i].kind == CORE_KIND_IMAGE)
             drive_step(d, &ev);
     }
+    started.u.started.engine_took_ms = d->engine_took_ms;
     started.u.started.manifest_seq = seq ? strtoll(seq, NULL, 10) : -1;
     drive_step(d, &started);
 }
@@ -659,10 +661,23 @@ static inline UNUSED void fails(struct drive *d, enum core_op op, const char *pl
     drive_step(d, &ev);
 }
 
+/* The container was seen between create and start: until it is clear that nothing comes late. */
+static inline UNUSED void wait_for_late_start(struct drive *d, const char *place)
+{
+    assert_null(pending_op(d, place));
+    assert_true(ctr_at(d, place)->late_until > d->now.mono_ms);
+    pass(d, ctr_at(d, place)->late_until - d->now.mono_ms);
+    done(d, CORE_OP_INSPECT, place);
+}
+
 /* The engine obeys until the container is that far. */
 static inline UNUSED void bring(struct drive *d, const char *place, enum ctr_status to)
 {
     for (int i = 0; i < 12 && ctr_at(d, place)->known < to; i++) {
+        if (!pending_op(d, place) && ctr_at(d, place)->late_until) {
+            wait_for_late_start(d, place);
+            continue;
+        }
         if (!pending_op(d, place)) {
             drive_dump(d);
             fail_msg("%s does not go on from %s", place, ctr_status_name(ctr_at(d, place)->known));

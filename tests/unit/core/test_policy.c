@@ -122,6 +122,7 @@ static void test_survives_the_agent(void **state)
     assert_true(comes_back(&d, 1));
     drive_crash(&d);
     done(&d, CORE_OP_INSPECT, "t1/a");
+    wait_for_late_start(&d, "t1/a"); /* the dead one may have asked already */
     done(&d, CORE_OP_START, "t1/a");
     done(&d, CORE_OP_INSPECT, "t1/a");
     assert_int_equal(ctr_at(&d, "t1/a")->known, CTR_RUNNING);

@@ -63,6 +63,8 @@ static void test_failing_operations(void **state)
         fails(&d, op, "t1/a", rows[i].code, rows[i].text);
         if (op_at(&d, "t1/a") == CORE_OP_INSPECT) /* it may exist all the same */
             done(&d, CORE_OP_INSPECT, "t1/a");
+        if (op == CORE_OP_START && rows[i].code == ERR_TIMEOUT)
+            wait_for_late_start(&d, "t1/a");
         assert_reason(&d, "t1", rows[i].want);
         assert_report_has(&d, "t1", "'reason':'','status':'STOPPED','task'");
         assert_null(strstr(report_of(&d, "t1"), "exitCode"));

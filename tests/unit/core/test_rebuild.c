@@ -122,6 +122,8 @@ static void test_what_cannot_be_completed_is_stopped(void **state)
             done(&l.d, CORE_OP_INSPECT, "t1/init");
         done(&l.d, CORE_OP_STOP, "t1/a");
         done(&l.d, CORE_OP_INSPECT, "t1/a");
+        if (made)
+            wait_for_late_start(&l.d, "t1/init");
         assert_report_has(&l.d, "t1",
                           "'reason':'TaskStateError: the agent lost what it had stored of this "
                           "task','status':'STOPPED'");
@@ -142,6 +144,7 @@ static void test_what_has_ended_stays_so(void **state)
     l.d.boxes[0].exit_code = 9;
     begin(&l);
     done(&l.d, CORE_OP_INSPECT, "t1/a");
+    wait_for_late_start(&l.d, "t1/a"); /* its next run may have been asked for */
     assert_report_has(&l.d, "t1", "'exitCode':9");
     accept_report(&l.d, "t1");
     pass(&l.d, 3600000);

@@ -57,6 +57,9 @@ static void test_plain_events(void **state)
     assert_round_trip(&ev, AT "'event':'started','manifest_seq':9,'lost':false}");
     ev = (struct core_event){ .type = CORE_EV_STARTED, .u.started = { -1, true } };
     assert_round_trip(&ev, AT "'event':'started','manifest_seq':-1,'lost':true}");
+    ev.u.started.engine_took_ms = 3000;
+    assert_round_trip(&ev, AT "'event':'started','manifest_seq':-1,'lost':true,"
+                              "'engine_took_ms':3000}");
     ev = (struct core_event){ .type = CORE_EV_MANIFEST, .u.manifest = { "m", "c", 4, entries, 2 } };
     assert_round_trip(&ev, AT "'event':'manifest','message_id':'m','cluster_arn':'c','seq':4,"
                               "'entries':[{'arn':'a1','desired':3},{'arn':'a2','desired':4}]}");

@@ -186,6 +186,45 @@ static void test_what_was_accepted_is_not_said_again(void **state)
     drive_end(&d);
 }
 
+/* The disk was full, so the next agent knows less than was told. */
+static void test_nothing_is_told_before_a_look(void **state)
+{
+    (void)state;
+    for (enum ctr_status stored = CTR_CREATED; stored <= CTR_RUNNING; stored++) {
+        for (int i = 0; i < 4; i++) {
+            bool ended = i & 1, stops = i & 2;
+            struct drive d;
+
+            drive_begin(&d);
+            send_task(&d, TASK("t1", C("a", "")));
+            bring(&d, "t1/a", stored);
+            d.no_store = true;
+            bring(&d, "t1/a", CTR_RUNNING);
+            while (!strstr(report_of(&d, "t1"), json("'status':'RUNNING','task'")))
+                accept_report(&d, "t1");
+            accept_report(&d, "t1");
+            if (ended)
+                exits(&d, "t1/a", 3);
+            drive_crash(&d);
+            pass(&d, 5000);
+            assert_null(pending_report(&d, "t1"));
+            if (stops) {
+                want_stopped(&d, "t1");
+                done(&d, CORE_OP_INSPECT, "t1/a");
+                pass(&d, 5000);
+                if (stored == CTR_CREATED && !ended)
+                    assert_null(pending_report(&d, "t1"));
+                drive_end(&d);
+                continue;
+            }
+            done(&d, CORE_OP_INSPECT, "t1/a");
+            assert_report_has(&d, "t1",
+                              ended ? "'status':'STOPPED','task'" : "'status':'RUNNING','task'");
+            drive_end(&d);
+        }
+    }
+}
+
 static void test_reasons_survive(void **state)
 {
     struct drive d;
@@ -602,6 +641,7 @@ int main(void)
         cmocka_unit_test(test_crash_after_each_commit),
         cmocka_unit_test(test_restored_at_each_status),
         cmocka_unit_test(test_what_was_accepted_is_not_said_again),
+        cmocka_unit_test(test_nothing_is_told_before_a_look),
         cmocka_unit_test(test_reasons_survive),
         cmocka_unit_test(test_ended_while_nobody_looked),
         cmocka_unit_test(test_vanished_while_nobody_looked),
