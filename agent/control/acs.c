@@ -39,6 +39,7 @@ static void on_opened(void *user)
     struct acs *a = user;
 
     a->ever_open = true;
+    acs_messages_new_session(a->messages);
     control_progress(a->c);
     a->c->ev.connected(a->c->user, true);
 }

@@ -65,6 +65,12 @@ void acs_memory_add(struct acs_memory *m, const struct acs_message *message)
     }
 }
 
+void acs_memory_new_session(struct acs_memory *m)
+{
+    for (size_t i = 0; i < ACS_MEMORY_MAX; i++)
+        m->slots[i].stale = true;
+}
+
 bool acs_memory_take(struct acs_memory *m, const char *message_id, struct acs_remembered *out)
 {
     struct acs_remembered *from = find(m, message_id);

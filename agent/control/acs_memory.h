@@ -17,6 +17,7 @@ struct acs_remembered {
     char *cluster, *instance;
     struct acs_credential_ref *refs;
     size_t n_refs;
+    bool stale; /* of a session that has ended */
 };
 
 struct acs_memory {
@@ -28,6 +29,8 @@ struct acs_memory {
 void acs_memory_fini(struct acs_memory *m);
 /* A message of a known id replaces the earlier one; one without an id is ignored. */
 void acs_memory_add(struct acs_memory *m, const struct acs_message *message);
+/* What was remembered until now is stale, unless it comes again. */
+void acs_memory_new_session(struct acs_memory *m);
 /* Moves the entry out (acs_remembered_fini it); false when it is not there, then
  * `out` has the ARNs of the newest message, if there was any. */
 bool acs_memory_take(struct acs_memory *m, const char *message_id, struct acs_remembered *out);

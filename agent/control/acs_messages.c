@@ -39,6 +39,11 @@ static void send_ack(struct acs_messages *m, struct acs *a, const struct buf *ou
     m->c->totals.acks += acs_send(a, out);
 }
 
+void acs_messages_new_session(struct acs_messages *m)
+{
+    acs_memory_new_session(&m->memory);
+}
+
 void acs_messages_ack(struct acs_messages *m, struct acs *a, const char *message_id)
 {
     AUTO(buf) struct buf out = BUF_INIT(ANSWER_MAX);
@@ -47,6 +52,10 @@ void acs_messages_ack(struct acs_messages *m, struct acs *a, const char *message
 
     if (!known)
         log_debug("acknowledging a message that is not remembered", kv_s("message_id", message_id));
+    if (known && to.stale) { /* an id is one session's; what it said comes again with another */
+        acs_remembered_fini(&to);
+        return;
+    }
     if (acs_put_ack(&out, to.cluster ? to.cluster : m->c->config->cluster,
                     to.instance ? to.instance : m->c->instance_arn, message_id))
         send_ack(m, a, &out);

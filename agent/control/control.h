@@ -110,6 +110,7 @@ void control_reconfigure(struct control *c, const struct config *config);
 typedef void control_attribute_fn(void *user, const char *name, const char *value);
 void control_each_attribute(const struct control_args *args, control_attribute_fn *fn, void *user);
 
+/* Does nothing when the session that brought the message has ended. */
 void control_ack(struct control *c, const char *message_id);
 /* More messages are there than are dealt with: none is read, and the control plane has to wait,
  * until false is said. For moments: while it lasts, the session's end is not noticed either. */

@@ -159,6 +159,8 @@ struct acs_messages;
 struct acs_messages *acs_messages_create(struct control *c);
 void acs_messages_destroy(struct acs_messages *m);
 void acs_messages_take(struct acs_messages *m, struct acs *a, struct str text);
+void acs_messages_new_session(struct acs_messages *m); /* the one before has ended */
+/* Nothing is sent for a message of an earlier session. */
 void acs_messages_ack(struct acs_messages *m, struct acs *a, const char *message_id);
 struct acs_messages *acs_get_messages(struct acs *a);
 

@@ -43,6 +43,8 @@ struct fixture {
     int registered, opened, closed, up, failed_code;
     int stop_at_opened; /* ends the loop at this opening */
     bool stop_at_registered, stop_at_closed;
+    bool acks_later; /* the first session's payload, together with the next one's */
+    char unacked[32];
     char instance_id[64]; /* as registered */
     int stop_at_reported;
     char failed_text[1024];
@@ -108,6 +110,12 @@ static void on_payload(void *user, const char *id, int64_t seq, struct control_p
         else
             f->n_bad_tasks++;
     }
+    if (f->acks_later && f->opened == 1) {
+        snprintf(f->unacked, sizeof f->unacked, "%s", id);
+        return;
+    }
+    if (f->unacked[0])
+        control_ack(f->control, f->unacked);
     control_ack(f->control, id);
 }
 

@@ -136,6 +136,44 @@ static void test_old_session_ends_in_peace(void **state)
     tear_down(&f);
 }
 
+#define PAYLOAD(id)                                                                              \
+    "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"" id "\",\"clusterArn\":\"CLU\"," \
+    "\"containerInstanceArn\":\"" CI "\",\"seqNum\":42,\"tasks\":[]}}"
+#define ACK(id)                                                  \
+    "{\"type\":\"AckRequest\",\"message\":{\"cluster\":\"CLU\"," \
+    "\"containerInstance\":\"" CI "\",\"messageId\":\"" id "\"}}"
+
+static void ends_before_the_ack(struct peer *p, void *arg)
+{
+    (void)arg;
+    handshake(p, true);
+    say(p, PAYLOAD("pl-1"));
+    heartbeat(p); /* so it has been read */
+    peer_close(p);
+    handshake(p, false);
+    say(p, PAYLOAD("pl-2"));
+    expect(p, ACK("pl-2")); /* and nothing before it */
+    peer_ws_send_close(p, 1001);
+    peer_ws_expect_close(p, 1001);
+    peer_close(p);
+    handshake(p, false);
+}
+
+/* The store was slow. What the message said is sent again, under another id. */
+static void test_an_ack_belongs_to_its_session(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f);
+    f.acks_later = true;
+    f.stop_at_opened = 3;
+    start(&f, serve_both, ends_before_the_ack);
+    run(&f);
+    assert_int_equal(f.opened, 3);
+    tear_down(&f);
+}
+
 static void discover_fails_later(struct peer *p, void *arg)
 {
     serve_both(p, arg);
@@ -278,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_too_long_message_ends_only_the_session),
         cmocka_unit_test(test_silence_is_cut),
         cmocka_unit_test(test_old_session_ends_in_peace),
+        cmocka_unit_test(test_an_ack_belongs_to_its_session),
         cmocka_unit_test(test_known_endpoint_outlives_its_time),
         cmocka_unit_test(test_unusable_endpoints),
         cmocka_unit_test(test_wrong_clock_is_mended_at_once),

@@ -170,6 +170,16 @@ static void test_memory(void **state)
     acs_remembered_fini(&got);
     assert_true(acs_memory_take(m, id, &got));
     acs_remembered_fini(&got);
+    add(m, "old", "C", NULL);
+    add(m, "again", "C", NULL);
+    acs_memory_new_session(m);
+    add(m, "again", "C", NULL);
+    assert_true(acs_memory_take(m, "old", &got));
+    assert_true(got.stale);
+    acs_remembered_fini(&got);
+    assert_true(acs_memory_take(m, "again", &got));
+    assert_false(got.stale);
+    acs_remembered_fini(&got);
     acs_memory_fini(m);
     free(m);
 }
