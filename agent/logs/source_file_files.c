@@ -49,8 +49,8 @@ static void listing_fini(struct listing *l)
     free(l->born);
 }
 
-/* Of a container that will be held everything is open; and of one that has ended, whose log grows no
- * more, so that nothing is lost when it is removed. */
+/* Of a container that will be held everything is open; and of one that has ended, whose log grows
+ * no more, so that nothing is lost when it is removed. */
 static bool is_limited(const struct file_source *s)
 {
     return s->max_files > 0 && !s->keep_bytes && !s->hurry;
