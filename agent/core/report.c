@@ -317,10 +317,16 @@ void reports_grant(struct core *c)
 
 /* ---- what became of it ---- */
 
-static void accepted(struct core_task *t)
+/* A payload may be on its way when the control plane accepts a task's end. It is to find the task
+ * known, or it would begin anew. */
+#define ON_ITS_WAY_MS 5000
+
+static void accepted(const struct core *c, struct core_task *t)
 {
     if (t->claimed > t->sent)
         t->sent = t->claimed;
+    if (t->sent == TASK_STOPPED && t->not_before < c->now.mono_ms + ON_ITS_WAY_MS)
+        t->not_before = c->now.mono_ms + ON_ITS_WAY_MS;
     for (size_t i = 0; i < t->n_ctrs; i++)
         if (t->ctrs[i].claimed > t->ctrs[i].sent)
             t->ctrs[i].sent = t->ctrs[i].claimed;
@@ -360,7 +366,7 @@ void report_done(struct core *c, const struct core_event *ev)
     if (ev->u.reported.result == CORE_REPORT_REFUSED)
         core_note(c, true, t, NULL, "the control plane refuses a report of it, dropped: %s",
                   ev->u.reported.error);
-    accepted(t);
+    accepted(c, t);
     task_changed(c, t);
     task_touch(c, t);
 }

@@ -199,7 +199,7 @@ static void check_stop(struct sim *s, const struct sim_task *t, size_t index)
     /* One that failed goes alone. */
     if (!self || self->state != BOX_RUNNING || !task_is_stopping(s, t))
         return;
-    if (t->local && s->losses)
+    if ((t->local || t->ctrs[index].internal) && s->losses)
         return; /* what is left of a lost run is one container here and one there */
     for (size_t i = 0; i < t->n_ctrs; i++) {
         const struct box *b = engine_find(s, t, i);

@@ -388,6 +388,10 @@ static void test_containers_stay_until_the_end_is_accepted(void **state)
     assert_int_equal(core_task_count(d.core), 1);
     assert_non_null(stored(&d, CORE_KIND_STATE, ARN("t1")));
     accept_report(&d, "t1");
+    /* A payload that was on its way meanwhile does not begin it anew. */
+    send_task(&d, TASK("t1", C("a", "")));
+    assert_int_equal(op_at(&d, "t1/a"), CORE_OP_NONE);
+    pass(&d, 5000);
     assert_int_equal(core_task_count(d.core), 0);
     assert_int_equal(task_rows(&d), 0);
     drive_end(&d);

@@ -359,6 +359,7 @@ static void test_undecodable(void **state)
                   "{'reason':'UnrecogniedTaskError: Error loading task - containers: expected "
                   "array, got string','status':'STOPPED','task':'" ARN("t1") "'}");
     accept_report(&d, "t1");
+    pass(&d, 5000);
     assert_int_equal(core_task_count(d.core), 0);
     assert_int_equal(task_rows(&d), 0);
     drive_end(&d);
