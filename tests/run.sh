@@ -10,7 +10,7 @@ usage() {
     cat <<'END'
 usage: tests/run.sh [--quick | --all] [--only LABEL] | --analysis | --valgrind
   --quick       without the rounds under sanitizers
-  --all         all scenarios under sanitizers, not every second of the short ones; and each fuzz
+  --all         all scenarios under sanitizers, not every third of the short ones; and each fuzz
                 target for a minute
   --only LABEL  only the tests with this label: lint, unit, component, sim, fuzz, e2e, threads
 For a night, instead of all that:
@@ -62,8 +62,8 @@ tests() {
         jobs=$(($(nproc) + 1))
         if [ "$part" = "end to end" ]; then
             select=(-L e2e)
-            # Every second one, and none of the long ones: all of it has to end in 20 minutes.
-            [ "$name" = normal ] || [ -n "$ALL" ] || select+=(-LE long -I ",,2")
+            # Every third one, and none of the long ones: all of it has to end in 20 minutes.
+            [ "$name" = normal ] || [ -n "$ALL" ] || select+=(-LE long -I ",,3")
             jobs=$((2 * $(nproc) + 1)) # they mostly wait
         fi
         if [ -n "$ONLY" ]; then

@@ -47,13 +47,13 @@ static void stop_when_drained(void *user)
 {
     struct fixture *f = user;
 
-    if (status_says(f, "\"draining\":true"))
+    if (status_says(f, "\"draining\":true") && (f->opened || !f->session))
         loop_stop(f->loop);
     else
         loop_timer_arm(f->poll, 5);
 }
 
-/* Until the control plane has taken it. */
+/* Until the control plane has taken it, and the session, which comes later at times, is there. */
 static void run_until_drained(struct fixture *f)
 {
     f->poll = loop_timer_create(f->loop, stop_when_drained, f);
