@@ -70,6 +70,7 @@ void task_merge(struct jw *w, const struct jcur *base, const struct jcur *top,
 /* ---- redact.c: members of an object that is being written, without secrets ---- */
 
 void task_write_ports(struct jw *w, const struct task_container *c);
+void task_write_deps(struct jw *w, const struct task *t, const struct task_container *c);
 void task_write_restart(struct jw *w, const struct task_restart *p);
 void task_write_docker_config(struct jw *w, const struct task_container *c);
 void task_write_cpu(struct jw *w, double vcpus);

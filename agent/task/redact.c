@@ -61,6 +61,21 @@ void task_write_ports(struct jw *w, const struct task_container *c)
     jw_end(w);
 }
 
+void task_write_deps(struct jw *w, const struct task *t, const struct task_container *c)
+{
+    jw_key(w, "dependsOn");
+    jw_array(w);
+    for (size_t i = 0; i < c->n_deps; i++) {
+        if (t->containers[c->deps[i].target].internal)
+            continue; /* the modes of the task imply it */
+        jw_object(w);
+        jw_kstr(w, "containerName", t->containers[c->deps[i].target].name);
+        jw_kstr(w, "condition", dep_condition_name(c->deps[i].condition));
+        jw_end(w);
+    }
+    jw_end(w);
+}
+
 static void write_relations(struct jw *w, const struct task *t, const struct task_container *c)
 {
     jw_key(w, "mountPoints");
@@ -91,17 +106,7 @@ static void write_relations(struct jw *w, const struct task *t, const struct tas
         jw_str(w, link);
     }
     jw_end(w);
-    jw_key(w, "dependsOn");
-    jw_array(w);
-    for (size_t i = 0; i < c->n_deps; i++) {
-        if (t->containers[c->deps[i].target].internal)
-            continue; /* the modes of the task imply it */
-        jw_object(w);
-        jw_kstr(w, "containerName", t->containers[c->deps[i].target].name);
-        jw_kstr(w, "condition", dep_condition_name(c->deps[i].condition));
-        jw_end(w);
-    }
-    jw_end(w);
+    task_write_deps(w, t, c);
 }
 
 static void write_secrets(struct jw *w, const struct task_container *c)

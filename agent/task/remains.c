@@ -22,21 +22,6 @@ static void write_chosen(struct jw *w, const struct task_container *c, const uin
     jw_end(w);
 }
 
-static void write_deps(struct jw *w, const struct task *t, const struct task_container *c)
-{
-    jw_key(w, "dependsOn");
-    jw_array(w);
-    for (size_t i = 0; i < c->n_deps; i++) {
-        if (t->containers[c->deps[i].target].internal)
-            continue; /* the modes of the task imply it */
-        jw_object(w);
-        jw_kstr(w, "containerName", t->containers[c->deps[i].target].name);
-        jw_kstr(w, "condition", dep_condition_name(c->deps[i].condition));
-        jw_end(w);
-    }
-    jw_end(w);
-}
-
 static void write_container(struct jw *w, const struct task_create_args *a, bool details)
 {
     const struct task_container *c = &a->task->containers[a->container];
@@ -52,7 +37,7 @@ static void write_container(struct jw *w, const struct task_create_args *a, bool
     if (c->health_docker)
         jw_kstr(w, "healthCheckType", "docker");
     if (c->n_deps)
-        write_deps(w, a->task, c);
+        task_write_deps(w, a->task, c);
     if (details) {
         jw_kstr_if(w, "containerArn", c->arn);
         if (c->n_ports)
