@@ -236,6 +236,31 @@ static UNUSED void world_end(void)
     loop_destroy(w.loop);
 }
 
+/* Busybox as the image unique:1; without it there is nothing to test. */
+static UNUSED void world_import_image(void)
+{
+    AUTO(buf) struct buf tar = BUF_INIT(9 << 20);
+    char path[200];
+
+    if (w.why_skipped)
+        return;
+    if (!tar_busybox(&tar)) {
+        w.why_skipped = "no /bin/busybox";
+        return;
+    }
+    snprintf(path, sizeof path, "/images/create?fromSrc=-&repo=%s&tag=1", w.unique);
+    world_http("POST", path, (struct http_header){ "Content-Type", "application/x-tar" },
+               buf_str(&tar));
+    if (w.status != 200)
+        w.why_skipped = "the engine did not import an image";
+}
+
+static UNUSED void world_delete(const char *path)
+{
+    world_http("DELETE", path, (struct http_header){ "Accept", "application/json" },
+               (struct str){ 0 });
+}
+
 #define NEED_ENGINE()      \
     do {                   \
         if (w.why_skipped) \

@@ -50,25 +50,6 @@ static void on_facts(void *user, const struct ctr_facts *f, const struct err *e)
 
 /* ---- all tests ---- */
 
-static const char *import_image(void)
-{
-    AUTO(buf) struct buf tar = BUF_INIT(9 << 20);
-    char path[200];
-
-    if (!tar_busybox(&tar))
-        return "no /bin/busybox";
-    snprintf(path, sizeof path, "/images/create?fromSrc=-&repo=%s&tag=1", w.unique);
-    world_http("POST", path, (struct http_header){ "Content-Type", "application/x-tar" },
-               buf_str(&tar));
-    return w.status == 200 ? NULL : "the engine did not import an image";
-}
-
-static void delete_by_force(const char *path)
-{
-    world_http("DELETE", path, (struct http_header){ "Accept", "application/json" },
-               (struct str){ 0 });
-}
-
 static int group_setup(void **state)
 {
     (void)state;
@@ -77,8 +58,7 @@ static int group_setup(void **state)
         buf_init(&fx.text[i], 1 << 20);
     buf_init(&fx.events, 1 << 16);
     snprintf(fx.image, sizeof fx.image, "%s:1", w.unique);
-    if (!w.why_skipped)
-        w.why_skipped = import_image();
+    world_import_image();
     if (w.why_skipped)
         printf("skipped: %s (%s)\n", w.why_skipped, w.endpoint);
     return 0;
@@ -91,7 +71,7 @@ static int group_teardown(void **state)
     (void)state;
     snprintf(path, sizeof path, "/images/%s", fx.image);
     if (!w.why_skipped)
-        delete_by_force(path);
+        world_delete(path);
     ctr_facts_fini(&fx.facts);
     world_end();
     for (size_t i = 0; i < COUNT_OF(fx.text); i++)
@@ -118,7 +98,7 @@ static int teardown(void **state)
     (void)state;
     for (; fx.n_made; fx.n_made--) {
         snprintf(path, sizeof path, "/containers/%s?force=1&v=1", fx.made[fx.n_made - 1]);
-        delete_by_force(path);
+        world_delete(path);
     }
     return 0;
 }

@@ -309,9 +309,6 @@ static void compare_with_engine(const char *name)
 
 static int group_setup(void **state)
 {
-    AUTO(buf) struct buf tar = BUF_INIT(9 << 20);
-    char path[200];
-
     (void)state;
     world_begin();
     fx.timer = loop_timer_create(w.loop, on_pause, w.loop);
@@ -321,15 +318,7 @@ static int group_setup(void **state)
     snprintf(fx.volume, sizeof fx.volume, "%s-disk", w.unique);
     if (!w.why_skipped && !str_starts(w.endpoint, "unix://"))
         w.why_skipped = "the engine is on another machine";
-    if (!w.why_skipped && !tar_busybox(&tar))
-        w.why_skipped = "no /bin/busybox";
-    if (!w.why_skipped) {
-        snprintf(path, sizeof path, "/images/create?fromSrc=-&repo=%s&tag=1", w.unique);
-        world_http("POST", path, (struct http_header){ "Content-Type", "application/x-tar" },
-                   buf_str(&tar));
-        if (w.status != 200)
-            w.why_skipped = "the engine did not import an image";
-    }
+    world_import_image();
     if (w.why_skipped)
         printf("skipped: %s (%s)\n", w.why_skipped, w.endpoint);
     return 0;

@@ -33,32 +33,15 @@ static void on_created(void *user, const char *id, const struct err *e)
 
 static int group_setup(void **state)
 {
-    AUTO(buf) struct buf tar = BUF_INIT(9 << 20);
-    char path[200];
-
     (void)state;
     world_begin();
     snprintf(fx.image, sizeof fx.image, "%s:1", w.unique);
     snprintf(fx.name, sizeof fx.name, "%s-log", w.unique);
-    if (!w.why_skipped && !tar_busybox(&tar))
-        w.why_skipped = "no /bin/busybox";
-    if (!w.why_skipped) {
-        snprintf(path, sizeof path, "/images/create?fromSrc=-&repo=%s&tag=1", w.unique);
-        world_http("POST", path, (struct http_header){ "Content-Type", "application/x-tar" },
-                   buf_str(&tar));
-        if (w.status != 200)
-            w.why_skipped = "the engine did not import an image";
-    }
+    world_import_image();
     if (w.why_skipped)
         printf("skipped: %s (%s)\n", w.why_skipped, w.endpoint);
     fx.watches = file_watches_create(w.loop);
     return 0;
-}
-
-static void delete_by_force(const char *path)
-{
-    world_http("DELETE", path, (struct http_header){ "Accept", "application/json" },
-               (struct str){ 0 });
 }
 
 static int group_teardown(void **state)
@@ -68,7 +51,7 @@ static int group_teardown(void **state)
     (void)state;
     snprintf(path, sizeof path, "/images/%s", fx.image);
     if (!w.why_skipped)
-        delete_by_force(path);
+        world_delete(path);
     file_watches_destroy(fx.watches);
     world_end();
     return 0;
@@ -97,7 +80,7 @@ static int teardown(void **state)
     fx.source = NULL;
     snprintf(path, sizeof path, "/containers/%s?force=1&v=1", fx.name);
     if (!w.why_skipped)
-        delete_by_force(path);
+        world_delete(path);
     return 0;
 }
 
