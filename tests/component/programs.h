@@ -1,14 +1,11 @@
 #pragma once
 /* programs: a program that a test starts, waits for and ends. Include it in one file of a
  * program, after cmocka. It dies with the test. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,20 +85,4 @@ static UNUSED void program_stop(struct program *p)
     pthread_join(p->drain, NULL);
     fclose(p->says);
     p->pid = 0;
-}
-
-/* Nobody listens there now; somebody else may the next moment. */
-static UNUSED int free_port(const char *address)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET };
-    socklen_t n = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), port = -1;
-
-    inet_pton(AF_INET, address, &at.sin_addr);
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&at, n) == 0 &&
-        getsockname(fd, (struct sockaddr *)&at, &n) == 0)
-        port = ntohs(at.sin_port);
-    if (fd >= 0)
-        close(fd);
-    return port;
 }

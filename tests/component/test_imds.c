@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "component/metadata_server.h"
 #include "io/loop.h"
+#include "support/held_port.h"
 #include "support/peer.h"
 
 /* How a service behaves, and what it was asked. */
@@ -410,6 +411,7 @@ static void test_bounds(void **state)
     struct question q[KINDS];
     struct imds *m[KINDS];
     int held[8], port = 0, full = full_listener(&port, held, COUNT_OF(held));
+    int nobodys = 0, refusing = held_port("127.0.0.1", &nobodys);
     struct world w;
 
     (void)state;
@@ -418,15 +420,11 @@ static void test_bounds(void **state)
         struct imds_args args = { .http = w.http, .seed = 3, .v1_disabled = i == FAR_V2 };
         char base[64];
 
-        if (i == DEAD) {
-            snprintf(base, sizeof base, "http://127.0.0.1:%d", port);
+        if (i == DEAD || i == REFUSED) {
+            snprintf(base, sizeof base, "http://127.0.0.1:%d", i == DEAD ? port : nobodys);
         } else {
             servers[i] = md_start(handle, &services[i]);
             snprintf(base, sizeof base, "%s", servers[i]->base);
-        }
-        if (i == REFUSED) {
-            md_stop(servers[i]);
-            servers[i] = NULL;
         }
         args.base = base;
         m[i] = imds_create(&args);
@@ -448,6 +446,7 @@ static void test_bounds(void **state)
     assert_int_equal(services[SLOW_STRICT].puts, 1); /* the late token is used */
     tear_down(&w);
     close(full);
+    close(refusing);
     for (size_t i = 0; i < COUNT_OF(held); i++)
         close(held[i]);
 }

@@ -18,6 +18,7 @@
 #include "component/docker_world.h"
 #include "component/programs.h"
 #include "docker/op.h"
+#include "support/held_port.h"
 
 #define USER     "berth"
 #define PASSWORD "pass:word?>"
@@ -107,15 +108,15 @@ static bool start_registry(struct program *p, const char *address, char *host, s
 {
     char path[100], line[1000];
     const char *const argv[] = { "docker-registry", "serve", path, NULL };
+    int port = 0, held = held_port(address, &port);
     FILE *config;
+    bool up;
 
     snprintf(path, sizeof path, "%s/config.yml", fx.dir);
-    /* Somebody may take the free port before the registry does. */
-    for (int tries = 0; tries < 5; tries++) {
-        snprintf(host, n, "%s:%d", address, free_port(address));
-        config = fopen(path, "w");
-        if (!config)
-            return false;
+    snprintf(host, n, "%s:%d", address, port);
+    config = fopen(path, "w");
+    up = config != NULL;
+    if (up) {
         fprintf(config,
                 "version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\n"
                 "storage: {filesystem: {rootdirectory: %s/store}}\n"
@@ -123,10 +124,10 @@ static bool start_registry(struct program *p, const char *address, char *host, s
                 "http: {addr: \"%s\"%s}\n",
                 fx.dir, fx.dir, host, http);
         fclose(config);
-        if (program_start(p, argv, "listening on", line, sizeof line))
-            return true;
+        up = program_start(p, argv, "listening on", line, sizeof line);
     }
-    return false;
+    close(held); /* the registry has it now */
+    return up;
 }
 
 static bool push(const char *repo, const char *tag, const char *auth)
@@ -300,15 +301,17 @@ static void an_image_that_is_not_there(void **state)
 static void a_registry_that_is_away(void **state)
 {
     char nobody[100];
+    int port = 0, held = held_port("127.0.0.1", &port);
 
     (void)state;
     NEED_REGISTRY();
-    snprintf(nobody, sizeof nobody, "127.0.0.1:%d/app:1", free_port("127.0.0.1"));
+    snprintf(nobody, sizeof nobody, "127.0.0.1:%d/app:1", port);
     pull(nobody, NULL);
     wait_error(ERR_IO, "connection refused");
     assert_true(str_starts(w.e.msg, "Error response from daemon: "));
     docker_distribution(w.d, nobody, NULL, CALL_MS, on_digest, NULL);
     wait_error(ERR_IO, "connection refused");
+    close(held);
 }
 
 /* ---- TLS ---- */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "support/held_port.h"
 
 #define CONNECTIONS 256
 #define HEAD_MAX    65536
@@ -18,7 +19,7 @@
 
 struct small_server {
     char url[64], path[108];
-    int port, listener, wake[2];
+    int port, held, listener, wake[2];
     bool away, stop;
     small_handler *handle;
     void *user;
@@ -163,7 +164,7 @@ static void *serve(void *arg)
 static int listen_at(struct small_server *s)
 {
     struct sockaddr_un un = { .sun_family = AF_UNIX };
-    struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)s->port) };
+    struct sockaddr_in in = { .sin_family = AF_INET };
     struct sockaddr *at = s->path[0] ? (struct sockaddr *)&un : (struct sockaddr *)&in;
     socklen_t size = s->path[0] ? sizeof un : sizeof in;
     int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
@@ -171,9 +172,12 @@ static int listen_at(struct small_server *s)
     snprintf(un.sun_path, sizeof un.sun_path, "%s", s->path);
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, at, size) || listen(fd, 128) || getsockname(fd, at, &size))
+    /* Kept while the server is away, or another one may get it. */
+    if (!s->path[0] && s->held < 0)
+        s->held = held_port("127.0.0.1", &s->port);
+    in.sin_port = htons((uint16_t)s->port);
+    if (bind(fd, at, size) || listen(fd, 128))
         abort();
-    s->port = s->path[0] ? 0 : ntohs(in.sin_port);
     return fd;
 }
 
@@ -259,6 +263,7 @@ struct small_server *small_server_start(const char *unix_path, small_handler *ha
     struct small_server *s = NEW(struct small_server);
 
     snprintf(s->path, sizeof s->path, "%s", unix_path ? unix_path : "");
+    s->held = -1;
     s->handle = handle;
     s->user = user;
     pthread_mutex_init(&s->lock, NULL);
@@ -284,6 +289,8 @@ void small_server_stop(struct small_server *s)
     pthread_join(s->acceptor, NULL);
     if (s->listener >= 0)
         close(s->listener);
+    if (s->held >= 0)
+        close(s->held);
     close(s->wake[0]);
     close(s->wake[1]);
     pthread_mutex_destroy(&s->lock);
