@@ -1,6 +1,7 @@
 #pragma once
 /* docker_peer: a Docker client and a scripted engine on a unix socket. Include it in one
  * file of a program, after cmocka. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,11 +24,12 @@ struct step {
 struct script {
     const struct step *steps;
     size_t n;
+    atomic_size_t sent; /* so many replies */
 };
 
 static UNUSED void play(struct peer *p, void *arg)
 {
-    const struct script *script = arg;
+    struct script *script = arg;
 
     for (size_t i = 0; i < script->n; i++) {
         const struct step *s = &script->steps[i];
@@ -38,6 +40,7 @@ static UNUSED void play(struct peer *p, void *arg)
         if (!head || !strstr(head, s->expect))
             peer_fail(p, "step %zu: expected '%s', got '%s'", i, s->expect, head ? head : "");
         peer_send_bytes(p, s->reply, s->n ? s->n : strlen(s->reply));
+        atomic_fetch_add(&script->sent, 1);
         if (s->stall)
             peer_expect_eof(p);
         peer_close(p);
@@ -80,7 +83,9 @@ static UNUSED void begin(struct fix *f, const struct step *steps, size_t n)
     f->stop_at = 1;
     f->e = (struct err){ 0 };
     buf_reset(&f->seen);
-    f->script = (struct script){ steps, n };
+    f->script.steps = steps;
+    f->script.n = n;
+    atomic_store(&f->script.sent, 0);
     unlink(f->path);
     f->peer = peer_start_unix(f->path, play, &f->script);
     assert_int_equal(docker_create(f->http, f->endpoint, &f->d, &e), ERR_OK);

@@ -387,7 +387,7 @@ static void test_timeout(void **state)
     (void)state;
     SET_UP(&f, steps);
     args = json_args(&f, 2);
-    args.timeout_ms = 600;
+    args.timeout_ms = 1500;
     run(&f, &args);
     assert_int_equal(f.err.code, ERR_TIMEOUT);
     assert_int_equal(atomic_load(&f.n_requests), 2);

@@ -9,7 +9,7 @@
 
 #include "component/docker_peer.h"
 
-#define PATIENCE_MS 500
+#define PATIENCE_MS 1500
 
 static void ask(struct fix *f, enum err_code want)
 {

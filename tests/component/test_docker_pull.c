@@ -115,7 +115,8 @@ static void pulls_end_well_or_badly(void **state)
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         begin(f, &cases[i].step, 1);
-        f->op = docker_pull(f->d, cases[i].image, "c2VjcmV0", 1000, 15000, on_progress, on_done, f);
+        f->op = docker_pull(f->d, cases[i].image, "c2VjcmV0", cases[i].step.stall ? 1000 : 10000,
+                            15000, on_progress, on_done, f);
         run(f);
         if (f->e.code != cases[i].want || !str_starts(f->e.msg, cases[i].text))
             fail_msg("case %zu: %s: %s", i, err_code_name(f->e.code), f->e.msg);
@@ -244,7 +245,7 @@ static void on_line_go(void *user, const char *line)
     struct fix *f = user;
 
     on_progress(f, line);
-    loop_timer_arm(f->extra, 250);
+    loop_timer_arm(f->extra, 800);
 }
 
 /* Each line begins a new silence. */
@@ -255,7 +256,7 @@ static void a_pull_that_goes_on_is_not_silent(void **state)
     begin_script(f, play_lines);
     f->extra = loop_timer_create(f->loop, on_go, f);
     loop_timer_arm(f->extra, 0);
-    docker_pull(f->d, "app:1", NULL, 1000, 15000, on_line_go, on_done, f);
+    docker_pull(f->d, "app:1", NULL, 3000, 15000, on_line_go, on_done, f);
     run(f);
     loop_timer_destroy(f->extra);
     assert_int_equal(f->e.code, ERR_OK);

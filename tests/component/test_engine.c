@@ -279,6 +279,11 @@ static void commits_a_turn_at_once(void **state)
     stop(h);
 }
 
+static bool most_acks(struct host *h)
+{
+    return h->acks >= ENGINE_MAX_MESSAGES;
+}
+
 static void drops_messages_over_the_maximum(void **state)
 {
     struct host *h = *state;
@@ -287,6 +292,7 @@ static void drops_messages_over_the_maximum(void **state)
     run_until(h, listed);
     for (int i = 1; i <= ENGINE_MAX_MESSAGES + 10; i++)
         send_task(h, i, "STOPPED");
+    run_until(h, most_acks);
     assert_false(run_for(h, never, 300));
     assert_int_equal(h->acks, ENGINE_MAX_MESSAGES);
     stop(h);
@@ -339,7 +345,7 @@ static void goes_on_with_a_store_that_cannot_be_written(void **state)
     assert_int_equal(h->acks, acks);
     assert_int_equal(h->fake.n_containers, 1);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    for (int i = 0; i < 100 && h->acks == acks; i++)
+    for (int i = 0; i < 400 && h->acks == acks; i++)
         run_for(h, never, 50);
     assert_int_equal(h->acks, acks + 1);
     engine_get_totals(h->engine, &t);

@@ -13,7 +13,7 @@ struct drain {
     struct world *w;
     int spare; /* the socket in another's hands */
     int n_drained, swaps;
-    int64_t drained_ms;
+    int64_t begun_ms, drained_ms;
     /* of the clients */
     int bad;
     size_t answered, closes;
@@ -151,6 +151,7 @@ static void start(void *user)
     struct world *w = user;
 
     d.drained_ms = 0;
+    d.begun_ms = clock_mono_ms();
     http_server_drain(w->server, on_drained, w);
     http_server_drain(w->server, on_drained, w); /* once is enough */
 }
@@ -158,13 +159,12 @@ static void start(void *user)
 static int64_t drain_and_run(struct world *w, void (*script)(struct world *w))
 {
     struct loop_timer *soon = loop_timer_create(w->loop, start, w);
-    int64_t begun_ms = clock_mono_ms();
 
     loop_timer_arm(soon, 100);
     run_clients(w, script);
     loop_timer_destroy(soon);
     assert_int_equal(d.n_drained, 1);
-    return d.drained_ms - begun_ms - 100;
+    return d.drained_ms - d.begun_ms;
 }
 
 static void keep_silent(struct world *w)
@@ -246,6 +246,7 @@ static void start_badly(void *user)
 {
     struct world *w = user;
 
+    d.begun_ms = clock_mono_ms();
     http_server_drain(w->server, on_drained_badly, w);
 }
 
@@ -253,7 +254,6 @@ static void test_it_does_not_wait_for_ever(void **state)
 {
     struct world *w = *state;
     struct loop_timer *soon = loop_timer_create(w->loop, start_badly, w);
-    int64_t begun_ms = clock_mono_ms();
 
     loop_timer_arm(soon, 100);
     run_clients(w, never_answered);
@@ -261,8 +261,9 @@ static void test_it_does_not_wait_for_ever(void **state)
     assert_int_equal(d.n_drained, 1);
     assert_int_equal(w->n_gone, 1);
     assert_int_equal(w->n_closed, 1);
-    assert_true(d.drained_ms - begun_ms >= HTTP_SERVER_DRAIN_MS);
-    assert_true(d.drained_ms - begun_ms < 100 + HTTP_SERVER_WANE_MS + HTTP_SERVER_DRAIN_MS + 500);
+    assert_true(d.drained_ms - d.begun_ms >= HTTP_SERVER_DRAIN_MS - 50);
+    /* Not for as long as a client may be silent; but this machine may be slow. */
+    assert_true(d.drained_ms - d.begun_ms < HTTP_SERVER_DRAIN_MS + HTTP_SERVER_TIMEOUT_MS / 2);
 }
 
 static void nobody(struct world *w)

@@ -305,8 +305,10 @@ static void let_go(void *user)
     struct fixture *f = user;
 
     assert_int_equal(f->registered, 0);
-    assert_true(status_says(f, "\"waiting_for\":\"warm pool\""));
-    peer_go(f->metadata);
+    if (status_says(f, "\"waiting_for\":\"warm pool\""))
+        peer_go(f->metadata);
+    else
+        loop_timer_arm(f->poll, 20);
 }
 
 static void test_warm_pool_is_waited_for(void **state)

@@ -238,23 +238,27 @@ static void test_lifetime_is_the_services(void **state)
     struct world w;
     struct imds *m;
     struct loop_timer *pause;
-    int64_t until;
+    int64_t begun, since, asked;
 
     (void)state;
     set_up(&w);
     m = imds_at(&w, server->base);
     pause = loop_timer_create(w.loop, stop_loop, w.loop);
-    until = clock_mono_ms() + 1000;
-    while (clock_mono_ms() < until) {
+    begun = clock_mono_ms();
+    ask(&w, m, "meta-data/x", &q);
+    loop_run(w.loop);
+    since = clock_mono_ms();
+    do { /* until it was asked when the first token was over for sure */
+        loop_timer_arm(pause, 50);
+        loop_run(w.loop);
+        asked = clock_mono_ms();
         ask(&w, m, "meta-data/x", &q);
         loop_run(w.loop);
         assert_int_equal(q.code, ERR_OK);
-        loop_timer_arm(pause, 50);
-        loop_run(w.loop);
-    }
+    } while (asked - since < 1000);
     loop_timer_destroy(pause);
-    /* Renewed before its end: never refused. */
-    assert_int_equal(s.puts, 2);
+    /* Renewed before its end, and no more often: each lasts for 900 ms. */
+    assert_in_range(s.puts, 2, 1 + (clock_mono_ms() - begun) / 900);
     assert_int_equal(s.bare, 0);
     imds_destroy(m);
     tear_down(&w);
@@ -395,17 +399,17 @@ static void test_bounds(void **state)
         int64_t from_ms, to_ms;
         const char *text;
     } want[KINDS] = {
-        [DEAD] = { ERR_TIMEOUT, 4000, 10500, "meta-data/x" },
+        [DEAD] = { ERR_TIMEOUT, 4000, 15000, "meta-data/x" },
         [REFUSED] = { ERR_RETRY, 0, 5500, "meta-data/x" },
-        [SLOW] = { ERR_OK, 4500, 7500, "/latest/meta-data/x" },
+        [SLOW] = { ERR_OK, 4500, 9500, "/latest/meta-data/x" },
         [SLOW_STRICT] = { ERR_OK, 7500, 10500, "/latest/meta-data/x" },
         [BUSY] = { ERR_RETRY, 0, 5500, "status 429" },
         [BROKEN] = { ERR_RETRY, 0, 5500, "status 500" },
         [PUT_BROKEN] = { ERR_RETRY, 0, 5500, "session token was answered with status 500" },
-        [HANGING] = { ERR_TIMEOUT, 9500, 11500, "no answer within 10 s" },
-        [FAR] = { ERR_OK, 1900, 4000, "/latest/meta-data/x" },
-        [FAR_STRICT] = { ERR_TIMEOUT, 4000, 7500, "hop limit has to be at least 2" },
-        [FAR_V2] = { ERR_TIMEOUT, 9000, 11500, "hop limit has to be at least 2" },
+        [HANGING] = { ERR_TIMEOUT, 9500, 15000, "no answer within 10 s" },
+        [FAR] = { ERR_OK, 1900, 4500, "/latest/meta-data/x" },
+        [FAR_STRICT] = { ERR_TIMEOUT, 4000, 9500, "hop limit has to be at least 2" },
+        [FAR_V2] = { ERR_TIMEOUT, 9000, 15000, "hop limit has to be at least 2" },
     };
     struct md_server *servers[KINDS] = { 0 };
     struct question q[KINDS];
@@ -487,7 +491,7 @@ static void test_limit_ends_the_request_under_way(void **state)
     (void)state;
     set_up(&w);
     m = imds_at(&w, peer_url(p, "http", "/"));
-    imds_set_limit_ms(m, 300);
+    imds_set_limit_ms(m, 1500); /* time enough for the token, on any machine */
     ask(&w, m, "meta-data/a", &q[0]);
     loop_run(w.loop);
     assert_int_equal(q[0].code, ERR_TIMEOUT);
@@ -495,7 +499,7 @@ static void test_limit_ends_the_request_under_way(void **state)
     ask(&w, m, "meta-data/b", &q[1]);
     loop_run(w.loop);
     assert_string_equal(q[1].text, "second");
-    assert_in_range(q[1].took, 0, 3000);
+    assert_in_range(q[1].took, 0, 3500); /* not the 4 s that a request may take */
     imds_destroy(m);
     tear_down(&w);
     if ((bad = peer_stop(p)))

@@ -124,7 +124,7 @@ static void missing_group_blocks(void **state)
     follow(&f);
     run_until(&f, failed_once);
     /* The drain tries once more, and then it is blocked for longer than that. */
-    drain(&f, 500);
+    drain(&f, 2000);
     assert_int_equal(f.n_complete, 0);
     assert_int_equal(atomic_load(&f.script.n_calls), 3);
     tear_down(&f);

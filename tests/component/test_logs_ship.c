@@ -144,15 +144,17 @@ static bool flood_arrived(void)
 
 static void flood_beside_quiet_ones(void **state)
 {
-    int64_t worst = 0;
+    int64_t worst = 0, flood_ms;
 
     (void)state;
     world_up(SHIPS, false);
     ship_write(0, 200000, 60);
     sw.put_delay_us = 2000;
     sw.each = whisper;
+    flood_ms = clock_mono_ms();
     world_follow();
     run_until(flood_arrived);
+    flood_ms = clock_mono_ms() - flood_ms;
     sw.each = NULL;
     run_until(all_arrived);
     assert_true(sw.most_waiting < (int64_t)(BUDGET_TOTAL + SHIPS * BUDGET_LEAST));
@@ -168,8 +170,11 @@ static void flood_beside_quiet_ones(void **state)
                 worst = late;
         }
     }
-    print_message("a quiet line was %" PRId64 " ms on its way at most\n", worst);
-    assert_true(worst < 4000); /* on a busy machine; 1 s of it is the flush interval */
+    print_message("a quiet line was %" PRId64 " ms on its way at most, the flood %" PRId64 " ms\n",
+                  worst, flood_ms);
+    /* One that has to let the flood pass is as late as that takes. 1 s is the flush interval; the
+     * machine may be so busy that the rest of the 4 takes longer, but then the flood does, too. */
+    assert_true(worst < 4000 || worst < flood_ms / 2);
     world_down();
 }
 

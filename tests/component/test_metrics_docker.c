@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "component/docker_world.h"
@@ -685,6 +686,7 @@ static void test_restarted(void **state)
 
 static void test_cost(void **state)
 {
+    struct timespec t[2];
     int64_t took_ns;
 
     (void)state;
@@ -692,10 +694,12 @@ static void test_cost(void **state)
     start("cost", "busybox sleep 600", "{}");
     open_files(true);
     assert_true(read_sample());
-    took_ns = clock_mono_ns();
+    /* Our own processor time: others may want the machine as well. */
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t[0]);
     for (int i = 0; i < READINGS; i++)
         assert_true(read_sample());
-    took_ns = (clock_mono_ns() - took_ns) / READINGS;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t[1]);
+    took_ns = ((t[1].tv_sec - t[0].tv_sec) * 1000000000LL + t[1].tv_nsec - t[0].tv_nsec) / READINGS;
     printf("one reading: %.1f us; 100 containers each %d s: %.3f %% of a processor\n",
            (double)took_ns / 1e3, METRICS_INTERVAL_MS / 1000,
            (double)took_ns * 100 / (METRICS_INTERVAL_MS * 1e6) * 100);

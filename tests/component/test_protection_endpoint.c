@@ -186,7 +186,7 @@ static void test_slow(void **state)
     struct world w;
 
     (void)state;
-    SET_UP(&w, steps, 500);
+    SET_UP(&w, steps, 2000);
     run_clients(&w, ask_slow);
     assert_int_equal(w.replies[1].status, 200);
     assert_reply(&w.replies[0], 504,

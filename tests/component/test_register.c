@@ -177,8 +177,8 @@ static void slow_cluster(struct peer *p, void *arg)
     serve(p, ".RegisterContainerInstance", "\"clientToken\":\"", 400, unknown);
     serve(p, ".CreateCluster", "{\"clusterName\":\"demo\"}", 200,
           "{\"cluster\":{\"clusterName\":\"demo\"}}");
+    asked[0] = clock_mono_ms(); /* before the client hears it, and waits */
     serve(p, ".RegisterContainerInstance", "\"clientToken\":\"", 400, unknown);
-    asked[0] = clock_mono_ms();
     serve_register(p, arg);
     asked[1] = clock_mono_ms();
 }

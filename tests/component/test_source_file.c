@@ -271,6 +271,15 @@ static void world_settle(void)
         world_turn(1);
 }
 
+/* Until none is open any more: a second after it was removed, or a little later on a busy machine.
+ */
+static void world_close(void)
+{
+    for (int i = 0; i < 200 && count_removed(); i++)
+        world_turn(20);
+    assert_int_equal(count_removed(), 0);
+}
+
 /* The sink is away: the engine throws away what nobody reads; each line is counted. */
 static void test_paused(void **state)
 {
@@ -290,7 +299,7 @@ static void test_paused(void **state)
     }
     assert_int_equal(lw.n_messages, 500);
     world_turn(1500);
-    assert_int_equal(count_removed(), 0);
+    world_close();
     source_backlog(lw.source, &bytes, &bound);
     assert_int_equal(bound, 400000);
     assert_in_range(bytes, 300000, 400000);
@@ -376,6 +385,10 @@ static void kept(int64_t keep_bytes, bool lost)
     }
     world_turn(1500);
     source_backlog(lw.source, &bytes, &bound);
+    for (int i = 0; i < 200 && bytes > bound + keep_bytes; i++) { /* on a busy machine */
+        world_turn(20);
+        source_backlog(lw.source, &bytes, &bound);
+    }
     assert_true(bytes <= bound + keep_bytes);
     assert_true(lost || bytes > bound);
     lw.pause_at = lw.stop_at = 0;

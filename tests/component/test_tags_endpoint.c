@@ -138,7 +138,7 @@ static void test_slow(void **state)
     struct world w;
 
     (void)state;
-    SET_UP(&w, steps, 500);
+    SET_UP(&w, steps, 2000);
     run_clients(&w, ask_slow);
     assert_int_equal(w.replies[1].status, 200);
     assert_int_equal(w.replies[0].status, 200);

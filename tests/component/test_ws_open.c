@@ -148,7 +148,7 @@ static void test_handshake_timeout(void **state)
 {
     struct world *w = *state;
 
-    w->rq.handshake_timeout_ms = 50;
+    w->rq.handshake_timeout_ms = 1000;
     run(w, mute_script);
     assert_int_equal(w->err.code, ERR_TIMEOUT);
 }
