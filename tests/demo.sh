@@ -120,7 +120,7 @@ export AWS_SECRET_ACCESS_KEY
 unset AWS_SESSION_TOKEN AWS_PROFILE
 "$ROOT/build/berth-local" --port-file "$WORK/port" >>"$WORK/local.log" 2>&1 &
 LOCAL_PID=$!
-wait_for 10 "berth-local listens" test -s "$WORK/port"
+wait_for 30 "berth-local listens" test -s "$WORK/port"
 URL="http://127.0.0.1:$(cat "$WORK/port")"
 aws ecs create-cluster --cluster-name "$CLUSTER" >/dev/null
 cat >"$WORK/ecs.config" <<END

@@ -30,6 +30,7 @@ import time
 
 from aws_api import Api
 from docker_api import IMAGE, Docker, Events
+from ports import free_port
 
 REGION = "us-west-2"
 KEY_ID, SECRET = "AKIDBERTHE2E", "secret-of-the-end-to-end-tests"
@@ -97,7 +98,8 @@ def depends(*pairs):
 
 
 def health(command, interval=1, retries=2, **more):
-    return {"command": ["CMD-SHELL", command], "interval": interval, "timeout": 2,
+    # A busy engine takes its time to start a command.
+    return {"command": ["CMD-SHELL", command], "interval": interval, "timeout": 10,
             "retries": retries, **more}
 
 
@@ -245,6 +247,7 @@ class Cluster:
         self.agents = []
         self.relays = []
         self.state = os.path.join(self.dir, "state.json") if state else None
+        self.port = free_port()
         try:
             self._start_local()
             self.ecs = Api(self.url, "ecs", REGION, KEY_ID, SECRET)
@@ -259,9 +262,9 @@ class Cluster:
             self._end_badly()
             raise
 
-    def _start_local(self, port=0):
+    def _start_local(self):
         log = open(os.path.join(self.dir, "berth-local"), "ab")
-        command = [os.path.join(self.build, "berth-local"), "--port", str(port),
+        command = [os.path.join(self.build, "berth-local"), "--port", str(self.port),
                    *self.local_options]
         if self.state:
             command += ["--state", self.state]
@@ -272,7 +275,6 @@ class Cluster:
                      "UBSAN_OPTIONS": "print_stacktrace=1"})
         self.url = self.local_process.stdout.readline().strip()
         check(self.url.startswith("http://"), "berth-local did not say its address")
-        self.port = int(self.url.rsplit(":", 1)[1])
 
     def stop_local(self):
         self.local_process.send_signal(signal.SIGTERM)
@@ -282,7 +284,7 @@ class Cluster:
 
     def restart_local(self):
         """On the same port; with the same tasks when the cluster has a state file."""
-        self._start_local(self.port)
+        self._start_local()
 
     def add_agent(self, env=None, start=True):
         agent = Agent(self, len(self.agents), env)

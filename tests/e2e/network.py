@@ -16,7 +16,7 @@ import tempfile
 import threading
 
 from harness import Skip, poll
-from registry import free_port
+from ports import free_port
 
 NAME = "control.berth.test"
 

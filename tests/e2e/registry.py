@@ -10,7 +10,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import tarfile
@@ -22,6 +21,7 @@ import urllib.request
 
 from docker_api import busybox_tar
 from harness import STAYS, Skip, poll
+from ports import free_port
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -73,11 +73,6 @@ class Image:
         self.digest = sha256(self.manifest)
         self.layers = [sha256(x) for x in layers]
         self.blobs = {sha256(x): x for x in [config, *layers]}
-
-
-def free_port(host):
-    with socket.create_server((host, 0)) as probe:
-        return probe.getsockname()[1]
 
 
 class Registry:

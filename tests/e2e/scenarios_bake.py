@@ -9,7 +9,7 @@ import time
 
 from docker_api import socket_path
 from harness import KEY_ID, SECRET, check, container, contains, equal, poll
-from registry import free_port
+from ports import free_port
 from relay import DockerRelay
 
 LIMIT_S = 15

@@ -145,7 +145,7 @@ def e2e_cloud_keys_rotate(t):
         c.agent.start(ECS_BACKEND_HOST=relay.url).wait_connected()
         c.cloud(parameters=[{"name": "/e2e/slow", "value": "x", "role": ROLE}])
         c.fault("GetParameters", "status", status=400, type="ExpiredTokenException",
-                message="The security token included in the request is expired", delay_ms=1000)
+                message="The security token included in the request is expired", delay_ms=3000)
         arn = c.run_one(c.register([container("a", "test $X = x && exit 49", secrets=[
             {"name": "X", "valueFrom": "/e2e/slow"}])], executionRoleArn=ROLE))
         poll(lambda: c.local("GET", "faults")["faults"][0]["left"] == 0, "it is asked for")

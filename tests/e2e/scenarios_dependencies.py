@@ -80,7 +80,7 @@ def e2e_links(t):
     """A link gives the other container's address by name."""
     with t.cluster() as c:
         task = c.wait_stopped(c.run_one(c.register([
-            container("client", "for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O - http://server/ "
+            container("client", "for i in $(seq 100); do wget -q -O - http://server/ "
                       "&& exit 33; sleep 0.2; done; exit 1", links=["web:server"]),
             container("web", "echo hello > /www/index.html; trap 'exit 0' TERM; "
                       "httpd -f -p 80 -h /www & wait $!")])))

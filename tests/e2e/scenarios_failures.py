@@ -74,7 +74,7 @@ def e2e_stop_before_pull_finishes(t):
         poll(lambda: registry.connections, "Docker asks the registry")
         equal(c.agent.why(arn), [("a", f"the registry to say the digest of: {image}")], "berth why")
         c.stop(arn)
-        task = c.wait_stopped(arn, 10)  # a registry is given a minute
+        task = c.wait_stopped(arn)  # a registry is given a minute
         check("exitCode" not in part(task, "a"), "a container that never ran has an exit code")
         equal(c.containers(), [], "containers")
 
@@ -131,7 +131,8 @@ def e2e_stop_timeout(t):
             died = events.wait("die", task=arn)[0]["time"]
         task = c.wait_stopped(arn)
         equal(part(task, "deaf")["exitCode"], 137, "exit code")
-        check(1.5 < died - asked < 5, f"killed after {died - asked:.1f} s, not 2")
+        # The agent's own time is 10 s.
+        check(1.5 < died - asked < 8, f"killed after {died - asked:.1f} s, not 2")
 
 
 def e2e_killed_from_outside(t):

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from docker_api import IMAGE
 from harness import STAYS, check, container, equal, slowness
 from overload import Meter
-from registry import free_port
+from ports import free_port
 
 ROLE = "arn:aws:iam::123456789012:role/orders"
 IDLE, IDLE_ADDRESSES = 10000, 50
@@ -60,9 +60,10 @@ class Place:
         return (time.monotonic() - began) * 1000
 
 
-def heard(s, silence=0.3):
+def heard(s, silence=0.5, first=3.0):
+    """`first`: so long the server may take before it says anything."""
     data = b""
-    while select.select([s], [], [], silence * slowness())[0]:
+    while select.select([s], [], [], (silence if data else max(first, silence)) * slowness())[0]:
         try:
             piece = s.recv(65536)
         except ConnectionResetError:
@@ -82,6 +83,18 @@ def in_time(served):
 def statuses(answer):
     """Of all answers in it; no body here has such a line."""
     return [int(n) for n in re.findall(rb"HTTP/1\.[01] (\d{3}) [^\r\n]*\r\n", answer)]
+
+
+class Hundred:
+    """The statuses of a hundred requests at once: sixty may come, and then one each 25 ms, for the
+    machine may be slow."""
+
+    def __contains__(self, seen):
+        return seen[:60] == [404] * 60 and len(seen) == 100 and set(seen[60:]) <= {404, 429} and \
+            seen.count(429) > 0
+
+
+HUNDRED = Hundred()
 
 
 def place(t, **env):
@@ -180,7 +193,7 @@ def drip(p, data, rest):
     with p.dial("127.0.0.4") as s:
         s.sendall(data)
         began = time.monotonic()
-        while time.monotonic() - began < 4 * CLOSE_S:
+        while time.monotonic() - began < 4 * CLOSE_S * slowness():
             if select.select([s], [], [], 1)[0]:
                 break
             s.sendall(rest)
@@ -203,7 +216,7 @@ def e2e_hostile_slow_clients(t):
                 served.append(p.served())
                 time.sleep(0.05)  # the rate that a task may ask at
             took = [f.result() for f in slow]
-        check(CLOSE_S - 1 < min(took) and max(took) < CLOSE_S + 3 * slowness(),
+        check(CLOSE_S - 1 < min(took) and max(took) < (CLOSE_S + 5) * slowness(),
               f"slow clients were closed after {sorted(took)} s")
         in_time(served)
 
@@ -215,7 +228,7 @@ def requests(p):
     refused = ([], [400])
     return [
         ("pipelined", get(v4) + get("/none") + get(v4 + "/task"), ([200, 404, 200],)),
-        ("a hundred pipelined", get("/none") * 100, ([404] * 60 + [429] * 40,)),
+        ("a hundred pipelined", get("/none") * 100, HUNDRED),
         ("a small method", f"get {v4} HTTP/1.1\r\nHost: h\r\n\r\n".encode(), ([200], *refused)),
         ("CONNECT", b"CONNECT 169.254.169.254:80 HTTP/1.1\r\nHost: h\r\n\r\n", ([404], *refused)),
         ("OPTIONS *", b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", refused),

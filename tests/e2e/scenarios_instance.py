@@ -94,8 +94,8 @@ def e2e_instance_spot(t):
         poll(lambda: c.instances()[0]["status"] == "DRAINING", "the instance is draining")
         took = c.requests("UpdateContainerInstancesState")[-1]["mono_us"] / 1e6 - began
         print(f"DRAINING {took:.2f} s after the notice")
-        # Two, and one for a machine that is busy with other scenarios.
-        check(took < 3 * slowness(), f"DRAINING came {took:.2f} s after the notice")
+        # Two, and the rest for a machine that is busy with other scenarios.
+        check(took < 4 * slowness(), f"DRAINING came {took:.2f} s after the notice")
         c.agent.wait_log("the container instance is draining")
         status = about(c.agent)
         equal(status["draining"], True, "draining in berth status")
@@ -155,7 +155,7 @@ def e2e_instance_warm_pool(t):
         wait_run(c.agent, "probe", status="STOPPED")
     with t.cluster(metadata=True, env=env, start=False) as c:
         announce(c, lifecycle="InService")
-        c.agent.start().wait_connected(10)
+        c.agent.start().wait_connected()
 
 
 def e2e_instance_tags(t):
@@ -209,7 +209,7 @@ def e2e_instance_keys_rotate(t):
     """The keys of the instance's role are good for seconds: others are fetched in time while a
     task runs and ends, and nothing is refused for them."""
     with t.cluster(metadata=True, start=False) as c:
-        c.local("POST", "metadata-mode", {"credential_life_s": 4})
+        c.local("POST", "metadata-mode", {"credential_life_s": 6})
         c.agent.start().wait_connected()
         keys = set()
         while len(keys) < 3:  # each task makes calls

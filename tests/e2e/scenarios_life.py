@@ -74,7 +74,7 @@ def e2e_restart_backoff(t):
         c.agent.start().wait_connected()
         check(known(c, arn, "crashes")["restarts"] >= before, "the count of restarts is lost")
         c.stop(arn)
-        c.wait_stopped(arn, 10)
+        c.wait_stopped(arn)
 
 
 def e2e_start_timeout(t):
@@ -95,15 +95,16 @@ def e2e_start_timeout(t):
 def e2e_stop_timeouts(t):
     """Each container has its own time to stop; those without get the agent's."""
     deaf = "trap '' TERM; while :; do sleep 1; done"
-    with t.cluster(env={"ECS_CONTAINER_STOP_TIMEOUT": "4s"}) as c, c.events() as events:
+    with t.cluster(env={"ECS_CONTAINER_STOP_TIMEOUT": "7s"}) as c, c.events() as events:
         arn = c.run_one(c.register([container("two", deaf, stopTimeout=2),
                                     container("usual", deaf)]))
         c.wait_running(arn)
         c.stop(arn)
         c.wait_stopped(arn)
-        took = {name: events.matching("die", container=name)[0]["time"]
-                - events.matching("kill", container=name)[0]["time"] for name in ("two", "usual")}
-        check(1.5 < took["two"] < 3.5 and 3.5 < took["usual"] < 8, f"seconds to the end: {took}")
+        took = {name: events.wait("die", container=name)[0]["time"]
+                - events.wait("kill", container=name)[0]["time"] for name in ("two", "usual")}
+        # The one time is far from the other, for the engine may be busy with other scenarios.
+        check(1.5 < took["two"] < 6 and 6.5 < took["usual"] < 20, f"seconds to the end: {took}")
         equal([part(c.task(arn), n)["exitCode"] for n in ("two", "usual")], [137] * 2, "exit codes")
 
 
@@ -115,13 +116,13 @@ def e2e_behind_our_back(t):
         c.wait([stopped, restarted, removed, untouched], "RUNNING")
         ids = {arn: c.inspect(arn, "a")["Id"] for arn in (stopped, restarted, removed)}
         c.docker.request("POST", f"/containers/{ids[stopped]}/stop", t="5")
-        equal(part(c.wait_stopped(stopped, 5), "a")["exitCode"], 0, "exit code of the stopped one")
+        equal(part(c.wait_stopped(stopped), "a")["exitCode"], 0, "exit code of the stopped one")
         c.docker.remove(ids[removed])
-        task = c.wait_stopped(removed, 5)
+        task = c.wait_stopped(removed)
         equal(part(task, "a").get("exitCode"), 137, "exit code of the removed one")
         c.docker.request("POST", f"/containers/{ids[restarted]}/restart", t="5")
         events.wait("start", count=2, task=restarted)
-        c.wait_stopped(restarted, 10)
+        c.wait_stopped(restarted)
         poll(lambda: len(c.containers()) == 1, "only the untouched one is left")
         equal(c.task(untouched)["lastStatus"], "RUNNING", "the untouched one")
 
@@ -167,7 +168,7 @@ def e2e_docker_restarted(t):
         answered = time.monotonic()
         c.wait(arns, "STOPPED")
         took = time.monotonic() - answered
-        check(took < 5 * slowness(), f"reported {took:.1f} s after the engine answered")
+        check(took < 10 * slowness(), f"reported {took:.1f} s after the engine answered")
         c.wait_running(later)
         equal([part(task, "a").get("exitCode") for task in c.tasks(arns)], [0] * 3, "exit codes")
 

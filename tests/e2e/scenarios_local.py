@@ -10,6 +10,7 @@ import tempfile
 from docker_api import LABEL, Docker
 from harness import (SANITIZER, STAYS, check, container, contains, depends, equal, part, poll,
                      slowness)
+from ports import free_port
 
 
 class Files:
@@ -115,7 +116,7 @@ def e2e_local_task_follows_its_file(t):
         second = wait_run(c.agent, "probe", other_than=first)["arn"]
         equal(boxes(c, first), [], "containers of the old run")
         box = boxes(c, second)
-        contains(c.docker.logs(box[0]), "second", "log of the new run")
+        poll(lambda: "second" in c.docker.logs(box[0]), "the log of the new run")
 
         files.put("probe", container("main", image=7))
         c.agent.wait_log(r"/probe\.json.*containerDefinitions\[0\]\.image: expected string")
@@ -126,7 +127,8 @@ def e2e_local_task_follows_its_file(t):
 
         files.put("probe", container("main", "echo third; " + STAYS))
         third = wait_run(c.agent, "probe", other_than=second)["arn"]
-        contains(c.docker.logs(boxes(c, third)[0]), "third", "log of the mended one")
+        box = boxes(c, third)
+        poll(lambda: "third" in c.docker.logs(box[0]), "the log of the mended one")
         shutil.rmtree(files.path)
         for name in ("probe", "other"):
             wait_run(c.agent, name, status="STOPPED")
@@ -155,7 +157,7 @@ def e2e_local_task_is_counted(t):
     """What it needs is taken off the capacity that the control plane gets to know."""
     with t.cluster(start=False) as c:
         files = Files(c).make()
-        port = 20000 + os.getpid() % 10000
+        port = free_port()
         files.put("probe", container("main", cpu=100, memory=48, portMappings=[
             {"containerPort": 80, "hostPort": port}]))
         c.agent.start().wait_connected()
@@ -261,6 +263,7 @@ def e2e_run_interrupted(t):
     web = container("web", says.format(3), dependsOn=depends(("db", "START")))
     with Run(t, web, container("db", says.format(0)), arguments=["--quiet"]) as run:
         run.wait_output(r"^web \| up\n")
+        run.wait_output(r"^db  \| up\n")
         run.signal(signal.SIGINT)
         run.ends(3)
         lines = [line for line in run.stdout().splitlines() if line.endswith("stopping")]

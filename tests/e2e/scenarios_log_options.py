@@ -54,7 +54,7 @@ def e2e_log_options_refused(t):
 
 def e2e_log_options_tag(t):
     """The stream has the name that the tag makes of the container's."""
-    with t.cluster() as c:
+    with t.cluster(env={"ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION": "5s"}) as c:
         arn = c.run_one(c.register([container("a", "echo shipped", **awslogs(
             **GOOD, tag="{{.Name}}/{{ .DaemonName }}"))]))
         c.wait_stopped(arn)

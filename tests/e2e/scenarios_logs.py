@@ -306,7 +306,8 @@ def e2e_logs_hostile(t):
         gen.end()
         c.wait_stopped(arn, 60)
         if not t.sanitized:
-            check(worst < 3000, f"a quiet line came after {worst} ms")
+            # The pattern alone takes minutes; the machine may be busy with other scenarios.
+            check(worst < 5000, f"a quiet line came after {worst} ms")
 
 
 # ---- options, groups, ends ----
@@ -427,7 +428,7 @@ def e2e_logs_last_lines(t):
         tries = len(c.requests("PutLogEvents"))
         c.fault("PutLogEvents", "status", count=-1, status=503)
         c.stop(arn)
-        c.wait_stopped(arn, 10)
+        c.wait_stopped(arn)
         poll(lambda: len(c.requests("PutLogEvents")) >= tries + 3, "the last lines are tried")
         equal(len(c.containers()), 1, "containers kept for their lines")
         c.heal()
@@ -447,5 +448,5 @@ def e2e_logs_last_lines_after_kill(t):
         c.agent.start().wait_connected()
         c.stop(arn)
         c.wait_stopped(arn)
-        poll(lambda: not c.containers(), "the container is removed", 20)
+        poll(lambda: not c.containers(), "the container is removed")
         equal(lines_of(c, GROUP), ["up", "bye"], "lines when the container has gone")

@@ -83,7 +83,7 @@ def e2e_mapping_config(t):
         equal((config["Labels"]["shape"], config["Labels"]["com.amazonaws.ecs.cluster"]),
               ("round", c.name), "labels")
         equal(config["Healthcheck"], {"Test": ["CMD-SHELL", "true"], "Interval": 5 * 10**9,
-                                      "Timeout": 2 * 10**9, "Retries": 4, "StartPeriod": 10**9},
+                                      "Timeout": 10 * 10**9, "Retries": 4, "StartPeriod": 10**9},
               "health check")
         equal(c.docker.run_in(a["Id"], "sh", "-c", "test $(id -u):$(id -g) = 7:8"), 0, "the user")
         equal((b["Config"]["User"], b["Config"].get("NetworkDisabled")), ("9", True), "of b")

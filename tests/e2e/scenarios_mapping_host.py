@@ -92,7 +92,7 @@ def e2e_mapping_namespaces_task(t):
         equal(c.inspect(arn, "a")["HostConfig"]["PidMode"], f"container:{pause['Id']}", "PidMode")
         c.stop(arn)
         c.wait_stopped(arn)
-        ends = [e["container"] for e in events.matching("die")]
+        ends = [e["container"] for e in events.wait("die", 3)]
         equal(ends[-1], PAUSE, "the last one to end")
         poll(lambda: not c.containers(), "all are removed")
 

@@ -9,7 +9,8 @@ import subprocess
 from cloud import ROLE, Things, canary, ecr
 from harness import STAYS, Skip, check, container, equal, poll
 from memory import LOCKED, NO_CORE, check_none, found, holds, mappings
-from registry import PASSWORD, Image, Registry, free_port
+from ports import free_port
+from registry import PASSWORD, Image, Registry
 from relay import ControlRelay
 from scenarios_cloud import instance_keys, role_keys
 from scenarios_images import Borrowed, pulls

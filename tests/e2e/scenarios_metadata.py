@@ -4,7 +4,7 @@ import time
 from contextlib import ExitStack
 
 from harness import KEY_ID, SECRET, check, container, contains, equal, part, poll, slowness
-from registry import free_port
+from ports import free_port
 from scenarios_local import Files
 from scenarios_outages import end_of
 
@@ -16,7 +16,9 @@ MODES = {
     "answers 429": {"mode": "status", "status": 429},
     "answers 500": {"mode": "status", "status": 500},
 }
-START, IDENTITY, MARGIN = 6, 10, 2.5  # s: what is asked at first, before registration, the rest
+# s: what is asked at first; before registration; the rest, where six agents start at once and other
+# scenarios run beside them.
+START, IDENTITY, MARGIN = 6, 10, 5
 KEYS = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
 
 
@@ -105,7 +107,7 @@ def e2e_metadata_trouble_with_tasks(t):
               "the other task")
         c.agent.wait_connected()
         # The service hangs for a running agent too: nothing waits for it.
-        c.wait_stopped(c.run_one(c.register([container("a", "exit 0")])), 5)
+        c.wait_stopped(c.run_one(c.register([container("a", "exit 0")])), IDENTITY - 1)
 
 
 def e2e_metadata_dies(t):

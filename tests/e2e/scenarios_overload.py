@@ -12,8 +12,8 @@ import time
 from edited import edited
 from harness import Skip, check, container, equal, poll
 from overload import MemoryLimit, Meter, idle, pass_by
+from ports import free_port
 from relay import ControlRelay, frame
-from scenarios_restart_sockets import free_port
 from scripted_engine import ScriptedEngine
 
 SCALE = int(os.environ.get("BERTH_OVERLOAD", "1"))

@@ -106,6 +106,7 @@ def e2e_duplicate_payload(t):
                 if m["message"]["type"] == "AckRequest"]
         check(acks.count(ids[0]) >= 1, f"acknowledgments {acks} of {ids}")
         equal(len(c.containers()), 1, "containers")
+        events.wait("start", task=arn)
         equal(len(events.matching("create")), 1, "containers created")
 
 

@@ -3,13 +3,8 @@ import http.client
 import socket
 
 from harness import STAYS, check, container, equal, poll
+from ports import free_port
 import prometheus
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return str(s.getsockname()[1])
 
 
 def ask(port, path="/metrics", method="GET"):
@@ -42,7 +37,7 @@ def family_with(port, name, **labels):
 def e2e_prometheus(t):
     """Tasks, a failure and an outage in the numbers of /metrics, which a strict reader reads;
     counters never decrease; names with quotes and backslashes do no harm."""
-    port = free_port()
+    port = str(free_port())
     with t.cluster(env={"BERTH_INTROSPECTION_PORT": port}) as c:
         poll(lambda: not _refused(port), "the introspection server")
         first = scrape(port)
@@ -103,7 +98,7 @@ def _refused(port):
 def e2e_prometheus_off(t):
     """Turned off, /metrics is a path like any other; HEAD and the health check find the agent,
     and miss it once it has ended."""
-    port = free_port()
+    port = str(free_port())
     with t.cluster(env={"BERTH_INTROSPECTION_PORT": port, "BERTH_METRICS": "false"}) as c:
         poll(lambda: not _refused(port), "the introspection server")
         commands = '{"AvailableCommands":["/v1/metadata","/v1/tasks","/license"]}'

@@ -37,7 +37,7 @@ class Host:
                     "ECS_IMAGE_PULL_BEHAVIOR": "prefer-cached"}  # there is no registry here
         self.background = []
 
-    def type(self, text, codes=(0,), timeout=60):
+    def type(self, text, codes=(0,), timeout=120):
         """What it prints, on both outputs. What it leaves running ends with the host."""
         pids = os.path.join(self.folder, "pids")
         # A pipe would wait for what goes on in the background.

@@ -10,18 +10,13 @@ import threading
 import time
 
 from harness import STAYS, check, container, equal, poll, slowness
+from ports import free_port
 from service_manager import ServiceManager
 
 ROLE = "arn:aws:iam::123456789012:role/orders"
 CLIENTS, RESTARTS = 50, 20
 # As botocore asks for the credentials of a container.
 TIMEOUT_S, TRIES, PAUSE_S = 2, 3, 1
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Client(threading.Thread):
@@ -112,7 +107,7 @@ class Service:
         self.keys = json.loads(self.get(self.path)[1])
         return self
 
-    def get(self, path, timeout=10):
+    def get(self, path, timeout=30):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request("GET", path)

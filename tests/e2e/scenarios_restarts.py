@@ -48,6 +48,7 @@ def e2e_agent_killed_while_starting(t):
             c.agent.kill()
             c.agent.start()
         c.wait(arns, "RUNNING", 60)
+        events.wait("start", 20)
         equal(len(c.containers()), 20, "containers")
         equal(len(events.matching("create")), 20, "containers created")
         equal(len(events.matching("start")), 20, "containers started")

@@ -3,6 +3,7 @@ where they are. These scenarios use the real address, ports and rules, so they r
 """
 import http.client
 import json
+import select
 import socket
 import struct
 import time
@@ -102,16 +103,15 @@ def e2e_tags_in_trouble(t):
         task, path = with_tags(c)
         c.fault("ListTagsForResource", "hang", count=-1)
         slow = socket.create_connection(("127.0.0.1", 51679))
-        slow.settimeout(10)
+        slow.settimeout(30)
         slow.sendall(f"GET {path}/taskWithTags HTTP/1.0\r\n\r\n".encode())
         # One that is torn down takes its question along.
         gone = socket.create_connection(("127.0.0.1", 51679))
         gone.sendall(f"GET {path}/taskWithTags HTTP/1.0\r\n\r\n".encode())
         gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         gone.close()
-        before = time.monotonic()
         equal(get(path + "/task")[0], 200, "status of the others")
-        check(time.monotonic() - before < 2, "others do not wait")
+        check(not select.select([slow], [], [], 0)[0], "others do not wait")
         text = b""
         while piece := slow.recv(65536):
             text += piece
@@ -166,7 +166,8 @@ def e2e_protection(t):
         # In its first moments nobody knows yet whose address that is.
         other = f'ECS_AGENT_URI=http://169.254.170.2{path[:-len("/task-protection/v1/state")]}; '
         thief = c.run_one(c.register([container(
-            "t", f"sleep 2; {other} {wish('PUT', body)} | grep -q ' 404 ' || exit 7; exit 0")],
+            "t", f"{other} refused() {{ {wish('PUT', body)} | grep -q ' 404 '; }}; "
+            "for i in 1 2 3 4 5; do sleep 2; refused && break; done; refused || exit 7; exit 0")],
             taskRoleArn=ROLE))
         equal(part(c.wait_stopped(thief), "t")["exitCode"], 0, "exit code of the other task")
         alone = c.run_one(c.register([container(
@@ -210,4 +211,4 @@ def e2e_protection_in_trouble(t):
         before = time.monotonic()
         equal(error(), (504, "RequestCanceled", "Timed out calling ECS Task Protection API", task),
               "ECS hangs")
-        check(3.5 < time.monotonic() - before < 5, "told in time")
+        check(3.5 < time.monotonic() - before < 8, "told in time")

@@ -98,7 +98,9 @@ def agree(told, before, after):
     cpu, seconds = told["cpuStatsSet"], after.at - before.at
     host = len(os.sched_getaffinity(0))
     share = 100 * ((after.cpu // host) - (before.cpu // host)) / (1e9 * seconds)
-    check(abs(cpu["sum"] / cpu["sampleCount"] - share) < 6, f"{cpu}; by the kernel {share} %")
+    # The samples begin and end some seconds away from the readings, and others may be busy.
+    check(abs(cpu["sum"] / cpu["sampleCount"] - share) < max(6, share / 4),
+          f"{cpu}; by the kernel {share} %")
     memory = told["memoryStatsSet"]
     # The kernel charges in portions, so what it says of a quiet program may sway.
     for value in (memory["min"], memory["max"], memory["sum"] / memory["sampleCount"]):

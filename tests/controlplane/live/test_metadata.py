@@ -145,7 +145,7 @@ class Metadata(LocalTest):
         began = time.monotonic()
         self.assertEqual(self.put().status, 200)
         self.assertEqual(self.get(META + "instance-id").status, 200)
-        self.assertGreaterEqual(time.monotonic() - began, 0.4)
+        self.assertGreaterEqual(time.monotonic() - began, 0.39)  # two timers, in whole milliseconds
 
     def test_dead(self):
         self.mode(mode="dead")
