@@ -45,37 +45,51 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-FAILED=() FUZZING=''
+FAILED=() UNSTABLE=() FUZZING='' BUILDING=''
 finish() {
     [ -z "$FUZZING" ] || kill "$FUZZING" || true
+    [ -z "$BUILDING" ] || kill -- "-$BUILDING" || true
     remove_images 'berth-test/*'
     stop_docker
 }
 stopped() { exit 130; }
 
-# tests NAME DIR: all tests of one build; those with containers come last.
+# tests NAME DIR PART: one half of the tests of one build; those with containers are one half.
 tests() {
-    local name=$1 dir=$2 part jobs without=e2e
-    [ "$name" = normal ] || without='e2e|lint'
-    for part in "all but end to end" "end to end"; do
-        local select=(-LE "$without")
+    local name=$1 dir=$2 part=$3 jobs select=(-L e2e)
+    if [ "$part" = "end to end" ]; then
+        jobs=$((2 * $(nproc) + 1)) # they mostly wait
+        # Every third one, and none of the long ones: all of it has to end in 20 minutes.
+        [ "$name" = normal ] || [ -n "$ALL" ] || select+=(-LE long -I ",,3")
+    else
         jobs=$(($(nproc) + 1))
-        if [ "$part" = "end to end" ]; then
-            select=(-L e2e)
-            # Every third one, and none of the long ones: all of it has to end in 20 minutes.
-            [ "$name" = normal ] || [ -n "$ALL" ] || select+=(-LE long -I ",,3")
-            jobs=$((2 * $(nproc) + 1)) # they mostly wait
-        fi
-        if [ -n "$ONLY" ]; then
-            [ "$ONLY" = e2e ] && [ "$part" = "all but end to end" ] && continue
-            [ "$ONLY" != e2e ] && [ "$part" = "end to end" ] && continue
-            select=(-L "$ONLY")
-        fi
-        say
-        say "== $name build, $part =="
-        (cd "$dir" && ctest --output-on-failure --no-tests=error -j "$jobs" "${select[@]}") ||
-            FAILED+=("$name build, $part")
+        select=(-LE 'e2e|lint')
+        [ "$name" != normal ] || select=(-LE e2e)
+    fi
+    if [ -n "$ONLY" ]; then
+        [ "$ONLY" = e2e ] && [ "$part" != "end to end" ] && return 0
+        [ "$ONLY" != e2e ] && [ "$part" = "end to end" ] && return 0
+        select=(-L "$ONLY")
+    fi
+    say
+    say "== $name build, $part =="
+    (cd "$dir" && ctest --output-on-failure --no-tests=error -j "$jobs" "${select[@]}") ||
+        alone "$name build" "$dir" || FAILED+=("$name build, $part")
+}
+
+# alone NAME DIR: a second chance, and the last one, for one to three tests of timing that failed
+# among others on a busy machine; the last line names them. None for what decides by its inputs
+# or seeds: there, one failure in any number of runs is a fault.
+alone() {
+    local name=$1 dir=$2 list=Testing/Temporary/LastTestsFailed.log failed
+    mapfile -t failed < <(cut -d: -f2 "$dir/$list")
+    [ ${#failed[@]} -ge 1 ] && [ ${#failed[@]} -le 3 ] || return 1
+    for test in "${failed[@]}"; do
+        [[ $test =~ ^(component|controlplane|e2e)/ && $test != e2e/torture ]] || return 1
     done
+    say "Once more, alone: ${failed[*]}"
+    (cd "$dir" && ctest --output-on-failure --rerun-failed) || return 1
+    UNSTABLE+=("${failed[@]/%/ ($name)}")
 }
 
 # The other command of the README.
@@ -108,6 +122,33 @@ end_fuzzing() {
     wait "$FUZZING" || FAILED+=(fuzzing)
     FUZZING=''
     cat "$ROOT/build/fuzz/run.log"
+}
+
+sanitized() { [ -z "$QUICK$NIGHT" ] && [ "$ONLY" != lint ]; }
+with_threads() { [[ $ONLY =~ ^(component|threads)?$ ]]; }
+
+# At the lowest priority too, for the same reason, in a process group of its own.
+start_building() {
+    sanitized || return 0
+    set -m
+    (
+        renice -n 19 -p "$BASHPID" >/dev/null
+        configure "$ROOT/build/asan" -DWERROR=ON -DSANITIZE=address,undefined \
+            -DCMAKE_BUILD_TYPE=Debug
+        build "$ROOT/build/asan"
+        with_threads || exit 0
+        configure "$ROOT/build/tsan" -DWERROR=ON -DSANITIZE=thread -DCMAKE_BUILD_TYPE=Debug
+        build "$ROOT/build/tsan" threads
+    ) >"$ROOT/build/sanitized.log" 2>&1 </dev/null &
+    BUILDING=$!
+    set +m
+}
+
+end_building() {
+    local done=0
+    wait "$BUILDING" || done=$?
+    BUILDING=''
+    [ "$done" -eq 0 ] || { cat "$ROOT/build/sanitized.log" >&2; die "the sanitizers' build failed"; }
 }
 
 # What analyzers say of everything, not only of what has changed.
@@ -150,23 +191,20 @@ if [ -n "$NIGHT" ]; then
     "$NIGHT"
 else
     start_fuzzing
-    tests normal "$ROOT/build"
+    tests normal "$ROOT/build" "all but end to end"
+    start_building
+    tests normal "$ROOT/build" "end to end"
     demo
 fi
-if [ -z "$QUICK$NIGHT" ] && [ "$ONLY" != lint ]; then
-    say
-    say "Building in build/asan (address and undefined-behavior sanitizers)"
-    configure "$ROOT/build/asan" -DWERROR=ON -DSANITIZE=address,undefined \
-        -DCMAKE_BUILD_TYPE=Debug
-    build "$ROOT/build/asan"
-    tests sanitizer "$ROOT/build/asan"
+if sanitized; then
+    end_building
+    tests sanitizer "$ROOT/build/asan" "all but end to end"
+    tests sanitizer "$ROOT/build/asan" "end to end"
 fi
 end_fuzzing
-if [ -z "$QUICK$NIGHT" ] && [[ $ONLY =~ ^(component|threads)?$ ]]; then
+if sanitized && with_threads; then
     say
     say "== thread sanitizer, what has threads =="
-    configure "$ROOT/build/tsan" -DWERROR=ON -DSANITIZE=thread -DCMAKE_BUILD_TYPE=Debug
-    build "$ROOT/build/tsan" threads
     (cd "$ROOT/build/tsan" && ctest --output-on-failure --no-tests=error -j "$(nproc)" -L threads) ||
         FAILED+=("thread sanitizer")
 fi
@@ -177,4 +215,8 @@ if [ ${#FAILED[@]} -gt 0 ]; then
     printf 'FAILED in %s: %s\n' "$took" "$(printf '%s; ' "${FAILED[@]}")"
     exit 1
 fi
-say "All tests passed in $took."
+if [ ${#UNSTABLE[@]} -gt 0 ]; then
+    printf 'All tests passed in %s, these only alone: %s\n' "$took" "${UNSTABLE[*]}"
+else
+    say "All tests passed in $took."
+fi
