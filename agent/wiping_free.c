@@ -20,6 +20,7 @@
 
 void __libc_free(void *p);
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 void free(void *p)
 {
     size_t n;
@@ -38,6 +39,7 @@ void free(void *p)
     __libc_free(p);
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 void *realloc(void *p, size_t n)
 {
     size_t room = !p || secret_has(p) ? 0 : malloc_usable_size(p);
@@ -52,6 +54,7 @@ void *realloc(void *p, size_t n)
     /* A smaller one stays, unless that would waste much. */
     if (n <= room && n > room / 2)
         return p;
+    /* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): realloc(NULL, 0) is malloc(0) */
     moved = malloc(n);
     if (moved && p) {
         memcpy(moved, p, n < room ? n : room);

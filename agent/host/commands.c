@@ -82,6 +82,7 @@ static bool allows_iptables(void *user, const char *const *argv)
 
 static bool allows_ip(void *user, const char *const *argv)
 {
+    /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one word */
     static const char *const words[] = { "-4",  NULL, NULL,    HOST_ENDPOINTS_ADDRESS "/32",
                                          "dev", NULL, "scope", "link" };
     size_t n = 0;

@@ -583,6 +583,7 @@ static void on_poll(uv_poll_t *h, int status, int events)
     s->fruit = false;
     s->busy++;
     run(s);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not freed while it is busy */
     s->fruitless = s->fruit ? 0 : s->fruitless + 1;
     if (!s->ended && s->fruitless >= FRUITLESS_MAX && !has_descriptor()) {
         uv_poll_stop(s->poll);

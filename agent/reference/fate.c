@@ -27,7 +27,7 @@ static const struct ref_part *part_of(const struct ref_source *s, const struct t
         const struct ref_part *p = &s->parts[i];
 
         if (c->internal ? streq(p->type, "NAMESPACE_PAUSE")
-                        : streq(p->type, "NORMAL") && streq(p->name, c->name))
+                        : streq(p->type, "NORMAL") && p->name && streq(p->name, c->name))
             return p;
     }
     return NULL;

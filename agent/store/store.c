@@ -122,12 +122,13 @@ static enum err_code db_open(struct store *s, const char *dir, struct err *doubt
 static enum err_code open_or_replace(struct store *s, struct err *e)
 {
     AUTO(str) char *moved = NULL;
-    struct err why = { 0 }, doubt = { 0 };
+    struct err doubt = { 0 };
 
     if (s->count_fd < 0)
         s->count_fd = trust_count_open(s->dir, true);
     if (db_open(s, s->dir, &doubt, e) == ERR_INVALID) {
-        why = *e;
+        struct err why = *e;
+
         *e = (struct err){ 0 };
         if (files_move_aside(s->dir, &moved, e) || db_open(s, s->dir, &doubt, e))
             return e->code;
