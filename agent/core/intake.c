@@ -70,6 +70,8 @@ void task_forget(struct core *c, struct core_task *t)
     list_remove(&t->report_node);
     list_remove(&t->backoff_node);
     HASH_DEL(c->tasks, t);
+    if (t->stray)
+        rebuild_stray_gone(c, t);
     if (t->local_name)
         local_forgotten(c, t);
     resources_fini(c, t);

@@ -294,6 +294,7 @@ static void read_task_volatile(struct core *c, struct core_task *t, const struct
     bool in_backoff = jcur_bool_or(j, "in_backoff", false);
 
     t->stray = jcur_bool_or(j, "stray", false);
+    c->n_strays += t->stray;
     t->seq = (uint64_t)jcur_int(j, "seq", 0, INT64_MAX);
     t->arrived = jcur_int(j, "arrived_mono", SANE_INT);
     t->stopped_at = jcur_int(j, "stopped_mono", SANE_INT);

@@ -76,6 +76,7 @@ static void add_stray(struct core *c, const struct core_listed *row, const char 
     }
     t = task_add(c, def, key);
     t->stray = true;
+    c->n_strays++;
     t->desired = TASK_STOPPED;
     i = task_find_container(def, remains.name);
     for (size_t k = 0; k < t->n_ctrs; k++) {
@@ -88,6 +89,28 @@ static void add_stray(struct core *c, const struct core_listed *row, const char 
     core_note(c, true, t, NULL, "container %.300s belongs to no task of this agent; it is removed",
               row->name);
     task_remains_fini(&remains, 1);
+}
+
+/* The next process would take it for what is left of the task. */
+bool rebuild_has_stray(const struct core *c, const struct core_task *t)
+{
+    size_t n = strlen(t->arn);
+
+    for (const struct core_task *s = c->n_strays ? c->tasks : NULL; s; s = s->hh.next)
+        if (s->stray && strncmp(s->arn, t->arn, n) == 0 && s->arn[n] == '#')
+            return true;
+    return false;
+}
+
+void rebuild_stray_gone(struct core *c, const struct core_task *stray)
+{
+    char *arn = mem_strndup(stray->arn, strcspn(stray->arn, "#"));
+    struct core_task *t = find_task(c, arn);
+
+    c->n_strays--;
+    if (t)
+        task_touch(c, t);
+    free(arn);
 }
 
 static void stray_beside(struct core *c, const struct core_listed *row)

@@ -260,6 +260,7 @@ struct core {
     struct core_local *locals;                   /* uthash by name */
     bool lost;                                   /* the store has lost tasks; durable */
     struct core_missing *missing;                /* uthash by ARN: named by a manifest since */
+    size_t n_strays;                             /* tasks that are what belongs to no task */
     char **excluded_images;                      /* what cfg.excluded_images points to */
     struct core_task *reports[CORE_MAX_REPORTS]; /* in flight; NULL: free */
     int64_t manifest_seq;
@@ -304,6 +305,9 @@ void task_put_definition(struct core *c, const struct core_task *t);
 #define LOCAL_ARN_BEGIN "arn:berth:local:::task/"
 void rebuild_begin(struct core *c); /* something was lost */
 void rebuild_listed(struct core *c, const struct core_event *ev);
+/* Is a container of its still here that it does not count as its own? */
+bool rebuild_has_stray(const struct core *c, const struct core_task *t);
+void rebuild_stray_gone(struct core *c, const struct core_task *stray);
 void rebuild_manifest(struct core *c, const struct core_event *ev);
 void rebuild_advance(struct core *c);
 int64_t rebuild_next_wake(const struct core *c);       /* mono; -1: none */

@@ -182,7 +182,7 @@ void task_advance(struct core *c, struct core_task *t)
     /* Containers stay until the control plane has accepted the task's end: should the store be
      * lost, they alone tell that it has run, and how it ended. (The reference waits as long.) */
     due = due && (report_settled(t) || c->now.mono_ms >= t->stopped_at + UNREPORTED_MS);
-    if (due && clean_up(c, t) && report_settled(t)) {
+    if (due && clean_up(c, t) && report_settled(t) && !rebuild_has_stray(c, t)) {
         if (t->def) {
             task_forget_stored(c, t);
             core_note(c, false, t, NULL, "task cleaned up");

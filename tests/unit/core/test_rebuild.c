@@ -177,6 +177,33 @@ static void test_strays_are_removed(void **state)
     lost_fini(&l);
 }
 
+/* The next agent would take it for what is left of the task, whose end was told. */
+static void test_a_task_is_known_as_long_as_its_strays(void **state)
+{
+    struct lost l;
+
+    (void)state;
+    lost_init(&l);
+    left(&l, TASK("t1", C("a", "")), 0, "ecs-a", CTR_RUNNING);
+    left(&l, TASK("t1", C("a", "")), 0, "ecs-b", CTR_CREATED);
+    begin(&l);
+    done(&l.d, CORE_OP_INSPECT, "t1/a");
+    accept_report(&l.d, "t1");
+    exits(&l.d, "t1/a", 0);
+    accept_report(&l.d, "t1");
+    pass(&l.d, 3600000);
+    done(&l.d, CORE_OP_DRAIN_LOGS, "t1/a");
+    done(&l.d, CORE_OP_REMOVE, "t1/a");
+    done(&l.d, CORE_OP_INSPECT, "t1#id-2/a");
+    wait_for_late_start(&l.d, "t1#id-2/a");
+    assert_non_null(find_task(l.d.core, ARN("t1")));
+    pass(&l.d, 3600000);
+    done(&l.d, CORE_OP_DRAIN_LOGS, "t1#id-2/a");
+    done(&l.d, CORE_OP_REMOVE, "t1#id-2/a");
+    assert_int_equal(core_task_count(l.d.core), 0);
+    lost_fini(&l);
+}
+
 /* An earlier agent asked for it; it appears when its task has come once more. */
 static void test_what_appears_late_is_removed(void **state)
 {
@@ -280,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_completed_is_stopped),
         cmocka_unit_test(test_what_has_ended_stays_so),
         cmocka_unit_test(test_strays_are_removed),
+        cmocka_unit_test(test_a_task_is_known_as_long_as_its_strays),
         cmocka_unit_test(test_what_appears_late_is_removed),
         cmocka_unit_test(test_a_port_is_found_twice),
         cmocka_unit_test(test_missing_tasks_are_given_up),
