@@ -42,8 +42,10 @@ bool core_needs_store(const struct core *c, const struct core_action *a)
     case CORE_OP_CREATE_VOLUME:
     case CORE_OP_REMOVE_VOLUME:
     case CORE_OP_CREATE_CGROUP:
-    case CORE_OP_REMOVE_CGROUP:
         return true;
+    case CORE_OP_REMOVE_CGROUP:
+        t = find_task(c, a->task_arn);
+        return t && t->def; /* of one that was refused nothing is stored */
     default:
         return false;
     }

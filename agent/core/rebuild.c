@@ -78,6 +78,8 @@ static void add_stray(struct core *c, const struct core_listed *row, const char 
     t->stray = true;
     c->n_strays++;
     t->desired = TASK_STOPPED;
+    if (!streq(key, row->task_arn))
+        resources_disown(t);
     i = task_find_container(def, remains.name);
     for (size_t k = 0; k < t->n_ctrs; k++) {
         if ((int)k == i)
@@ -291,6 +293,8 @@ void rebuild_advance(struct core *c)
             continue;
         if (!known && !intake_refuse(c, m->arn, LOST_TEXT))
             continue;
+        if (!known)
+            resources_init_lost(c, find_task(c, m->arn));
         forget(c, m);
         end_if_done(c);
     }

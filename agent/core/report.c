@@ -106,6 +106,18 @@ static bool waits_for_end(const struct core_task *t)
     return t->not_before && t->desired == TASK_STOPPED && t->known < TASK_RUNNING;
 }
 
+/* Should the store be lost, nobody but the control plane could name what such a task has left on
+ * this host, and it does not any more when its end was told. */
+static bool leaves_no_trace(const struct core_task *t)
+{
+    if (t->known != TASK_STOPPED || !resources_owed(t))
+        return false;
+    for (size_t i = 0; i < t->n_ctrs; i++)
+        if (t->ctrs[i].docker_id && !t->ctrs[i].removed && !t->ctrs[i].def->internal)
+            return false; /* its labels tell; what holds namespaces alone is a stray */
+    return true;
+}
+
 void report_consider(struct core *c, struct core_task *t)
 {
     bool some = false;
@@ -113,7 +125,8 @@ void report_consider(struct core *c, struct core_task *t)
     if (!is_untold(t) && !t->unsent_since && t->sent != TASK_STOPPED && has_news(t))
         t->unsent_since = stamp(c);
     if (is_untold(t) || (t->rebuilt && t->known < TASK_RUNNING) || t->report_id ||
-        !list_empty(&t->report_node) || t->sent == TASK_STOPPED || is_unseen(t) || waits_for_end(t))
+        !list_empty(&t->report_node) || t->sent == TASK_STOPPED || is_unseen(t) ||
+        waits_for_end(t) || leaves_no_trace(t))
         return;
     for (size_t i = 0; i < t->n_ctrs; i++)
         some |= ctr_unsent(&t->ctrs[i]);

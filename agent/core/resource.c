@@ -2,7 +2,15 @@
  * fetched for it. Made before the containers that need them, taken back at the end.
  *
  * Every operation can be repeated (there already is success, so is gone already), so
- * what may have been begun before a crash is simply asked for again. */
+ * what may have been begun before a crash is simply asked for again.
+ *
+ * Nothing in a cgroup says whose it is, and other agents of this host have theirs beside it, so one
+ * that nobody remembers can never be removed. It is named by its task alone: by the store, and when
+ * that is lost, by the labels of a container, or by the control plane as long as it waits for the
+ * task's end. So it goes as soon as the task has stopped, before its containers do; and where no
+ * container tells of the task, before its end is told. A volume goes right behind the last
+ * container, which tells of it. What an earlier process has asked for may still make them again:
+ * then they are removed once more before the task is forgotten. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -60,6 +68,13 @@ void resources_init(struct core *c, struct core_task *t)
         add(t, RES_ENV_FILES, 0);
     if (auth)
         add(t, RES_AUTH, 0);
+}
+
+void resources_init_lost(struct core *c, struct core_task *t)
+{
+    t->res = mem_array(1, sizeof *t->res);
+    if (c->cfg.task_cgroups)
+        add(t, RES_CGROUP, 0);
 }
 
 void resources_fini(struct core *c, struct core_task *t)
@@ -237,13 +252,21 @@ static void made(struct core *c, struct core_res *r, const struct err *e)
     }
 }
 
+/* What an earlier process asked for may still be made. */
+static bool is_late(const struct core *c, const struct core_task *t)
+{
+    return c->now.mono_ms < t->not_before;
+}
+
 static void removed(struct core *c, struct core_res *r, const struct err *e)
 {
     struct buf what = BUF_INIT(1024);
 
+    r->tried = true;
     if (e->code && e->code != ERR_NOT_FOUND) {
         /* That the engine is away says nothing about the removal. */
-        bool counts = e->code != ERR_RETRY, last = counts && ++r->tries >= MAX_REMOVALS;
+        bool counts = e->code != ERR_RETRY;
+        bool last = counts && ++r->tries >= MAX_REMOVALS && !is_late(c, r->task);
 
         mem_replace(&r->waits_for, NULL);
         resource_describe(r, &what);
@@ -255,6 +278,9 @@ static void removed(struct core *c, struct core_res *r, const struct err *e)
         if (!last)
             return;
     }
+    r->taken = true;
+    if (is_late(c, r->task))
+        return;
     r->known = RES_REMOVED;
     task_changed(c, r->task);
 }
@@ -283,20 +309,58 @@ static enum core_op removal_of(const struct core_res *r)
     return CORE_OP_FORGET_SECRETS;
 }
 
+static bool is_done(const struct core_res *r)
+{
+    if (r->op.id)
+        return false;
+    /* Of a task that has not begun, nothing was fetched. But what lies on this host may have been
+     * made before the store was lost, when the task began for the first time. */
+    return r->known == RES_REMOVED || removal_of(r) == CORE_OP_NONE ||
+           (is_value(r) && !r->task->admitted);
+}
+
+void resources_disown(struct core_task *t)
+{
+    for (size_t i = 0; i < t->n_res; i++)
+        t->res[i].known = RES_REMOVED;
+}
+
+static void take_back(struct core *c, struct core_res *r)
+{
+    if (!is_done(r) && !r->op.id && c->now.mono_ms >= r->retry_at)
+        issue(c, r, removal_of(r));
+}
+
+void resources_take_back(struct core *c, struct core_task *t)
+{
+    bool bare = true;
+
+    for (size_t i = 0; i < t->n_ctrs; i++)
+        bare &= !t->ctrs[i].create_tried || (t->ctrs[i].removed && !t->ctrs[i].op);
+    for (size_t i = 0; i < t->n_res; i++) {
+        struct core_res *r = &t->res[i];
+
+        if (!r->taken && (r->kind == RES_CGROUP || (r->kind == RES_VOLUME && bare)))
+            take_back(c, r);
+    }
+}
+
+/* One try: what cannot be removed is no reason to say nothing of the task. */
+bool resources_owed(const struct core_task *t)
+{
+    for (size_t i = 0; i < t->n_res; i++)
+        if (t->res[i].kind == RES_CGROUP && !is_done(&t->res[i]) && !t->res[i].tried)
+            return true;
+    return false;
+}
+
 bool resources_clean_up(struct core *c, struct core_task *t)
 {
     bool all = true;
 
     for (size_t i = 0; i < t->n_res; i++) {
-        struct core_res *r = &t->res[i];
-        enum core_op op = removal_of(r);
-
-        /* Of a task that never began, nothing was made. */
-        if (!r->op.id && (r->known == RES_REMOVED || !t->admitted || op == CORE_OP_NONE))
-            continue;
-        all = false;
-        if (!r->op.id && c->now.mono_ms >= r->retry_at)
-            issue(c, r, op);
+        all &= is_done(&t->res[i]);
+        take_back(c, &t->res[i]);
     }
     return all;
 }
@@ -330,6 +394,8 @@ void resources_write(const struct core_task *t, struct jw *w, bool full)
         jw_kint(w, "known", r->known);
         if (full) {
             jw_kbool(w, "failed", r->failed);
+            jw_kbool(w, "tried", r->tried);
+            jw_kbool(w, "taken", r->taken);
             jw_kint(w, "tries", r->tries);
             jw_kint(w, "backoff", r->backoff.next_ms);
             jw_kint(w, "retry_at", r->retry_at);
@@ -346,6 +412,8 @@ void resources_write(const struct core_task *t, struct jw *w, bool full)
 static void read_volatile(struct core *c, struct core_res *r, const struct jcur *j)
 {
     r->failed = jcur_bool_or(j, "failed", false);
+    r->tried = jcur_bool_or(j, "tried", false);
+    r->taken = jcur_bool_or(j, "taken", false);
     r->tries = (int)jcur_int(j, "tries", 0, INT32_MAX / 2);
     r->backoff.next_ms = jcur_int(j, "backoff", SANE_INT);
     r->retry_at = jcur_int(j, "retry_at", SANE_INT);
@@ -366,6 +434,8 @@ void resources_read(struct core *c, struct core_task *t, const struct jcur *save
 {
     struct jcur all = jcur_arr(saved, "resources");
 
+    if (full && !t->def && jcur_len(&all))
+        resources_init_lost(c, t);
     JCUR_EACH (item, &all) {
         enum res_kind kind = (enum res_kind)jcur_int(&item, "kind", RES_CGROUP, RES_AUTH);
         size_t volume = (size_t)jcur_int(&item, "volume", 0, SANE_MAX);

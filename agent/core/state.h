@@ -66,6 +66,8 @@ struct core_res {
     size_t volume;         /* index */
     enum res_status known; /* durable */
     bool failed;
+    bool tried; /* a removal, whatever came of it */
+    bool taken; /* removed, but it may still be made by what an earlier process asked for */
     struct side_op op;
     int tries; /* removals that failed */
     struct backoff backoff;
@@ -362,6 +364,8 @@ void ports_hold(struct core *c, struct core_ctr *k);    /* after a restart */
 
 /* resource.c */
 void resources_init(struct core *c, struct core_task *t); /* from its definition */
+/* Of a task that is only a name, and may have had a definition before the store was lost. */
+void resources_init_lost(struct core *c, struct core_task *t);
 /* Why they can never be had; NULL: they can. free() it. */
 char *resources_refuse(const struct core *c, const struct task *def);
 void resources_resume(struct core_task *t); /* after a restart: values have to be fetched anew */
@@ -372,7 +376,13 @@ void resources_advance(struct core *c, struct core_task *t);
 /* Does everything exist that the container needs to be pulled, or created? If not, *on
  * is what it waits for. */
 bool resources_allow(const struct core_ctr *k, bool create, const struct core_res **on);
-bool resources_clean_up(struct core *c, struct core_task *t); /* true: nothing is left */
+/* They are another task's, which is known or may come anew. */
+void resources_disown(struct core_task *t);
+/* Of a stopped task: what nothing needs any more goes, whenever it is looked at. */
+void resources_take_back(struct core *c, struct core_task *t);
+/* Is it still to be tried to take back what nobody could name without the task? */
+bool resources_owed(const struct core_task *t);
+bool resources_clean_up(struct core *c, struct core_task *t); /* all; true: nothing is left */
 void resource_done(struct core *c, struct core_res *r, const struct core_event *ev);
 void resource_describe(const struct core_res *r, struct buf *b);     /* "volume data" */
 int64_t resources_next_wake(const struct core_task *t, int64_t now); /* -1: none */

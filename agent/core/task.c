@@ -93,7 +93,7 @@ static void update_known(struct core *c, struct core_task *t)
 /* Removes what is left of a stopped task. True when nothing is. */
 static bool clean_up(struct core *c, struct core_task *t)
 {
-    bool all = true;
+    bool all = true, owed = resources_owed(t);
 
     for (size_t i = 0; i < t->n_ctrs; i++) {
         struct core_ctr *k = &t->ctrs[i];
@@ -107,7 +107,7 @@ static bool clean_up(struct core *c, struct core_task *t)
             continue;
         if (k->docker_id && !k->drained)
             op_issue(c, k, CORE_OP_DRAIN_LOGS);
-        else
+        else if (!owed)
             op_issue(c, k, CORE_OP_REMOVE);
     }
     /* What an earlier process asked for may still be made: a container shows itself by its
@@ -177,6 +177,8 @@ void task_advance(struct core *c, struct core_task *t)
         advance_containers(c, t);
         update_known(c, t);
     }
+    if (t->known == TASK_STOPPED)
+        resources_take_back(c, t);
     report_consider(c, t);
     due = t->known == TASK_STOPPED && c->now.mono_ms >= t->stopped_at + t->cleanup_delay;
     /* Containers stay until the control plane has accepted the task's end: should the store be

@@ -3,7 +3,9 @@
 The reports are read on the wire, on their way to berth-local and back; what containers did is
 told by the engine's events.
 """
+import glob
 import json
+import os
 import re
 import threading
 import time
@@ -135,6 +137,36 @@ def repeated(relay):
             pairs.append((last[report.body["task"]], report))
         last[report.body["task"]] = report
     return pairs
+
+
+class Cgroups:
+    """The cgroups of a run's tasks, of either version; none stays on the machine when it is over,
+    whatever the agent did. `tasks`: their ARNs, as they come."""
+
+    def __init__(self):
+        self.tasks = []
+
+    def _folders(self):
+        ids = {task.rsplit("/", 1)[-1] for task in self.tasks}
+        for path in glob.glob("/sys/fs/cgroup/*/ecs/*/") + \
+                glob.glob("/sys/fs/cgroup/ecstasks.slice/ecstasks-*.slice/"):
+            name = re.sub(r"^ecstasks-|\.slice$", "", os.path.basename(path[:-1]))
+            if name in ids:
+                yield name, path
+
+    def left(self):
+        """The tasks that have one."""
+        return sorted({name for name, _ in self._folders()})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for _, path in self._folders():
+            try:
+                os.rmdir(path)
+            except OSError:
+                pass  # something lives in it
 
 
 def count_events(events, action):

@@ -100,6 +100,8 @@ static void check_needs(struct sim *s, const struct call *c)
 {
     const struct sim_ctr *k = &c->task->ctrs[c->index];
 
+    if (task_is_stopping(s, c->task))
+        return; /* it comes late, for nobody, and is never started */
     for (size_t i = 0; i < c->task->n_volumes; i++) {
         const struct sim_volume *v = &c->task->volumes[i];
 
@@ -179,7 +181,7 @@ static bool ports_free(struct sim *s, const struct box *b)
 /* Whoever asked for it, and whenever: its program runs once, and not after its end was told. Only
  * where the store has been lost since, the end of a task that was sent again is told of another
  * try: that an older one is still to start, nobody can know. */
-static void check_runs_once(struct sim *s, const struct call *c, const struct box *b)
+static void check_start(struct sim *s, const struct call *c, const struct box *b)
 {
     const struct sim_ctr *k = &c->task->ctrs[c->index];
     bool again = k->restart && !(k->ignores_code && b->exit_code == k->exit_code);
@@ -188,6 +190,9 @@ static void check_runs_once(struct sim *s, const struct call *c, const struct bo
         broken(s, 4, "container %zu of %s is started twice", c->index, c->task->arn);
     if (c->task->accepted == TASK_STOPPED && s->losses == c->losses)
         broken(s, 2, "container %zu of %s starts after its task was reported STOPPED", c->index,
+               c->task->arn);
+    if (s->cgroups && !k->internal && !c->task->cgroup && s->losses == c->losses)
+        broken(s, 4, "container %zu of %s starts without the task's cgroup", c->index,
                c->task->arn);
 }
 
@@ -207,7 +212,7 @@ static void do_start(struct sim *s, struct call *c)
                    "Error response from daemon: driver failed programming external connectivity: "
                    "Bind for 0.0.0.0 failed: port is already allocated");
     else {
-        check_runs_once(s, c, b);
+        check_start(s, c, b);
         box_start(s, b);
     }
 }

@@ -179,12 +179,14 @@ static void do_remove_volume(struct sim *s, struct call *c)
 
 static void do_remove_cgroup(struct sim *s, struct call *c)
 {
+    c->task->cgroup_stuck = true;
     if (trouble(s, c))
         return;
-    if (container_left(s, c->task, true))
+    if (container_left(s, c->task, true)) {
         call_fails(c, ERR_CONFLICT, "processes are left in the cgroup");
-    else
-        c->task->cgroup = false;
+        return;
+    }
+    c->task->cgroup = c->task->cgroup_stuck = false;
 }
 
 /* ---- values ---- */

@@ -143,6 +143,7 @@ struct sim_task {
     size_t n_volumes;
     bool pause, no_values; /* the values cannot be had */
     bool cgroup;           /* there is one */
+    bool cgroup_stuck;     /* it could not be removed when that was tried last */
     int credentials_life;  /* of the agent that was given its credentials */
     unsigned fetched;      /* values in the agent's memory: 1 secrets, 2 files, 4 passwords */
     struct sim_local *local;

@@ -59,6 +59,9 @@ static void test_failures_stop_the_task(void **state)
                                                    "'type':'ENVIRONMENT_VARIABLE'}]"),
                                 ",'volumes':[" VOLUME_OF("v", "") "]"));
         side_fails(&d, rows[i].op, ERR_IO, rows[i].error);
+        if (rows[i].op != CORE_OP_CREATE_CGROUP)
+            side_done_ok(&d, CORE_OP_CREATE_CGROUP);
+        side_done_ok(&d, CORE_OP_REMOVE_CGROUP);
         snprintf(text, sizeof text, "'reason':'%s", rows[i].reason);
         assert_report_has(&d, "t1", text);
         drive_end(&d);
@@ -112,16 +115,65 @@ static void test_given_back_at_the_end(void **state)
     side_done_ok(&d, CORE_OP_CREATE_VOLUME);
     bring(&d, "t1/a", CTR_RUNNING);
     answer_report(&d, "t1", CORE_REPORT_ACCEPTED);
+    assert_null(side_op(&d, CORE_OP_REMOVE_CGROUP));
     exits(&d, "t1/a", 0);
-    answer_report(&d, "t1", CORE_REPORT_ACCEPTED);
+    answer_report(&d, "t1", CORE_REPORT_ACCEPTED); /* the container tells of it: nothing waits */
     pass(&d, d.cfg.cleanup_wait_ms);
     assert_null(side_op(&d, CORE_OP_REMOVE_VOLUME)); /* the container goes first */
     done(&d, CORE_OP_DRAIN_LOGS, "t1/a");
+    assert_int_equal(op_at(&d, "t1/a"), CORE_OP_NONE); /* and before it, what only it tells of */
+    side_fails(&d, CORE_OP_REMOVE_CGROUP, ERR_CONFLICT, "processes are left in it");
     done(&d, CORE_OP_REMOVE, "t1/a");
     side_fails(&d, CORE_OP_REMOVE_VOLUME, ERR_CONFLICT, "volume is in use");
-    side_done_ok(&d, CORE_OP_REMOVE_CGROUP);
     pass(&d, 1000);
+    side_done_ok(&d, CORE_OP_REMOVE_CGROUP);
     side_done_ok(&d, CORE_OP_REMOVE_VOLUME);
+    assert_null(find_task(d.core, ARN("t1")));
+    drive_end(&d);
+}
+
+/* Nobody could name its cgroup any more, should the store be lost when its end was told. */
+static void test_given_back_before_the_end_is_told(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    boot(&d);
+    send_task(&d, TASK("t1", C("a", "")));
+    side_done_ok(&d, CORE_OP_CREATE_CGROUP);
+    want_stopped(&d, "t1");
+    assert_null(pending_report(&d, "t1"));
+    side_fails(&d, CORE_OP_REMOVE_CGROUP, ERR_RETRY, "no answer"); /* one try is waited for */
+    assert_non_null(pending_report(&d, "t1"));
+    pass(&d, 1000);
+    side_done_ok(&d, CORE_OP_REMOVE_CGROUP);
+    accept_report(&d, "t1");
+    pass(&d, d.cfg.cleanup_wait_ms);
+    assert_null(side_op(&d, CORE_OP_REMOVE_CGROUP)); /* once is enough */
+    assert_null(find_task(d.core, ARN("t1")));
+    drive_end(&d);
+}
+
+/* What the agent that was killed has asked for may still be made, so it is removed twice. */
+static void test_given_back_again_after_a_restart(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    boot(&d);
+    send_task(&d, TASK_WITH("t1", C("a", MOUNTS("v")), ",'volumes':[" VOLUME_OF("v", "") "]"));
+    side_done_ok(&d, CORE_OP_CREATE_CGROUP);
+    side_done_ok(&d, CORE_OP_CREATE_VOLUME);
+    drive_crash(&d);
+    want_stopped(&d, "t1");
+    side_done_ok(&d, CORE_OP_REMOVE_VOLUME);
+    side_done_ok(&d, CORE_OP_REMOVE_CGROUP);
+    accept_report(&d, "t1");
+    pass(&d, 59000);
+    assert_null(side_op(&d, CORE_OP_REMOVE_CGROUP));
+    pass(&d, d.cfg.cleanup_wait_ms);
+    side_done_ok(&d, CORE_OP_REMOVE_VOLUME);
+    side_done_ok(&d, CORE_OP_REMOVE_CGROUP);
     assert_null(find_task(d.core, ARN("t1")));
     drive_end(&d);
 }
@@ -330,6 +382,8 @@ int main(void)
         cmocka_unit_test(test_missing_credentials_are_waited_for),
         cmocka_unit_test(test_values_are_fetched_anew),
         cmocka_unit_test(test_given_back_at_the_end),
+        cmocka_unit_test(test_given_back_before_the_end_is_told),
+        cmocka_unit_test(test_given_back_again_after_a_restart),
         cmocka_unit_test(test_engine_away_at_the_end),
         cmocka_unit_test(test_over_while_a_need_is_awaited),
         cmocka_unit_test(test_too_much_memory_for_the_task),

@@ -287,6 +287,49 @@ static void test_missing_tasks_are_given_up(void **state)
     lost_fini(&l);
 }
 
+/* They may have had a cgroup before the store was lost, and the control plane is the last that
+ * knows their names. */
+static void test_missing_tasks_leave_no_cgroup(void **state)
+{
+    const char *const ids[] = { ARN("t1"), ARN("t2") };
+    struct lost l;
+
+    (void)state;
+    lost_init(&l);
+    l.d.cfg.task_cgroups = true;
+    begin(&l);
+    manifest(&l.d, ids, COUNT_OF(ids));
+    pass(&l.d, 31000);
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        const char *id = strrchr(side_op(&l.d, CORE_OP_REMOVE_CGROUP)->task_arn, '/') + 1;
+        char kept[8];
+
+        snprintf(kept, sizeof kept, "%s", id);
+        assert_null(pending_report(&l.d, kept));
+        side_done_ok(&l.d, CORE_OP_REMOVE_CGROUP);
+        accept_report(&l.d, kept);
+    }
+    pass(&l.d, 10000 + l.d.cfg.cleanup_wait_ms);
+    assert_int_equal(core_task_count(l.d.core), 0);
+    lost_fini(&l);
+}
+
+/* Nor does one that comes again only to be stopped. */
+static void test_a_lost_task_is_to_stop(void **state)
+{
+    struct lost l;
+
+    (void)state;
+    lost_init(&l);
+    l.d.cfg.task_cgroups = true;
+    begin(&l);
+    want_stopped(&l.d, "t1");
+    assert_null(pending_report(&l.d, "t1"));
+    side_done_ok(&l.d, CORE_OP_REMOVE_CGROUP);
+    accept_report(&l.d, "t1");
+    lost_fini(&l);
+}
+
 static void test_nothing_is_given_up_without_a_loss(void **state)
 {
     const char *const ids[] = { ARN("t3") };
@@ -311,6 +354,8 @@ int main(void)
         cmocka_unit_test(test_what_appears_late_is_removed),
         cmocka_unit_test(test_a_port_is_found_twice),
         cmocka_unit_test(test_missing_tasks_are_given_up),
+        cmocka_unit_test(test_missing_tasks_leave_no_cgroup),
+        cmocka_unit_test(test_a_lost_task_is_to_stop),
         cmocka_unit_test(test_nothing_is_given_up_without_a_loss),
     };
 
