@@ -48,6 +48,7 @@ static void take_up(struct core *c, struct core_task *t)
 {
     t->rebuilt = true;
     t->admitted = true;
+    resources_found(t);
     for (size_t i = 0; c->started && i < t->n_ctrs; i++)
         ports_hold(c, &t->ctrs[i]);
     if (c->started)

@@ -319,6 +319,14 @@ static bool is_done(const struct core_res *r)
            (is_value(r) && !r->task->admitted);
 }
 
+/* How they were made is not known any more. */
+void resources_found(struct core_task *t)
+{
+    for (size_t i = 0; i < t->n_res; i++)
+        if (t->res[i].kind == RES_VOLUME && t->res[i].known == RES_NONE)
+            t->res[i].known = RES_CREATED;
+}
+
 void resources_disown(struct core_task *t)
 {
     for (size_t i = 0; i < t->n_res; i++)

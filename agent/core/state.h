@@ -376,6 +376,7 @@ void resources_advance(struct core *c, struct core_task *t);
 /* Does everything exist that the container needs to be pulled, or created? If not, *on
  * is what it waits for. */
 bool resources_allow(const struct core_ctr *k, bool create, const struct core_res **on);
+void resources_found(struct core_task *t); /* its containers are here, so its volumes are */
 /* They are another task's, which is known or may come anew. */
 void resources_disown(struct core_task *t);
 /* Of a stopped task: what nothing needs any more goes, whenever it is looked at. */

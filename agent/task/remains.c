@@ -52,6 +52,30 @@ static void write_container(struct jw *w, const struct task_create_args *a, bool
     jw_end(w);
 }
 
+/* What is the task's alone is to go with it; of the others it knows nothing any more. */
+static void write_volumes(struct jw *w, const struct task *t)
+{
+    bool some = false;
+
+    for (size_t i = 0; i < t->n_volumes; i++) {
+        if (t->volumes[i].kind != VOLUME_TASK)
+            continue;
+        if (!some) {
+            some = true;
+            jw_key(w, "volumes");
+            jw_array(w);
+        }
+        jw_object(w);
+        jw_kstr(w, "name", t->volumes[i].name);
+        jw_key(w, "host"); /* without a path: the decoder takes it for one of the task */
+        jw_object(w);
+        jw_end(w);
+        jw_end(w);
+    }
+    if (some)
+        jw_end(w);
+}
+
 static void write_task(struct jw *w, const struct task *t)
 {
     jw_object(w);
@@ -66,6 +90,7 @@ static void write_task(struct jw *w, const struct task *t)
         task_write_cpu(w, t->cpu_vcpus);
     if (t->memory_mib)
         jw_kint(w, "memory", t->memory_mib);
+    write_volumes(w, t);
     jw_end(w);
 }
 

@@ -140,14 +140,22 @@ static void carry_out(struct sim *s, const struct core_action *a)
     }
 }
 
-/* A task that was rebuilt without all of its containers counts them anew. */
+/* A task that was rebuilt without all of its containers or volumes counts them anew. */
 static void by_first_order(struct sim *s, struct core_action *a)
 {
     const struct task *def = a->task_arn && s->losses ? core_task(s->core, a->task_arn) : NULL;
     const struct sim_task *t = def ? task_called(s, a->task_arn) : NULL;
     const char *name;
 
-    if (!t || a->container >= def->n_containers)
+    if (!t)
+        return;
+    for (size_t i = 0; a->op == CORE_OP_REMOVE_VOLUME && i < t->n_volumes; i++) {
+        if (a->volume < def->n_volumes && streq(def->volumes[a->volume].name, t->volumes[i].name)) {
+            a->volume = i;
+            break;
+        }
+    }
+    if (a->container >= def->n_containers)
         return;
     name = def->containers[a->container].name;
     a->container = name[0] == 'c' ? (size_t)strtoul(name + 1, NULL, 10) : t->n_ctrs - 1;

@@ -61,6 +61,7 @@ void laws_lost_listed(struct sim *s)
 
         for (size_t k = 0; k < t->n_ctrs; k++)
             there |= !t->ctrs[k].internal && engine_find(s, t, k);
+        t->untraced |= t->lost && !there;
         if (!t->lost || there || t->accepted == TASK_STOPPED)
             continue;
         t->accepted = TASK_NONE;

@@ -320,11 +320,12 @@ static void end_of_task(struct sim *s, const struct sim_task *t)
     /* A run of a local task has a name of its own each time, which is lost with the store. */
     if (t->cgroup && !(s->losses && (t->local || t->cgroup_stuck)))
         broken(s, 3, "the cgroup of %s is left behind", t->arn);
-    if (s->losses)
-        return; /* a store that is lost does not say which volumes there were */
+    /* Which volumes there were is told by the store, or by the containers. */
     for (size_t i = 0; i < t->n_volumes; i++)
-        if (t->volumes[i].here)
+        if (t->volumes[i].here && !t->untraced && !(s->losses && t->local))
             broken(s, 3, "volume %s of %s is left behind", t->volumes[i].name, t->arn);
+    if (s->losses)
+        return;
     if (t->fetched)
         broken(s, 9, "what was fetched for %s is not forgotten (%u)", t->arn, t->fetched);
 }

@@ -138,6 +138,7 @@ struct sim_task {
     int stopped_reports, allowed_again; /* lost replies and crashes excuse repetitions */
     int known_stored;                   /* highest `known` committed */
     bool lost;                          /* the store has lost it, and nothing is stored again */
+    bool untraced;                      /* when it was lost, it had no container */
     int64_t fits_since;                 /* waiting although it fits, since; -1 */
     struct sim_volume volumes[MAX_VOLUMES];
     size_t n_volumes;

@@ -105,6 +105,31 @@ static void test_what_runs_goes_on(void **state)
     lost_fini(&l);
 }
 
+/* It is here, and nobody knows how it was made; it goes behind the containers. */
+static void test_a_volume_goes_with_its_task(void **state)
+{
+    struct lost l;
+
+    (void)state;
+    lost_init(&l);
+    left(&l, TASK_WITH("t1", C("a", ""), ",'volumes':[{'name':'v','host':{}}]"), 0, "ecs-a",
+         CTR_RUNNING);
+    begin(&l);
+    done(&l.d, CORE_OP_INSPECT, "t1/a");
+    assert_null(side_op(&l.d, CORE_OP_CREATE_VOLUME));
+    accept_report(&l.d, "t1");
+    exits(&l.d, "t1/a", 0);
+    accept_report(&l.d, "t1");
+    pass(&l.d, 3600000);
+    done(&l.d, CORE_OP_DRAIN_LOGS, "t1/a");
+    assert_null(side_op(&l.d, CORE_OP_REMOVE_VOLUME));
+    done(&l.d, CORE_OP_REMOVE, "t1/a");
+    assert_string_equal(side_op(&l.d, CORE_OP_REMOVE_VOLUME)->ref, "ecs-f-1-v-t1");
+    side_done_ok(&l.d, CORE_OP_REMOVE_VOLUME);
+    assert_int_equal(core_task_count(l.d.core), 0);
+    lost_fini(&l);
+}
+
 /* Of a container that is missing, or was made and not started, nobody knows what was to come. */
 static void test_what_cannot_be_completed_is_stopped(void **state)
 {
@@ -347,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_runs_goes_on),
+        cmocka_unit_test(test_a_volume_goes_with_its_task),
         cmocka_unit_test(test_what_cannot_be_completed_is_stopped),
         cmocka_unit_test(test_what_has_ended_stays_so),
         cmocka_unit_test(test_strays_are_removed),

@@ -16,7 +16,12 @@
 
 static const char three[] =
     "{\"arn\":\"" ARN "\",\"family\":\"web\",\"version\":\"7\",\"desiredStatus\":\"RUNNING\","
-    "\"cpu\":0.25,\"memory\":128,\"networkMode\":\"none\",\"containers\":["
+    "\"cpu\":0.25,\"memory\":128,\"networkMode\":\"none\",\"volumes\":["
+    "{\"name\":\"h\",\"type\":\"host\",\"host\":{\"sourcePath\":\"/h\"}},"
+    "{\"name\":\"v\",\"type\":\"docker\",\"dockerVolumeConfiguration\":{\"scope\":\"task\","
+    "\"driver\":\"nfs\",\"driverOpts\":{\"o\":\"secret-value\"}}},"
+    "{\"name\":\"s\",\"type\":\"docker\",\"dockerVolumeConfiguration\":{\"scope\":\"shared\"}}],"
+    "\"containers\":["
     "{\"name\":\"a\",\"image\":\"img:1\",\"essential\":true,\"cpu\":10,\"memory\":64,"
     "\"environment\":{\"TOKEN\":\"secret-value\"},\"command\":[\"--password\",\"secret-value\"],"
     "\"portMappings\":[{\"containerPort\":80,\"hostPort\":0,\"protocol\":\"tcp\"}],"
@@ -72,6 +77,7 @@ static void test_a_whole_task_comes_back(void **state)
     static const size_t order[] = { 2, 0, 1 };
     struct set s;
     const struct task_container *a;
+    char *volume;
 
     (void)state;
     assert_int_equal(round_trip(&s, three, order, 3), ERR_OK);
@@ -81,6 +87,10 @@ static void test_a_whole_task_comes_back(void **state)
     assert_string_equal(s.to->network_mode, "none");
     assert_int_equal(task_need_cpu(s.to), task_need_cpu(s.from));
     assert_int_equal(task_need_memory_mib(s.to), 128);
+    assert_int_equal(s.to->n_volumes, 1); /* the one that goes with the task */
+    volume = task_volume_docker_name(s.to, &s.to->volumes[0]);
+    assert_string_equal(volume, "ecs-web-7-v-0123456789abcdef");
+    free(volume);
     assert_int_equal(s.to->n_containers, 3);
     a = &s.to->containers[0]; /* the first order */
     assert_string_equal(a->name, "a");
