@@ -8,11 +8,7 @@
 
 static int open_sample(void)
 {
-    const char *tests = strstr(__FILE__, "tests/unit/");
-    char path[4096];
-
-    snprintf(path, sizeof path, "%.*sconfig/ecs.config", (int)(tests - __FILE__), __FILE__);
-    return open(path, O_RDONLY | O_CLOEXEC);
+    return open(TEST_FOLDER "/../../../config/ecs.config", O_RDONLY | O_CLOEXEC);
 }
 
 static void read_sample(struct buf *out)
