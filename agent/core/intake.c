@@ -69,6 +69,7 @@ void task_forget(struct core *c, struct core_task *t)
     list_remove(&t->wait_node);
     list_remove(&t->report_node);
     list_remove(&t->backoff_node);
+    report_forget(c, t);
     HASH_DEL(c->tasks, t);
     if (t->stray)
         rebuild_stray_gone(c, t);

@@ -349,6 +349,14 @@ static void accepted(const struct core *c, struct core_task *t)
     t->report_error = NULL;
 }
 
+/* None is under way then, unless a record says so, and in two places. */
+void report_forget(struct core *c, const struct core_task *t)
+{
+    for (int i = 0; i < CORE_MAX_REPORTS; i++)
+        if (c->reports[i] == t)
+            c->reports[i] = NULL;
+}
+
 void report_done(struct core *c, const struct core_event *ev)
 {
     struct core_task *t = NULL;

@@ -475,6 +475,7 @@ bool failure_is_told(const struct core *c, const struct core_ctr *k);
 /* report.c */
 void report_consider(struct core *c, struct core_task *t);
 void report_done(struct core *c, const struct core_event *ev);
+void report_forget(struct core *c, const struct core_task *t);
 void report_wake_all(struct core *c);
 void reports_grant(struct core *c);
 bool report_settled(const struct core_task *t); /* its end was accepted */
