@@ -13,7 +13,7 @@
 
 #define SPAN_LEAST 16384
 #define SPANS_MOST (SECRET_MAX / SPAN_LEAST)
-#define KEEP_FREE  16 /* free spans that stay backed */
+#define KEEP_FREE  48 /* free spans that stay backed */
 #define NO_SPAN    UINT16_MAX
 #define NO_CLASS   UINT8_MAX
 #define STEP       16 /* sizes are multiples of it */

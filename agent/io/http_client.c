@@ -11,7 +11,8 @@
 #define BODY_MAX_DEFAULT   (1024 * 1024)
 #define HEAD_MAX           (64 * 1024)
 #define CONNECT_DEFAULT_MS 30000
-#define IDLE_CONNECTIONS   16 /* kept beyond those in use */
+#define IDLE_CONNECTIONS   16     /* kept beyond those in use */
+#define UPLOAD_AT_ONCE     32768L /* of a long body: that many bytes for a call of the kernel */
 
 /* Which list of the client holds an op. */
 enum op_state {
@@ -332,6 +333,8 @@ static void set_body(struct http_op *op)
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)op->lent.n);
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_lent);
     curl_easy_setopt(easy, CURLOPT_READDATA, op);
+    if (op->lent.n > (size_t)UPLOAD_AT_ONCE)
+        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_AT_ONCE);
 }
 
 static void set_method(struct http_op *op, const struct http_request *rq)
