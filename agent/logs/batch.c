@@ -1,5 +1,7 @@
 #include "logs/batch.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +11,9 @@
 
 /* All control characters: six bytes each. */
 #define JSON_MAX ((size_t)6 * BATCH_MAX_BYTES + (size_t)BATCH_MAX_EVENTS * 64)
+/* No text needs an escape. */
+#define PLAIN_JSON (BATCH_MAX_BYTES + (size_t)BATCH_MAX_EVENTS * 32)
+#define SMALL_JSON ((size_t)60 * 1024)
 
 struct batch *batch_create(int64_t now_ms, const char *group, const char *stream)
 {
@@ -31,7 +36,10 @@ void batch_destroy(struct batch *b)
     if (!b)
         return;
     list_remove(&b->node);
-    buf_fini(&b->json);
+    if (b->spares && b->json.cap >= PLAIN_JSON)
+        spares_give(b->spares, &(struct spare){ b->json, b->backed });
+    else
+        buf_fini(&b->json);
     free(b->at);
     free(b);
 }
@@ -44,17 +52,37 @@ static bool fits(const struct batch *b, int64_t when_ms, size_t size)
            when_ms >= b->last_ms - BATCH_MAX_CLAMP_MS && when_ms - b->first_ms <= BATCH_MAX_SPAN_MS;
 }
 
-/* By hand, because this is done for every line of every container. */
-static void write_time(struct buf *out, int64_t ms)
-{
-    char text[24], *p = text + sizeof text;
+/* ---- one event: {"timestamp":0,"message":"text"}, ---- */
 
-    for (uint64_t left = ms < 0 ? 0 : (uint64_t)ms; p == text + sizeof text || left; left /= 10)
-        *--p = (char)('0' + left % 10);
-    buf_append(out, p, (size_t)(text + sizeof text - p));
+static const char before_time[] = "{\"timestamp\":", before_text[] = ",\"message\":\"",
+                  behind_text[] = "\"},";
+
+static void set_start(struct batch *b, int64_t ms)
+{
+    b->start.n = (size_t)snprintf(b->start.text, sizeof b->start.text, "%s%" PRIu64 "%s",
+                                  before_time, ms < 0 ? 0 : (uint64_t)ms, before_text);
+    b->start.ms = ms;
 }
 
-/* The time to give it, in *when_ms, and its beginning; BATCH_ADDED or BATCH_CLAMPED to go on. */
+/* A batch of many lines gets room for as much as plain ones may be, at once: the memory is there
+ * only as it is written to, and nothing is copied to places twice as large again and again. */
+static void make_room(struct batch *b, size_t plain_n)
+{
+    struct spare spare;
+
+    if (b->json.len + plain_n < SMALL_JSON || b->json.cap >= PLAIN_JSON)
+        return;
+    if (!b->spares || !spares_take(b->spares, &spare)) {
+        buf_reserve(&b->json, PLAIN_JSON - 1 - b->json.len);
+        return;
+    }
+    buf_append(&spare.buf, b->json.data, b->json.len);
+    buf_fini(&b->json);
+    b->json = spare.buf;
+    b->backed = spare.backed;
+}
+
+/* The time to give it, in *when_ms; BATCH_ADDED or BATCH_CLAMPED to go on. */
 static enum batch_fit begin_event(struct batch *b, int64_t *when_ms, size_t plain_n)
 {
     bool back = b->n && *when_ms < b->last_ms;
@@ -70,15 +98,14 @@ static enum batch_fit begin_event(struct batch *b, int64_t *when_ms, size_t plai
         b->at = mem_resize(b->at, b->room, sizeof *b->at);
     }
     b->at[b->n] = (uint32_t)b->json.len;
-    buf_puts(&b->json, "{\"timestamp\":");
-    write_time(&b->json, *when_ms);
-    buf_puts(&b->json, ",\"message\":");
+    make_room(b, plain_n);
+    if (!b->start.n || b->start.ms != *when_ms) /* of many lines the time is that of the last one */
+        set_start(b, *when_ms);
     return back ? BATCH_CLAMPED : BATCH_ADDED;
 }
 
 static void end_event(struct batch *b, int64_t when_ms, size_t plain_n)
 {
-    buf_puts(&b->json, "},");
     b->at[++b->n] = (uint32_t)b->json.len;
     b->bytes += plain_n + BATCH_EVENT_BYTES;
     if (b->n == 1)
@@ -93,7 +120,9 @@ enum batch_fit batch_add(struct batch *b, int64_t when_ms, struct str text)
 
     if (fit == BATCH_FULL || fit == BATCH_NEVER)
         return fit;
+    buf_append(&b->json, b->start.text, b->start.n - 1); /* without its quote */
     json_quote(&b->json, text);
+    buf_puts(&b->json, behind_text + 1);
     end_event(b, when_ms, text.n);
     return fit;
 }
@@ -101,12 +130,19 @@ enum batch_fit batch_add(struct batch *b, int64_t when_ms, struct str text)
 enum batch_fit batch_add_escaped(struct batch *b, int64_t when_ms, struct str text, size_t plain_n)
 {
     enum batch_fit fit = begin_event(b, &when_ms, plain_n);
+    size_t n = b->start.n + text.n + sizeof behind_text - 1;
+    char *to;
 
     if (fit == BATCH_FULL || fit == BATCH_NEVER)
         return fit;
-    buf_putc(&b->json, '"');
-    buf_append(&b->json, text.p, text.n);
-    buf_putc(&b->json, '"');
+    to = buf_reserve(&b->json, n);
+    if (!to) /* `plain_n` is wrong */
+        return BATCH_NEVER;
+    memcpy(to, b->start.text, b->start.n);
+    to += b->start.n;
+    memcpy(to, text.p, text.n);
+    memcpy(to + text.n, behind_text, sizeof behind_text - 1);
+    buf_grew(&b->json, n);
     end_event(b, when_ms, plain_n);
     return fit;
 }
@@ -212,9 +248,8 @@ static bool take_stored(struct stored *all, size_t n, const struct batch_event *
 /* The event as the service would have it; `plain` holds its text. */
 static struct batch_event event_at(const struct batch *b, size_t i, struct buf *plain)
 {
-    static const char before_time[] = "{\"timestamp\":", before_text[] = ",\"message\":\"";
     const char *p = b->json.data + b->at[i] + sizeof before_time - 1;
-    const char *end = b->json.data + b->at[i + 1] - strlen("\"},");
+    const char *end = b->json.data + b->at[i + 1] - (sizeof behind_text - 1);
     struct batch_event event = { 0 };
 
     for (; *p >= '0' && *p <= '9'; p++)
@@ -290,6 +325,7 @@ size_t batch_trim(struct batch *b, const struct batch_event *stored, size_t n, i
         keep(b, i, kept++);
     }
     free(all);
+    b->spares = NULL; /* it used more than it is long now */
     b->n = b->span = kept;
     b->from = 0;
     b->json.len = kept ? b->at[kept] : b->head;

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/str.h"
 #include "logs/cursor.h"
+#include "logs/spares.h"
 
 #define BATCH_MAX_EVENTS  10000
 #define BATCH_MAX_BYTES   1048576
@@ -25,9 +26,16 @@
 
 struct batch {
     struct list node;
-    struct buf json; /* {"logGroupName":...,"logEvents":[{...},{...}, */
-    size_t head;     /* where the events begin in it */
-    uint32_t *at;    /* where each event starts in it, and where the next would */
+    struct buf json;       /* {"logGroupName":...,"logEvents":[{...},{...}, */
+    size_t head;           /* where the events begin in it */
+    struct spares *spares; /* where its memory comes from and goes, or NULL; the owner's to set */
+    size_t backed;         /* what is memory of what came from there */
+    struct {               /* what stands before the text of an event of that time */
+        char text[48];
+        size_t n; /* 0: there was none */
+        int64_t ms;
+    } start;
+    uint32_t *at; /* where each event starts in it, and where the next would */
     size_t n, room;
     size_t bytes; /* as the service counts them */
     int64_t first_ms, last_ms;

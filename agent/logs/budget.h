@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define BUDGET_TOTAL ((size_t)6 << 20)
+#define BUDGET_TOTAL ((size_t)5 << 20)
 #define BUDGET_LEAST ((size_t)64 << 10)
 #define BUDGET_MOST  ((size_t)4 << 20) /* of one stream */
 
@@ -19,5 +19,5 @@ struct budget {
 /* A stream that holds `held` now holds `by` more, or less. */
 void budget_grow(struct budget *b, size_t held, size_t by);
 void budget_shrink(struct budget *b, size_t held, size_t by);
-/* May a stream that holds `held` read on? */
-bool budget_allows(const struct budget *b, size_t held);
+/* May a stream that holds `held` read on, while nobody uses `spare` bytes of the memory? */
+bool budget_allows(const struct budget *b, size_t held, size_t spare);

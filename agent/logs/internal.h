@@ -125,6 +125,7 @@ struct logs {
     struct turns puts, reads;
     struct loop_timer *pump;
     struct budget budget;
+    struct spares spares;
     struct list paused; /* of log_stream.pausing */
     struct list absent; /* drains of containers that are not followed */
     struct loop_timer *say, *look;

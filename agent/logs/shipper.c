@@ -133,6 +133,7 @@ void logs_destroy(struct logs *l)
     loop_timer_destroy(l->say);
     loop_timer_destroy(l->look);
     file_watches_destroy(l->watches);
+    spares_clear(&l->spares);
     free(l->file_dir);
     free(l);
 }

@@ -27,7 +27,7 @@ static void count(struct log_stream *s)
     budget_grow(&l->budget, s->held, by);
     s->held += by;
     s->open_held += by;
-    if (s->paused || budget_allows(&l->budget, s->held))
+    if (s->paused || budget_allows(&l->budget, s->held, l->spares.backed))
         return;
     s->paused = true;
     list_push_back(&l->paused, &s->pausing);
@@ -41,7 +41,7 @@ void logs_resume_reading(struct logs *l)
     LIST_FOREACH (it, following, &l->paused) {
         struct log_stream *s = LIST_ENTRY(it, struct log_stream, pausing);
 
-        if (!budget_allows(&l->budget, s->held))
+        if (!budget_allows(&l->budget, s->held, l->spares.backed))
             continue;
         s->paused = false;
         list_remove(it);
@@ -71,6 +71,7 @@ static int64_t time_of(struct log_stream *s, int64_t ms)
 static struct batch *open_batch(struct log_stream *s)
 {
     s->open = batch_create(stream_now(s), s->to.group, s->to.stream);
+    s->open->spares = &s->logs->spares;
     s->open_held = 0;
     if (s->in_burst || !loop_timer_armed(s->flush))
         loop_timer_arm(s->flush, s->ended ? 0 : s->in_burst ? LOGS_LULL_MS : s->to.flush_ms);

@@ -56,6 +56,8 @@ static void parcel_destroy(struct parcel *p)
     list_remove(&p->node);
     buf_fini(&p->part);
     batch_destroy(p->batch);
+    if (l->budget.used < BUDGET_LEAST) /* nobody is about to need much */
+        spares_clear(&l->spares);
     free(p);
 }
 
