@@ -49,7 +49,9 @@ static const struct var vars[] = {
               "removed, until their lines are counted. A container's max-buffer-size counts more. "
               "When it is full, the oldest lines go, counted; a container with mode=blocking is "
               "frozen before that, when the files are full to 70 %, until half of them is "
-              "shipped; what it writes until it stands still is kept beside them, at most 64 MiB.",
+              "shipped; what it writes until it stands still is kept beside them, at most 64 MiB. "
+              "Less than 64 in all is soon outrun by one that writes as fast as it can on a "
+              "busy host.",
       .min = 1, .max = 1 << 20 },
     { "BERTH_LOG_SINK", NULL, &type_sink, FIELD(log_sink), "",
       .help = "Where the logs of containers with the driver awslogs go: unset, to the service; "

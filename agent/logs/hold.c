@@ -2,8 +2,10 @@
 #include "base/log.h"
 #include "logs/internal.h"
 
-/* A container that writes 100 MB/s is held in time all the same; where its spool is small, files
- * that the engine removes before that are kept (HOLD_KEEP_BYTES). */
+/* A container that writes 100 MB/s is held in time all the same: of the spool that it has unless
+ * the configuration says otherwise, it fills the rest in a second. Where the spool is small, files
+ * that the engine removes before that are kept (HOLD_KEEP_BYTES), if anybody gets to look at them
+ * before they are gone. */
 #define LOOK_MS      1000
 #define LOOK_SOON_MS 100
 #define LOOK_NOW_MS  10
