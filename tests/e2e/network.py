@@ -147,7 +147,7 @@ class Proxy:
         if not shutil.which("tinyproxy"):
             raise Skip("the package tinyproxy-bin is not installed")
         self.dir = tempfile.mkdtemp(prefix="berth-proxy-")
-        self.port = free_port("127.0.0.1")
+        self.port = free_port()
         self.url = self.url_for(self.password)
         hosts, config = os.path.join(self.dir, "hosts"), os.path.join(self.dir, "config")
         with open(hosts, "w", encoding="ascii") as out:

@@ -9,10 +9,10 @@ import socket
 HELD = []
 
 
-def free_port(host="127.0.0.1"):
+def free_port():
     holder = socket.socket()
     HELD.append(holder)
     for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
         holder.setsockopt(socket.SOL_SOCKET, option, 1)
-    holder.bind((host, 0))
+    holder.bind(("0.0.0.0", 0))  # so nobody has it on any address
     return holder.getsockname()[1]

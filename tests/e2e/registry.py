@@ -96,7 +96,7 @@ class Registry:
         return self
 
     def _start(self):
-        self.port = free_port(self.host)
+        self.port = free_port()
         self.name = f"{self.host}:{self.port}"
         config = {
             "version": "0.1", "log": {"level": "info", "accesslog": {"disabled": False}},

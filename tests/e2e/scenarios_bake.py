@@ -59,7 +59,7 @@ def listener(port=0):
 
 def e2e_preflight_well(t):
     """Beside a running agent, and without one: nothing is in the way, and nothing is left."""
-    tasks, introspection = free_port("127.0.0.1"), free_port("127.0.0.1")
+    tasks, introspection = free_port(), free_port()
     env = {"BERTH_TASKS_PORT": str(tasks), "BERTH_INTROSPECTION_PORT": str(introspection)}
     with t.cluster(metadata=True, env=env) as c, own_image(c) as image:
         pid = c.agent.process.pid
@@ -94,7 +94,7 @@ def e2e_preflight_well(t):
 def e2e_preflight_findings(t):
     """Each thing that is wrong is one row that says so, and what depends on it is not tried."""
     with t.cluster(start=False) as c, listener() as taken:
-        nowhere = "http://127.0.0.1:%d" % free_port("127.0.0.1")
+        nowhere = "http://127.0.0.1:%d" % free_port()
         os.chmod(c.agent.data, 0o755)
         c.agent.configure("ECS_RESERVED_MEMORY=much\n")
         os.chmod(c.agent.config, 0o666)
@@ -167,7 +167,7 @@ def e2e_preflight_all_hangs(t):
                          AWS_ENDPOINT_URL=silent, AWS_EC2_METADATA_SERVICE_ENDPOINT=silent,
                          AWS_EC2_METADATA_DISABLED=None, AWS_ACCESS_KEY_ID=None,
                          AWS_SECRET_ACCESS_KEY=None, HOME=c.dir, BERTH_NETWORK_RULES=None,
-                         BERTH_TASKS_PORT=str(free_port("127.0.0.1")), PATH=programs, BERTH_SOCKET=path)
+                         BERTH_TASKS_PORT=str(free_port()), PATH=programs, BERTH_SOCKET=path)
         took = time.monotonic() - began
         check(took < LIMIT_S, f"it took {took:.1f} s")
         for name in ("ports", "engine", "packet-filter", "control-plane"):

@@ -98,7 +98,7 @@ HUNDRED = Hundred()
 
 
 def place(t, **env):
-    port = free_port("127.0.0.1")
+    port = free_port()
     return t.cluster(env={"BERTH_TASKS_PORT": str(port), **env}), port
 
 

@@ -245,7 +245,7 @@ def e2e_logs_spool_blocking(t):
     """The sink is away and a container of mode blocking writes more than its spool: it is
     held, goes on when the sink is back, and nothing is missing."""
     # Not at full speed where files are small: a busy machine is not done with holding it in time.
-    spool_mb, lines, rate = (64, 10000000, 0) if GREAT else (16, 400000, 100000)
+    spool_mb, lines, rate = (64, 10000000, 0) if GREAT else (16, 300000, 50000)
     with Generator(t.build) as gen, t.cluster(env={"BERTH_LOG_SPOOL_MB": str(spool_mb)}) as c:
         c.fault("PutLogEvents", "status", count=-1, status=503)
         arn, path = flooded(c, gen, awslogs(GROUP, "run", mode="blocking"), lines, rate)

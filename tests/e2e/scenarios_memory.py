@@ -35,7 +35,7 @@ def e2e_memory_of_secrets(t):
     the agent's memory, and the agent's own are where they were."""
     if t.sanitized:
         raise Skip("a sanitizer has all memory")
-    password, port = canary("login"), free_port("127.0.0.1")
+    password, port = canary("login"), free_port()
     env = pulls("always", ECS_LOGLEVEL="debug", BERTH_TASKS_PORT=str(port), **login(password))
     with Registry(password=True) as registry, Borrowed() as borrowed, \
             t.cluster(metadata=True, env=env, start=False) as c:

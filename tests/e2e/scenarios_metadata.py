@@ -29,7 +29,7 @@ class Start:
         self.c, self.agent = c, c.agent
         if mode:
             c.local("POST", "metadata-mode", mode)
-        base = c.url if mode else f"http://127.0.0.1:{free_port('127.0.0.1')}"
+        base = c.url if mode else f"http://127.0.0.1:{free_port()}"
         files = Files(c).make()
         files.put("probe", container("main"))
         files.env["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = base

@@ -43,7 +43,7 @@ def delivered(relay, task):
         messages = [json.loads(m) for m in relay.messages]
     for message in messages:
         for row in message.get("message", {}).get("tasks", []):
-            if row["arn"] == task:
+            if row.get("arn") == task:  # a manifest names them otherwise
                 return row["roleCredentials"]
     raise AssertionError("no payload brought the task")
 

@@ -3,10 +3,10 @@
  *     generate FOLDER LINES BYTES BATCH RATE [FIRST]
  *
  * Waits until FOLDER/go exists, writes LINES lines of BYTES characters, newline included, BATCH
- * in one write, RATE lines a second (0: as fast as possible), and stays until FOLDER/end exists: so
- * everything that runs the container is still there to be measured. "-" as FOLDER waits for
- * nothing. A line is its number, ten digits from FIRST (0) on, a space and letters. Static: it runs
- * in an image of its own. */
+ * in one write, at most RATE lines a second (0: as fast as possible), and stays until FOLDER/end
+ * exists: so everything that runs the container is still there to be measured. "-" as FOLDER waits
+ * for nothing. A line is its number, ten digits from FIRST (0) on, a space and letters. Static: it
+ * runs in an image of its own. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@
 #define DIGITS    10
 #define LINE_MAX_ ((long)4 << 20)
 #define POLL_MS   5
+#define LATE_NS   100000000
 
 static void wait_for(const char *folder, const char *name)
 {
@@ -64,13 +65,16 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void pause_until(int64_t at_ns)
+/* Until so long after `*began`; who was held up meanwhile does not hurry to make up for it. */
+static void pause_until(int64_t *began, int64_t after_ns)
 {
-    int64_t left = at_ns - now_ns();
+    int64_t left = *began + after_ns - now_ns();
 
     if (left > 0)
         nanosleep(&(struct timespec){ .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 },
                   NULL);
+    else if (left < -LATE_NS)
+        *began -= left;
 }
 
 /* "0000000012 abcdef...": the digits alone differ from line to line. */
@@ -110,7 +114,7 @@ int main(int argc, char **argv)
         for (long i = 0; i < n; i++)
             set_number(text + i * bytes, first + at + i);
         if (rate)
-            pause_until(began + (int64_t)((double)at / (double)rate * 1e9));
+            pause_until(&began, (int64_t)((double)at / (double)rate * 1e9));
         write_all(text, (size_t)(n * bytes));
     }
     free(text);
