@@ -262,7 +262,7 @@ static void removed(struct core *c, struct core_res *r, const struct err *e)
 {
     struct buf what = BUF_INIT(1024);
 
-    r->tried = true;
+    r->tried = r->tried || e->code != ERR_RETRY; /* else it has not come to that */
     if (e->code && e->code != ERR_NOT_FOUND) {
         /* That the engine is away says nothing about the removal. */
         bool counts = e->code != ERR_RETRY;

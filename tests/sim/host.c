@@ -179,14 +179,15 @@ static void do_remove_volume(struct sim *s, struct call *c)
 
 static void do_remove_cgroup(struct sim *s, struct call *c)
 {
-    c->task->cgroup_stuck = true;
-    if (trouble(s, c))
-        return;
-    if (container_left(s, c->task, true)) {
-        call_fails(c, ERR_CONFLICT, "processes are left in the cgroup");
+    if (trouble(s, c)) {
+        /* "Not now" is what the agent hears, too, while its state cannot be saved. */
+        c->task->cgroup_stuck |= c->answer->ev.u.op.err.code != ERR_RETRY;
         return;
     }
-    c->task->cgroup = c->task->cgroup_stuck = false;
+    c->task->cgroup_stuck = container_left(s, c->task, true);
+    c->task->cgroup = c->task->cgroup && c->task->cgroup_stuck;
+    if (c->task->cgroup_stuck)
+        call_fails(c, ERR_CONFLICT, "processes are left in the cgroup");
 }
 
 /* ---- values ---- */

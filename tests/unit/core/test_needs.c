@@ -122,6 +122,9 @@ static void test_given_back_at_the_end(void **state)
     assert_null(side_op(&d, CORE_OP_REMOVE_VOLUME)); /* the container goes first */
     done(&d, CORE_OP_DRAIN_LOGS, "t1/a");
     assert_int_equal(op_at(&d, "t1/a"), CORE_OP_NONE); /* and before it, what only it tells of */
+    side_fails(&d, CORE_OP_REMOVE_CGROUP, ERR_RETRY, "the agent's state cannot be saved");
+    assert_int_equal(op_at(&d, "t1/a"), CORE_OP_NONE);
+    pass(&d, 1000);
     side_fails(&d, CORE_OP_REMOVE_CGROUP, ERR_CONFLICT, "processes are left in it");
     done(&d, CORE_OP_REMOVE, "t1/a");
     side_fails(&d, CORE_OP_REMOVE_VOLUME, ERR_CONFLICT, "volume is in use");
@@ -143,9 +146,12 @@ static void test_given_back_before_the_end_is_told(void **state)
     side_done_ok(&d, CORE_OP_CREATE_CGROUP);
     want_stopped(&d, "t1");
     assert_null(pending_report(&d, "t1"));
-    side_fails(&d, CORE_OP_REMOVE_CGROUP, ERR_RETRY, "no answer"); /* one try is waited for */
-    assert_non_null(pending_report(&d, "t1"));
+    side_fails(&d, CORE_OP_REMOVE_CGROUP, ERR_RETRY, "the agent's state cannot be saved");
+    assert_null(pending_report(&d, "t1")); /* it has not come to that */
     pass(&d, 1000);
+    side_fails(&d, CORE_OP_REMOVE_CGROUP, ERR_IO, "no"); /* one try is waited for */
+    assert_non_null(pending_report(&d, "t1"));
+    pass(&d, 2000);
     side_done_ok(&d, CORE_OP_REMOVE_CGROUP);
     accept_report(&d, "t1");
     pass(&d, d.cfg.cleanup_wait_ms);
