@@ -212,6 +212,11 @@ void file_watch_widen(struct file_watch *w, const char *path)
         inotify_rm_watch(w->all->fd, wd);
 }
 
+bool file_watch_polls(const struct file_watch *w)
+{
+    return w && w->timer;
+}
+
 void file_watch_cancel(struct file_watch *w)
 {
     if (!w)

@@ -28,5 +28,8 @@ struct file_watch *file_watch_begin(struct file_watches *ws, const char *path,
 /* From now on it tells of everything (FILE_WATCH_ANY), if it has not told yet. What happened before
  * is not forgotten, as it would be with a new one. */
 void file_watch_widen(struct file_watch *w, const char *path);
+/* Does the kernel watch nothing? A file of that name that has come to be is not seen, nor what
+ * happens to it, until the time is over; a new watch sees it. NULL is fine. */
+bool file_watch_polls(const struct file_watch *w);
 /* Not after `fn` was called. NULL is fine. */
 void file_watch_cancel(struct file_watch *w);

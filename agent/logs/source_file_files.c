@@ -180,9 +180,13 @@ void file_keep(struct file_source *s)
 
 void file_look(struct file_source *s)
 {
+    bool sure;
+
     see_removed(s);
     if (!s->watch)
         file_watch_live(s, false);
+    else if (file_watch_polls(s->watch)) /* there was no file: the engine was between two */
+        file_watch_live(s, s->watches_writes);
     for (int i = 0; i < LOOKS && !up_to_date(s) && access(s->path, F_OK) == 0; i++) {
         (void)open_news(s); /* names may move on meanwhile: once more */
         file_watch_live(s, s->watches_writes);
@@ -194,12 +198,13 @@ void file_look(struct file_source *s)
         s->next.inode = 0;
     }
     loop_timer_disarm(s->look);
-    if (!up_to_date(s) && has_room(s)) {
+    sure = up_to_date(s) || !has_room(s);
+    if (!sure)
         (void)open_news(s);
+    if (!sure || file_watch_polls(s->watch))
         loop_timer_arm(s->look, backoff_next(&s->look_backoff, &look_rule, &s->rng));
-    } else {
+    else
         backoff_reset(&s->look_backoff);
-    }
     see_removed(s);
     file_keep(s);
 }

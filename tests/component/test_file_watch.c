@@ -230,6 +230,7 @@ static void test_silence(void **state)
     struct told t = { 0 };
 
     begin(w, &t, w->path, FILE_WATCH_ANY);
+    assert_false(file_watch_polls(t.watch));
     put(w);
     file_watch_cancel(t.watch);
     begin(w, &t, w->path, FILE_WATCH_ANY);
@@ -249,6 +250,7 @@ static void test_no_file(void **state)
     begin(w, &t, w->other, FILE_WATCH_ANY);
     begin(w, &never, w->other, FILE_WATCH_ANY);
     file_watch_widen(never.watch, w->other);
+    assert_true(file_watch_polls(t.watch) && file_watch_polls(never.watch));
     file_watch_cancel(never.watch);
     settle(w);
     assert_int_equal(t.n, 0);
