@@ -86,7 +86,8 @@ def e2e_upgrade_loses_nothing(t):
         c.wait([arn for wave in waves for arn in wave], "RUNNING", 60)
         started = {k["Id"]: c.docker.inspect(k["Id"])["State"]["StartedAt"]
                    for k in c.containers(s.task)}
-        writer = Writer(c, generator, RATE * (4 + RESTARTS) * (2 if t.sanitized else 1))
+        # A restart takes half a second, and two where the machine is busy.
+        writer = Writer(c, generator, RATE * (4 + 3 * RESTARTS) * (2 if t.sanitized else 1))
         c.wait_running(writer.task)
         clients = [Client(s.port, s.path, i % 2 == 0, lambda a: a == s.keys)
                    for i in range(CLIENTS)]
