@@ -81,7 +81,7 @@ tests() {
 # among others on a busy machine; the last line names them. None for what decides by its inputs
 # or seeds: there, one failure in any number of runs is a fault.
 alone() {
-    local name=$1 dir=$2 list=Testing/Temporary/LastTestsFailed.log failed
+    local name=$1 dir=$2 list=Testing/Temporary/LastTestsFailed.log failed test
     mapfile -t failed < <(cut -d: -f2 "$dir/$list")
     [ ${#failed[@]} -ge 1 ] && [ ${#failed[@]} -le 3 ] || return 1
     for test in "${failed[@]}"; do

@@ -104,15 +104,21 @@ static void test_values_are_fetched_anew(void **state)
     drive_end(&d);
 }
 
+/* A task whose container mounts a volume; that and its cgroup are there. */
+static void boot_with_volume(struct drive *d)
+{
+    boot(d);
+    send_task(d, TASK_WITH("t1", C("a", MOUNTS("v")), ",'volumes':[" VOLUME_OF("v", "") "]"));
+    side_done_ok(d, CORE_OP_CREATE_CGROUP);
+    side_done_ok(d, CORE_OP_CREATE_VOLUME);
+}
+
 static void test_given_back_at_the_end(void **state)
 {
     struct drive d;
 
     (void)state;
-    boot(&d);
-    send_task(&d, TASK_WITH("t1", C("a", MOUNTS("v")), ",'volumes':[" VOLUME_OF("v", "") "]"));
-    side_done_ok(&d, CORE_OP_CREATE_CGROUP);
-    side_done_ok(&d, CORE_OP_CREATE_VOLUME);
+    boot_with_volume(&d);
     bring(&d, "t1/a", CTR_RUNNING);
     answer_report(&d, "t1", CORE_REPORT_ACCEPTED);
     assert_null(side_op(&d, CORE_OP_REMOVE_CGROUP));
@@ -166,10 +172,7 @@ static void test_given_back_again_after_a_restart(void **state)
     struct drive d;
 
     (void)state;
-    boot(&d);
-    send_task(&d, TASK_WITH("t1", C("a", MOUNTS("v")), ",'volumes':[" VOLUME_OF("v", "") "]"));
-    side_done_ok(&d, CORE_OP_CREATE_CGROUP);
-    side_done_ok(&d, CORE_OP_CREATE_VOLUME);
+    boot_with_volume(&d);
     drive_crash(&d);
     want_stopped(&d, "t1");
     side_done_ok(&d, CORE_OP_REMOVE_VOLUME);
