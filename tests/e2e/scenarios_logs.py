@@ -277,7 +277,7 @@ def e2e_logs_spool_blocking(t):
 
 def e2e_logs_hostile(t):
     """A pattern that never ends by itself, lines made for it, and lines of a megabyte: the
-    lines of a quiet container are in the sink within seconds, one of which is the flush interval."""
+    lines of a quiet container are in the sink within the flush interval and a few seconds."""
     evil = "a" * 60 + "b"
     with Generator(t.build) as gen, t.cluster() as c:
         definition = c.register([
