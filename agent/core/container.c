@@ -4,6 +4,7 @@
  * thing is to look (inspect), and what is seen is the truth. So lost, repeated and
  * reordered events do no harm. */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -282,12 +283,24 @@ static void take_exit_code(struct core_ctr *k, const struct ctr_facts *f)
     k->exit_code = f->has_exit_code ? f->exit_code : k->event_exit_code;
 }
 
+/* The engine learns of it beside the end, and a busy one too late for inspect to tell; the
+ * reference goes by that alone. A process out of many may have been killed long before. */
+static bool ran_out(const struct core_ctr *k)
+{
+    return k->event_oom && k->has_exit_code && k->exit_code == 128 + SIGKILL && !ctr_wants_stop(k);
+}
+
+static void fail_out_of_memory(struct core *c, struct core_ctr *k)
+{
+    ctr_fail(c, k, "OutOfMemoryError", "Container killed due to memory usage");
+}
+
 static void take_end(struct core *c, struct core_ctr *k, const struct ctr_facts *f)
 {
     k->restart_due = false;
     k->finished_wall = f->finished_ms ? f->finished_ms : c->now.wall_ms;
-    if (f->oom_killed)
-        ctr_fail(c, k, "OutOfMemoryError", "Container killed due to memory usage");
+    if (f->oom_killed || ran_out(k))
+        fail_out_of_memory(c, k);
     else if (f->error[0])
         ctr_fail(c, k, "DockerStateError", "%s", f->error);
     ctr_set_known(c, k, CTR_STOPPED);
@@ -363,6 +376,8 @@ void ctr_gone(struct core *c, struct core_ctr *k)
     if (k->event_exit) {
         k->has_exit_code = true;
         k->exit_code = k->event_exit_code;
+        if (ran_out(k))
+            fail_out_of_memory(c, k);
     } else {
         ctr_fail(c, k, "ContainerVanishedError", "No container matching saved ID found");
     }
@@ -406,6 +421,7 @@ void ctr_happened(struct core *c, const struct core_event *ev)
     if (k->removed && k->known == CTR_STOPPED)
         return;
     if (ev->u.container.what == CORE_HAP_OOM) {
+        k->event_oom = true;
         core_note(c, true, t, k, "the kernel killed a process of it: out of memory");
         return;
     }

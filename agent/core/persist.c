@@ -35,6 +35,7 @@ static void write_ctr_volatile(const struct core_ctr *k, struct jw *w)
     jw_kbool(w, "drained", k->drained);
     jw_kbool(w, "event_exit", k->event_exit);
     jw_kint(w, "event_exit_code", k->event_exit_code);
+    jw_kbool(w, "event_oom", k->event_oom);
     jw_kint(w, "image", k->image);
     jw_kbool(w, "manifest_done", k->manifest_done);
     jw_kint(w, "manifests", k->manifests);
@@ -189,6 +190,7 @@ static void read_ctr_volatile(struct core *c, struct core_ctr *k, const struct j
     k->drained = jcur_bool_or(j, "drained", false);
     k->event_exit = jcur_bool_or(j, "event_exit", false);
     k->event_exit_code = (int)jcur_int(j, "event_exit_code", INT32_MIN, INT32_MAX);
+    k->event_oom = jcur_bool_or(j, "event_oom", false);
     k->image = (enum image_step)jcur_int(j, "image", IMAGE_BEGIN, IMAGE_PULLED);
     k->manifest_done = jcur_bool_or(j, "manifest_done", false);
     k->manifests = (int)jcur_int(j, "manifests", 0, TRIES_MAX);

@@ -47,6 +47,7 @@ bool restart_wanted(struct core *c, struct core_ctr *k, const struct ctr_facts *
     k->restart_at = c->now.mono_ms + wait;
     k->health = HEALTH_UNKNOWN;
     k->event_exit = false;
+    k->event_oom = false;
     task_changed(c, k->task);
     core_note(c, true, k->task, k,
               "it ended with code %d; its restart policy starts it again in %.1f s (restart %d)",

@@ -152,6 +152,7 @@ struct core_ctr {
     bool drained;
     bool event_exit; /* a die event gave event_exit_code */
     int event_exit_code;
+    bool event_oom; /* the kernel killed a process of this run of it: out of memory */
     enum image_step image;
     bool manifest_done; /* asked for, whatever came of it */
     int manifests;      /* tries that failed */

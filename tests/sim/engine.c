@@ -166,11 +166,13 @@ void box_exit(struct sim *s, struct box *b, int code, bool oom)
     b->state = BOX_EXITED;
     b->exit_code = code;
     b->has_exit = true;
-    b->oom = oom;
+    b->oom = oom && chance(s, 80); /* a busy engine tells of it by the event only */
     b->healthy_now = false;
     b->finished = wall(s);
     k->ever_exited = true;
     k->last_exit = code;
+    if (oom)
+        say(s, b, CORE_HAP_OOM);
     say(s, b, CORE_HAP_DIED);
 }
 

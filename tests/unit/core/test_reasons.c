@@ -227,6 +227,47 @@ static void test_ends(void **state)
     }
 }
 
+/* A busy engine tells of the memory by an event only; it says nothing of an end with another
+ * code, of an end that was asked for, or of the run after. */
+static void test_memory_by_event(void **state)
+{
+    static const struct {
+        int exit_code;
+        bool stopped, removed, memory;
+    } rows[] = {
+        { 137, false, false, true },
+        { 137, false, true, true },
+        { 1, false, false, false },
+        { 137, true, false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct drive d;
+        const char *told;
+
+        drive_begin(&d);
+        send_task(&d, TASK("t1", C("a", "")));
+        bring(&d, "t1/a", CTR_RUNNING);
+        accept_report(&d, "t1");
+        happens(&d, CORE_HAP_OOM, "t1/a");
+        assert_null(pending_op(&d, "t1/a"));
+        if (rows[i].stopped) {
+            want_stopped(&d, "t1");
+            done(&d, CORE_OP_STOP, "t1/a");
+        }
+        box_end(&d, box_of(&d, "t1/a"), rows[i].exit_code);
+        happens(&d, CORE_HAP_DIED, "t1/a");
+        if (rows[i].removed)
+            box_drop(&d, box_of(&d, "t1/a"));
+        done(&d, CORE_OP_INSPECT, "t1/a");
+        told = report_of(&d, "t1");
+        assert_int_equal(strstr(told, "OutOfMemoryError: Container killed") != NULL,
+                         rows[i].memory);
+        drive_end(&d);
+    }
+}
+
 static void test_vanished(void **state)
 {
     struct drive d;
@@ -429,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_engine_away_is_no_failure),
         cmocka_unit_test(test_inspect_fails),
         cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_memory_by_event),
         cmocka_unit_test(test_vanished),
         cmocka_unit_test(test_removed_by_hand),
         cmocka_unit_test(test_exit_code_of_the_event),
