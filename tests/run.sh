@@ -162,6 +162,7 @@ analysis() {
 # One report for each test program, in build/valgrind. Left out: what looks for itself in
 # /proc, and what expects posix_spawn to fail, which it never does there.
 NOT_VALGRIND='unit_(config_test_sample|io_test_port_holder|host_test_(cgroup|rules|run))'
+NOT_VALGRIND+='|unit_aws_test_creds_process'
 valgrind() {
     local program reports=$ROOT/build/valgrind
     mkdir -p "$reports"

@@ -449,39 +449,7 @@ static void test_program(void **state)
     credentials_reload(f.credentials);
     get_keys(&f);
     assert_non_null(strstr(f.got, "credential_process ended with status 3"));
-    put_file(&f, "config", "[default]\ncredential_process = /no/such/program SECRETCANARY\n");
-    get_keys(&f);
-    assert_non_null(strstr(f.got, "/no/such/program: No such file"));
-    assert_null(strstr(f.got, "CANARY"));
     tear_down(&f);
-}
-
-static void test_program_is_bounded(void **state)
-{
-    struct cred_set set = { 0 };
-    struct err e = { 0 };
-    int64_t started = clock_mono_ms();
-    int fd = eventfd(0, EFD_CLOEXEC);
-
-    (void)state;
-    assert_int_equal(
-        creds_process_run("/bin/sh -c 'head -c 70000 /dev/zero; sleep 60'", 30000, fd, &set, &e),
-        ERR_LIMIT);
-    assert_int_equal(creds_process_run("sleep 60", 100, fd, &set, &e), ERR_TIMEOUT);
-    /* Who holds the output open is ended with its parent. */
-    assert_int_equal(creds_process_run("/bin/sh -c 'sleep 60 & exit 0'", 100, fd, &set, &e),
-                     ERR_TIMEOUT);
-    assert_int_equal(creds_process_run("/bin/sh -c 'exec >&-; sleep 60'", 100, fd, &set, &e),
-                     ERR_TIMEOUT);
-    assert_int_equal(creds_process_run("echo {}", 30000, fd, &set, &e), ERR_INVALID);
-    assert_int_equal(creds_process_run("echo '{\"Version\":2}'", 30000, fd, &set, &e), ERR_INVALID);
-    assert_int_equal(creds_process_run("/bin/sh -c 'kill -9 $$'", 30000, fd, &set, &e), ERR_DENIED);
-    assert_non_null(strstr(e.msg, "signal 9"));
-    assert_int_equal(write(fd, &(uint64_t){ 1 }, sizeof(uint64_t)), sizeof(uint64_t));
-    assert_int_equal(creds_process_run("sleep 60", 30000, fd, &set, &e), ERR_RETRY);
-    assert_null(set.access_key);
-    assert_in_range(clock_mono_ms() - started, 0, 15000);
-    close(fd);
 }
 
 static void test_destroy_ends_the_program(void **state)
@@ -742,7 +710,6 @@ int main(void)
         cmocka_unit_test(test_web_identity_call),
         cmocka_unit_test(test_roles_of_profiles),
         cmocka_unit_test(test_program),
-        cmocka_unit_test(test_program_is_bounded),
         cmocka_unit_test(test_destroy_ends_the_program),
         cmocka_unit_test(test_files_are_looked_at_again),
         cmocka_unit_test(test_new_keys_before_the_end_and_after),

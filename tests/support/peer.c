@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -174,6 +175,7 @@ void peer_wait(struct peer *p)
 
 void peer_accept(struct peer *p)
 {
+    const struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
     int one = 1, fd;
 
     if (!wait_readable(p, p->listener, "accept"))
@@ -185,6 +187,7 @@ void peer_accept(struct peer *p)
     }
     if (p->port)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience); /* of a handshake */
     peer_tls_free(p->tls);
     p->tls = NULL;
     p->fds[p->n_fds++] = fd;

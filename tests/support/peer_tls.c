@@ -1,8 +1,8 @@
 #include "support/peer_tls.h"
 
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
@@ -42,7 +42,7 @@ static void make_cert(void)
 {
     X509_NAME *name;
 
-    key = EVP_RSA_gen(2048);
+    key = EVP_EC_gen("P-256"); /* made in no time, even under valgrind */
     cert = X509_new();
     if (!key || !cert)
         abort();
