@@ -201,6 +201,8 @@ static void read_ctr_volatile(struct core *c, struct core_ctr *k, const struct j
         ports_hold(c, k);
     k->pulls = (int)jcur_int(j, "pulls", 0, TRIES_MAX);
     k->pull_error = jcur_strdup_or(j, "pull_error", NULL);
+    if (k->pulls && !k->pull_error)
+        jcur_fail(j, "expected a pull_error with its pulls");
     k->pull_final = jcur_bool_or(j, "pull_final", false);
     k->op_since = jcur_int(j, "op_since", SANE_INT);
     k->slot_until = jcur_int(j, "slot_until", SANE_INT);

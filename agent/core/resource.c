@@ -341,7 +341,7 @@ static void take_back(struct core *c, struct core_res *r)
 
 void resources_take_back(struct core *c, struct core_task *t)
 {
-    bool bare = true;
+    bool bare = !rebuild_has_stray(c, t);
 
     for (size_t i = 0; i < t->n_ctrs; i++)
         bare &= !t->ctrs[i].create_tried || (t->ctrs[i].removed && !t->ctrs[i].op);

@@ -111,8 +111,9 @@ static bool clean_up(struct core *c, struct core_task *t)
             op_issue(c, k, CORE_OP_REMOVE);
     }
     /* What an earlier process asked for may still be made: a container shows itself by its
-     * event, as long as its task is known; a volume does not. */
-    return all && c->now.mono_ms >= t->not_before && resources_clean_up(c, t);
+     * event, as long as its task is known; a volume does not. A stray container may use it. */
+    return all && c->now.mono_ms >= t->not_before && !rebuild_has_stray(c, t) &&
+           resources_clean_up(c, t);
 }
 
 void task_forget_stored(struct core *c, const struct core_task *t)
@@ -184,7 +185,7 @@ void task_advance(struct core *c, struct core_task *t)
     /* Containers stay until the control plane has accepted the task's end: should the store be
      * lost, they alone tell that it has run, and how it ended. (The reference waits as long.) */
     due = due && (report_settled(t) || c->now.mono_ms >= t->stopped_at + UNREPORTED_MS);
-    if (due && clean_up(c, t) && report_settled(t) && !rebuild_has_stray(c, t)) {
+    if (due && clean_up(c, t) && report_settled(t)) {
         if (t->def) {
             task_forget_stored(c, t);
             core_note(c, false, t, NULL, "task cleaned up");

@@ -331,6 +331,7 @@ void engine_meddle(struct sim *s)
         if (b->state == BOX_RUNNING)
             box_exit(s, b, 137, false);
         if (chance(s, 50)) {
+            b->task->robbed = true;
             box_remove(s, b);
         }
         return;

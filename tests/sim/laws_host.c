@@ -312,13 +312,15 @@ void law_local_kept_up(struct sim *s)
 
 static void end_of_task(struct sim *s, const struct sim_task *t)
 {
+    bool forgotten = t->untraced && t->robbed; /* nothing told the agent of its cgroup any more */
+
     if (t->sent && t->accepted != TASK_STOPPED)
         broken(s, 8, "%s never ended (control plane knows %s)", t->arn,
                task_status_name(t->accepted));
     if (agent_stored(s, CORE_KIND_TASK, t->arn) || agent_stored(s, CORE_KIND_STATE, t->arn))
         broken(s, 3, "%s is still in the store", t->arn);
     /* A run of a local task has a name of its own each time, which is lost with the store. */
-    if (t->cgroup && !(s->losses && (t->local || t->cgroup_stuck)))
+    if (t->cgroup && !(s->losses && (t->local || t->cgroup_stuck || forgotten)))
         broken(s, 3, "the cgroup of %s is left behind", t->arn);
     /* Which volumes there were is told by the store, or by the containers. */
     for (size_t i = 0; i < t->n_volumes; i++)

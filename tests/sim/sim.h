@@ -139,6 +139,7 @@ struct sim_task {
     int known_stored;                   /* highest `known` committed */
     bool lost;                          /* the store has lost it, and nothing is stored again */
     bool untraced;                      /* when it was lost, it had no container */
+    bool robbed;                        /* somebody else has removed a container of it */
     int64_t fits_since;                 /* waiting although it fits, since; -1 */
     struct sim_volume volumes[MAX_VOLUMES];
     size_t n_volumes;

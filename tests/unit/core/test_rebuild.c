@@ -202,15 +202,17 @@ static void test_strays_are_removed(void **state)
     lost_fini(&l);
 }
 
-/* The next agent would take it for what is left of the task, whose end was told. */
+/* The next agent would take it for what is left of the task, whose end was told; and it may use
+ * a volume of the task. */
 static void test_a_task_is_known_as_long_as_its_strays(void **state)
 {
+    const char *task = TASK_WITH("t1", C("a", ""), ",'volumes':[{'name':'v','host':{}}]");
     struct lost l;
 
     (void)state;
     lost_init(&l);
-    left(&l, TASK("t1", C("a", "")), 0, "ecs-a", CTR_RUNNING);
-    left(&l, TASK("t1", C("a", "")), 0, "ecs-b", CTR_CREATED);
+    left(&l, task, 0, "ecs-a", CTR_RUNNING);
+    left(&l, task, 0, "ecs-b", CTR_CREATED);
     begin(&l);
     done(&l.d, CORE_OP_INSPECT, "t1/a");
     accept_report(&l.d, "t1");
@@ -222,9 +224,11 @@ static void test_a_task_is_known_as_long_as_its_strays(void **state)
     done(&l.d, CORE_OP_INSPECT, "t1#id-2/a");
     wait_for_late_start(&l.d, "t1#id-2/a");
     assert_non_null(find_task(l.d.core, ARN("t1")));
+    assert_null(side_op(&l.d, CORE_OP_REMOVE_VOLUME));
     pass(&l.d, 3600000);
     done(&l.d, CORE_OP_DRAIN_LOGS, "t1#id-2/a");
     done(&l.d, CORE_OP_REMOVE, "t1#id-2/a");
+    side_done_ok(&l.d, CORE_OP_REMOVE_VOLUME);
     assert_int_equal(core_task_count(l.d.core), 0);
     lost_fini(&l);
 }
