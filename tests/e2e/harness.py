@@ -370,14 +370,15 @@ class Cluster:
     def run_one(self, definition, **more):
         return self.run(definition, **more)[0]
 
-    def tasks(self, arns):
-        """Descriptions, in the order of the ARNs."""
+    def tasks(self, arns, kept=True):
+        """Descriptions, in the order of the ARNs; without `kept`, of those that there still are:
+        of more than 10,000 tasks, the control plane forgets the oldest that have ended."""
         found = {}
         for i in range(0, len(arns), 100):
             for t in self.ecs.call("DescribeTasks", cluster=self.name,
                                    tasks=arns[i:i + 100])["tasks"]:
                 found[t["taskArn"]] = t
-        return [found[a] for a in arns]
+        return [found[a] for a in arns if kept or a in found]
 
     def task(self, arn):
         return self.tasks([arn])[0]
