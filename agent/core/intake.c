@@ -364,10 +364,6 @@ void intake_restored(struct core *c, struct core_event *ev)
         local_restored(c, t);
 }
 
-/* A create that was under way when an earlier agent died may still be carried out, even
- * when the container has been made again since, so its name is not forgotten at once. */
-#define LATE_CREATE_MS 60000
-
 static void resume(struct core *c, struct core_task *t, int64_t engine_took_ms)
 {
     bool begun = false;

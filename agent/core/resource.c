@@ -21,6 +21,8 @@
 #include "core/state.h"
 
 #define MAX_REMOVALS 10
+/* What takes the engine longer has not been done at once. */
+#define HUNG_MS 1000
 
 static const struct backoff_rule rule = { 200, 200, 10000, 20 };
 
@@ -258,6 +260,14 @@ static bool is_late(const struct core *c, const struct core_task *t)
     return c->now.mono_ms < t->not_before;
 }
 
+/* An engine that hung until now carries out what it was asked meanwhile, in any order. */
+static void expect_late(const struct core *c, struct core_res *r)
+{
+    if (r->kind == RES_VOLUME && !r->taken && r->task->not_before &&
+        c->now.mono_ms - r->op.since >= HUNG_MS)
+        r->task->not_before = c->now.mono_ms + LATE_CREATE_MS;
+}
+
 static void removed(struct core *c, struct core_res *r, const struct err *e)
 {
     struct buf what = BUF_INIT(1024);
@@ -278,6 +288,7 @@ static void removed(struct core *c, struct core_res *r, const struct err *e)
         if (!last)
             return;
     }
+    expect_late(c, r);
     r->taken = true;
     if (is_late(c, r->task))
         return;

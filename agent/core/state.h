@@ -214,9 +214,10 @@ struct core_task {
     bool stray;   /* what belongs to no task; neither stored nor told of */
     bool holds;   /* its need is taken from the capacity */
     int64_t arrived, stopped_at, cleanup_delay;
-    /* What an earlier process asked for may still be made until then, and a payload may be on
-     * its way: the task is not forgotten before. */
+    /* What an earlier process asked for may still be made until then, even when it has been made
+     * again since, and a payload may be on its way: the task is not forgotten before. */
     int64_t not_before;
+#define LATE_CREATE_MS 60000
     uint64_t report_id; /* 0: none in flight */
     enum task_status claimed;
     int64_t report_at; /* a container change alone is sent by then; 0: none */

@@ -187,6 +187,27 @@ static void test_given_back_again_after_a_restart(void **state)
     drive_end(&d);
 }
 
+/* It may be asked for by one process, and the removal by the next, before an engine that hangs
+ * carries out both. */
+static void test_given_back_again_after_a_hang(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    boot_with_volume(&d);
+    drive_crash(&d);
+    pass(&d, 60000);
+    want_stopped(&d, "t1");
+    side_done_ok(&d, CORE_OP_REMOVE_CGROUP);
+    pass(&d, 200000);
+    side_done_ok(&d, CORE_OP_REMOVE_VOLUME);
+    accept_report(&d, "t1");
+    pass(&d, d.cfg.cleanup_wait_ms);
+    side_done_ok(&d, CORE_OP_REMOVE_VOLUME);
+    assert_null(find_task(d.core, ARN("t1")));
+    drive_end(&d);
+}
+
 /* An engine that is away for long says nothing about whether the volume can go. */
 static void test_engine_away_at_the_end(void **state)
 {
@@ -209,6 +230,8 @@ static void test_engine_away_at_the_end(void **state)
     }
     side_fails(&d, CORE_OP_REMOVE_VOLUME, ERR_CONFLICT, "volume is in use");
     pass(&d, 15000);
+    side_done_ok(&d, CORE_OP_REMOVE_VOLUME); /* late: it may have hung */
+    pass(&d, 60000);
     side_done_ok(&d, CORE_OP_REMOVE_VOLUME);
     assert_null(find_task(d.core, ARN("t1")));
     drive_end(&d);
@@ -393,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_given_back_at_the_end),
         cmocka_unit_test(test_given_back_before_the_end_is_told),
         cmocka_unit_test(test_given_back_again_after_a_restart),
+        cmocka_unit_test(test_given_back_again_after_a_hang),
         cmocka_unit_test(test_engine_away_at_the_end),
         cmocka_unit_test(test_over_while_a_need_is_awaited),
         cmocka_unit_test(test_too_much_memory_for_the_task),
