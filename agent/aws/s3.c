@@ -82,7 +82,8 @@ void s3_object_fini(struct s3_object *o)
     *o = (struct s3_object){ 0 };
 }
 
-bool s3_bucket_is_label(const char *bucket)
+/* May the bucket be a label of a host's name? */
+static bool is_label(const char *bucket)
 {
     size_t n = strlen(bucket);
 
@@ -98,7 +99,7 @@ void s3_address(const char *base, bool by_path, const char *bucket, const char *
     AUTO(buf) struct buf b = BUF_INIT(PATH_MAX_BYTES);
 
     host = host ? host + 3 : base;
-    by_path = by_path || !s3_bucket_is_label(bucket);
+    by_path = by_path || !is_label(bucket);
     if (by_path)
         *endpoint = mem_strdup(base);
     else

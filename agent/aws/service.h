@@ -57,8 +57,6 @@ void go_float(double v, char out[GO_FLOAT_SIZE]);
 /* Where a bucket is spoken to, and the path of an object there (NULL: of the bucket). */
 void s3_address(const char *base, bool by_path, const char *bucket, const char *key,
                 char **endpoint, char **path);
-/* May the bucket be a label of a host's name? */
-bool s3_bucket_is_label(const char *bucket);
 
 /* Calls `fn` for each tag; returns their number. */
 typedef void ec2_each_fn(void *user, const char *key, const char *value);

@@ -15,7 +15,6 @@
 #define SPANS_MOST (SECRET_MAX / SPAN_LEAST)
 #define KEEP_FREE  48 /* free spans that stay backed */
 #define NO_SPAN    UINT16_MAX
-#define NO_CLASS   UINT8_MAX
 #define STEP       16 /* sizes are multiples of it */
 
 _Static_assert(SPANS_MOST < NO_SPAN, "a span's number has 16 bits");

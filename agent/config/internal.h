@@ -102,7 +102,6 @@ MUST_CHECK enum err_code value_duration(const char *text, int64_t *out_ns, struc
 void value_show_duration(int64_t ns, struct buf *out);
 /* The bytes of the first whole JSON array or object; 0 when it never closes. */
 size_t value_json_prefix(const char *text);
-void config_strings_fini(struct string_list *l);
 void config_map_fini(struct string_map *m); /* wipes */
 
 /* ---- problem.c ---- */

@@ -35,8 +35,10 @@ size_t value_json_prefix(const char *text)
     return 0;
 }
 
-void config_strings_fini(struct string_list *l)
+static void fini_strings(void *field)
 {
+    struct string_list *l = field;
+
     for (size_t i = 0; i < l->n; i++)
         free(l->items[i]);
     free(l->items);
@@ -52,11 +54,6 @@ void config_map_fini(struct string_map *m)
     }
     free(m->items);
     *m = (struct string_map){ 0 };
-}
-
-static void fini_strings(void *field)
-{
-    config_strings_fini(field);
 }
 
 static void fini_map(void *field)
@@ -195,7 +192,7 @@ static enum err_code parse_strings_as(const struct var *v, const char *text, boo
             l.items[l.n++] = mem_strdup(s);
     }
     if (own.code) {
-        config_strings_fini(&l);
+        fini_strings(&l);
         return err_set(e, code, "expected a JSON list of strings: %s", own.msg);
     }
     *out = l;
@@ -262,7 +259,7 @@ static enum err_code parse_words(const struct var *v, const char *text, void *fi
         }
     }
     if (code)
-        config_strings_fini(&l);
+        fini_strings(&l);
     else
         *(struct string_list *)field = l;
     return code;

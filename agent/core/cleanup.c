@@ -24,16 +24,15 @@ static int64_t interval(int64_t ms)
 
 /* ---- life ---- */
 
-struct janitor *janitor_create(const struct core *c)
+struct janitor *janitor_create(void)
 {
     struct janitor *j = NEW(struct janitor);
 
-    (void)c;
     j->cycle_at = j->disk_at = j->full_said = -1;
     return j;
 }
 
-void janitor_forget_victim(struct janitor *j)
+static void forget_victim(struct janitor *j)
 {
     for (size_t i = 0; i < j->victim.n_names; i++)
         free(j->victim.names[i]);
@@ -42,7 +41,7 @@ void janitor_forget_victim(struct janitor *j)
     j->victim = (struct victim){ 0 };
 }
 
-void janitor_forget_lists(struct janitor *j)
+static void forget_lists(struct janitor *j)
 {
     seen_forget(j);
     others_forget(j);
@@ -56,8 +55,8 @@ void janitor_destroy(struct core *c)
         return;
     if (j->op.id)
         side_finished(c, &j->op);
-    janitor_forget_victim(j);
-    janitor_forget_lists(j);
+    forget_victim(j);
+    forget_lists(j);
     free(j->last_name);
     free(j);
     c->janitor = NULL;
@@ -76,8 +75,8 @@ static void end_job(struct core *c)
 {
     struct janitor *j = c->janitor;
 
-    janitor_forget_victim(j);
-    janitor_forget_lists(j);
+    forget_victim(j);
+    forget_lists(j);
     j->job = JOB_NONE;
     j->cleaning = false;
 }
@@ -249,7 +248,7 @@ static void finish_removal(struct core *c)
     mem_replace(&j->last_name, janitor_victim_name(&j->victim));
     j->last_size = j->victim.size;
     j->last_gone = c->now.wall_ms;
-    janitor_forget_victim(j);
+    forget_victim(j);
 }
 
 static void name_gone(struct core *c)
@@ -268,7 +267,7 @@ static void name_gone(struct core *c)
         return;
     }
     if (v->at < v->n_names) {
-        janitor_forget_victim(c->janitor);
+        forget_victim(c->janitor);
         janitor_go_on(c);
         return;
     }
@@ -294,7 +293,7 @@ static void removal_done(struct core *c, const struct err *e)
         if (e->code != ERR_CONFLICT)
             core_note(c, true, NULL, NULL, "image %.300s could not be removed, kept for now: %s",
                       janitor_victim_name(&j->victim), e->msg);
-        janitor_forget_victim(j);
+        forget_victim(j);
         janitor_go_on(c);
     }
 }

@@ -43,7 +43,7 @@ struct core *core_create(const struct core_config *cfg)
     c->lanes[LANE_PULL].limit = cfg->pull_parallel;
     c->lanes[LANE_MANIFEST].limit = MANIFESTS_AT_ONCE;
     c->images = images_create();
-    c->janitor = janitor_create(c);
+    c->janitor = janitor_create();
     c->manifest_seq = -1;
     c->timer_at = -1;
     return c;

@@ -114,8 +114,6 @@ struct janitor {
 };
 
 /* cleanup.c */
-void janitor_forget_lists(struct janitor *j);
-void janitor_forget_victim(struct janitor *j);
 struct core_action *janitor_ask(struct core *c, enum core_op op, const char *ref);
 void janitor_go_on(struct core *c);   /* the next operation of the job, or its end */
 void janitor_put_off(struct core *c); /* ends the job early: the engine is away */

@@ -407,7 +407,7 @@ void images_save(const struct core *c, struct jw *w); /* the member "images" and
 void images_load(struct core *c, const struct jcur *saved);
 
 /* cleanup.c */
-struct janitor *janitor_create(const struct core *c);
+struct janitor *janitor_create(void);
 void janitor_destroy(struct core *c); /* and its operation under way */
 void janitor_started(struct core *c); /* or its settings changed */
 void janitor_advance(struct core *c);

@@ -9,7 +9,14 @@
 
 #define BODY_MAX ((size_t)256 * 1024)
 
-static void write_error(struct credentials_answer *a, int status, const char *code, int version,
+struct answer {
+    int status;
+    struct buf body; /* JSON */
+    /* Of the audit line, as in struct audit_line; borrowed from the roles. */
+    const char *task_arn, *event;
+};
+
+static void write_error(struct answer *a, int status, const char *code, int version,
                         const char *text)
 {
     AUTO(str)
@@ -44,7 +51,7 @@ static void reserve(struct buf *b, const struct role_credentials *c)
     buf_reserve(b, n);
 }
 
-static void write_keys(struct credentials_answer *a, const struct role_credentials *c)
+static void write_keys(struct answer *a, const struct role_credentials *c)
 {
     struct jw w;
 
@@ -62,21 +69,21 @@ static void write_keys(struct credentials_answer *a, const struct role_credentia
         write_error(a, 500, "InternalServerError", 0, "Internal server error");
 }
 
-static void name_role(struct credentials_answer *a, const struct role_credentials *c,
+static void name_role(struct answer *a, const struct role_credentials *c,
                       enum credentials_kind kind)
 {
     a->task_arn = text_or_empty(c->task_arn);
     a->event = kind == CREDENTIALS_EXECUTION ? "GetCredentialsExecutionRole" : "GetCredentials";
 }
 
-void credentials_answer_init(struct credentials_answer *a, const struct credentials_endpoint *e,
-                             int version, const char *id, const struct http_call_head *head)
+static void make_answer(struct answer *a, const struct credentials_endpoint *e, int version,
+                        const char *id, const struct http_call_head *head)
 {
     struct role_credentials keys = { 0 };
     enum credentials_kind kind;
     bool have;
 
-    *a = (struct credentials_answer){ .body = BUF_SECRET(BODY_MAX) };
+    *a = (struct answer){ .body = BUF_SECRET(BODY_MAX) };
     if (str_empty(id)) {
         write_error(a, 400, "NoIdInRequest", version, "No Credential ID in the request");
         return;
@@ -102,11 +109,6 @@ void credentials_answer_init(struct credentials_answer *a, const struct credenti
         name_role(a, &keys, kind);
 }
 
-void credentials_answer_fini(struct credentials_answer *a)
-{
-    buf_wipe(&a->body);
-}
-
 static void audit(const struct credentials_endpoint *e, const struct http_call *c, struct str path,
                   int status, const char *task_arn, const char *event)
 {
@@ -124,12 +126,12 @@ static void audit(const struct credentials_endpoint *e, const struct http_call *
 static void serve(const struct credentials_endpoint *e, struct http_call *c, int version,
                   const char *id, struct str path)
 {
-    struct credentials_answer a;
+    struct answer a;
 
-    credentials_answer_init(&a, e, version, id, http_call_head(c));
+    make_answer(&a, e, version, id, http_call_head(c));
     audit(e, c, path, a.status, a.task_arn, a.event);
     endpoint_reply_json(e->listener, c, a.status, buf_str(&a.body));
-    credentials_answer_fini(&a);
+    buf_wipe(&a.body);
 }
 
 void credentials_serve_v1(const struct credentials_endpoint *e, struct http_call *c,

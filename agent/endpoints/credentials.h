@@ -38,17 +38,6 @@ struct credentials_endpoint { /* all borrowed */
     struct audit *audit; /* NULL: off */
 };
 
-struct credentials_answer {
-    int status;
-    struct buf body; /* JSON; wiped by credentials_answer_fini */
-    /* Of the audit line, as in struct audit_line; borrowed from the roles. */
-    const char *task_arn, *event;
-};
-/* The answer alone. `version` is 1 or 2, `id` NULL: the request has none. */
-void credentials_answer_init(struct credentials_answer *a, const struct credentials_endpoint *e,
-                             int version, const char *id, const struct http_call_head *head);
-void credentials_answer_fini(struct credentials_answer *a);
-
 /* Replies and audits. The routes are "/v1/credentials" and "/v2/credentials/" + "**", for
  * any method. */
 void credentials_serve_v1(const struct credentials_endpoint *e, struct http_call *c,

@@ -43,8 +43,6 @@ void carry_gone(struct carried *c);                                    /* ends i
 
 /* carry_image.c */
 carry_fn carry_inspect_image, carry_manifest, carry_pull, carry_list_images, carry_remove_image;
-/* Does the work of this operation serve others of the same question? */
-bool carry_is_shared(enum core_op op);
 /* One that asked the same and waits for the answer, when `c` has the question; NULL. */
 struct carried *carry_heir(const struct carried *c);
 carry_fn carry_inherit; /* the heir asks itself */

@@ -21,7 +21,8 @@ static bool same_text(const char *a, const char *b)
     return a && b ? streq(a, b) : a == b;
 }
 
-bool carry_is_shared(enum core_op op)
+/* Does the work of this operation serve others of the same question? */
+static bool is_shared(enum core_op op)
 {
     return op == CORE_OP_INSPECT_IMAGE || op == CORE_OP_MANIFEST || op == CORE_OP_PULL;
 }
@@ -42,7 +43,7 @@ static struct carried *same_question(const struct carried *c, bool asked)
 
 struct carried *carry_heir(const struct carried *c)
 {
-    return carry_is_shared(c->op) && c->docker ? same_question(c, false) : NULL;
+    return is_shared(c->op) && c->docker ? same_question(c, false) : NULL;
 }
 
 static carry_fn look_at_image, ask_registry, pull;

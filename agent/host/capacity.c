@@ -12,7 +12,7 @@
 
 #define CPU_UNITS_PER_CORE 1024
 #define CPUS_MAX           65536
-#define PROC_FILE_MAX      (4u << 20) /* cpuinfo has some 1.5 KB a processor */
+#define PROC_FILE_MAX      (4u << 20)
 
 enum err_code host_parse_meminfo(const char *text, int64_t *mib, struct err *e)
 {
@@ -34,40 +34,6 @@ enum err_code host_parse_meminfo(const char *text, int64_t *mib, struct err *e)
                        (int)strcspn(p, "\n"), p);
     *mib = kib / 1024;
     return ERR_OK;
-}
-
-static bool has_word(struct str line, const char *word)
-{
-    size_t n = strlen(word);
-
-    for (size_t i = 0; i + n <= line.n; i++)
-        if ((i == 0 || line.p[i - 1] == ' ' || line.p[i - 1] == '\t') &&
-            (i + n == line.n || line.p[i + n] == ' ') && memcmp(line.p + i, word, n) == 0)
-            return true;
-    return false;
-}
-
-bool host_parse_cpuinfo(const char *text)
-{
-    static const char *const wanted[] = { "avx", "avx2", "sse4_1", "sse4_2" };
-    bool seen = false;
-
-    for (const char *p = text; p; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {
-        const char *colon;
-        struct str flags;
-
-        if (!str_starts(p, "flags"))
-            continue;
-        colon = p + strcspn(p, ":\n");
-        flags = str_trim((struct str){ colon, strcspn(colon, "\n") });
-        if (flags.n)
-            flags = (struct str){ flags.p + 1, flags.n - 1 };
-        for (size_t i = 0; i < COUNT_OF(wanted); i++)
-            if (!has_word(flags, wanted[i]))
-                return false;
-        seen = true;
-    }
-    return seen;
 }
 
 enum err_code host_read_file(const char *path, struct buf *b, struct err *e)
@@ -133,13 +99,4 @@ enum err_code host_read_capacity(struct host_capacity *out, struct err *e)
     c.cpu_units = (int64_t)CPU_UNITS_PER_CORE * c.cores;
     *out = c;
     return ERR_OK;
-}
-
-bool host_has_optimized_cpu(void)
-{
-    struct buf text = BUF_INIT(PROC_FILE_MAX);
-    bool yes = !host_read_file("/proc/cpuinfo", &text, NULL) && host_parse_cpuinfo(buf_text(&text));
-
-    buf_fini(&text);
-    return yes;
 }

@@ -72,9 +72,6 @@ struct host_port_hold;
 struct host_port_hold *host_port_take(bool udp, uint16_t port);
 void host_port_release(struct host_port_hold *h); /* NULL is fine */
 
-/* avx, avx2, sse4_1 and sse4_2 (for the task-eia.optimized-cpu attribute). */
-bool host_has_optimized_cpu(void);
-
 /* ---- what registration says of the machine ----
  *
  * All read small local files and block: before the loop, or on a worker. */

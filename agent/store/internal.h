@@ -48,8 +48,6 @@ MUST_CHECK enum err_code schema_migrate(sqlite3 *db, int version, struct err *e)
 /* ---- trust.c ---- */
 
 int64_t trust_sum(int kind, const char *key, const char *value);
-/* Is the row that `q` stands on as it was written? By the numbers of its columns. */
-bool trust_row(sqlite3_stmt *q, int kind, int key, int value, int sum);
 /* The count of durable transactions beside the database; -1: there is none, and none can be
  * made. Reading and writing take that. 0: nothing is known. */
 int trust_count_open(const char *dir, bool create);

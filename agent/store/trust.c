@@ -29,17 +29,6 @@ int64_t trust_sum(int kind, const char *key, const char *value)
     return (int64_t)h;
 }
 
-bool trust_row(sqlite3_stmt *q, int kind, int key, int value, int sum)
-{
-    const char *k = (const char *)sqlite3_column_text(q, key);
-    const char *v = (const char *)sqlite3_column_text(q, value);
-
-    if (!k || !v)
-        return false;
-    return sqlite3_column_type(q, sum) == SQLITE_NULL ||
-           sqlite3_column_int64(q, sum) == trust_sum(kind, k, v);
-}
-
 /* ---- the count beside the database ---- */
 
 int trust_count_open(const char *dir, bool create)
@@ -74,6 +63,18 @@ void trust_count_write(int fd, int64_t count)
 
 /* ---- the look at a database that was opened ---- */
 
+/* By the columns of the query below. */
+static bool is_as_written(sqlite3_stmt *q)
+{
+    const char *key = (const char *)sqlite3_column_text(q, 2);
+    const char *value = (const char *)sqlite3_column_text(q, 3);
+
+    if (!key || !value)
+        return false;
+    return sqlite3_column_type(q, 4) == SQLITE_NULL ||
+           sqlite3_column_int64(q, 4) == trust_sum(sqlite3_column_int(q, 1), key, value);
+}
+
 static enum err_code drop_bad_rows(sqlite3 *db, int64_t *dropped, struct err *e)
 {
     sqlite3_stmt *q = NULL, *del = NULL;
@@ -83,7 +84,7 @@ static enum err_code drop_bad_rows(sqlite3 *db, int64_t *dropped, struct err *e)
         rc = sqlite3_prepare_v2(db, "DELETE FROM entry WHERE seq = ?1", -1, &del, NULL);
     while (!rc && (rc = sqlite3_step(q)) == SQLITE_ROW) {
         rc = SQLITE_OK;
-        if (trust_row(q, sqlite3_column_int(q, 1), 2, 3, 4))
+        if (is_as_written(q))
             continue;
         ++*dropped;
         rc = sqlite3_bind_int64(del, 1, sqlite3_column_int64(q, 0));

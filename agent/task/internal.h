@@ -10,9 +10,8 @@
 /* ---- decode ---- */
 
 /* Everything of a container but what names other containers. On an error the
- * container is half-built and task_container_fini is enough. */
+ * container is half-built, which task_destroy knows how to end. */
 void task_container_decode(const struct jcur *c, struct task_container *out);
-void task_container_fini(struct task_container *c);
 /* True for a volume that lives elsewhere (EFS and the like): a task that is to run
  * is refused, so nothing of the volume is decoded. */
 bool task_volume_is_foreign(const struct jcur *c);
@@ -30,7 +29,6 @@ void task_order_resolve(const struct jcur *containers, struct task *t);
 /* The string members of an object, sorted by name so that equal objects give
  * equal lists; null is "". */
 void task_pairs_decode(const struct jcur *obj, struct task_kv **out, size_t *n);
-void task_pairs_free(struct task_kv *pairs, size_t n);
 
 /* A copy of the member; NULL when it is absent or "". */
 char *task_text_or_null(const struct jcur *c, const char *key);

@@ -131,7 +131,7 @@ size_t task_ports_to_choose(const struct task *t, const struct task_container *c
 
 /* ---- the end of it all ---- */
 
-void task_pairs_free(struct task_kv *pairs, size_t n)
+static void pairs_free(struct task_kv *pairs, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(pairs[i].name);
@@ -147,14 +147,14 @@ static void strings_free(char **items, size_t n)
     free(items);
 }
 
-void task_container_fini(struct task_container *c)
+static void container_fini(struct task_container *c)
 {
     free(c->name);
     free(c->image);
     free(c->arn);
     strings_free(c->command, c->n_command);
     strings_free(c->entry_point, c->n_entry_point);
-    task_pairs_free(c->env, c->n_env);
+    pairs_free(c->env, c->n_env);
     free(c->ports);
     for (size_t i = 0; i < c->n_mounts; i++) {
         free(c->mounts[i].source_volume);
@@ -183,7 +183,7 @@ void task_container_fini(struct task_container *c)
     free(c->docker_host_config);
     free(c->docker_version);
     free(c->log_driver);
-    task_pairs_free(c->log_options, c->n_log_options);
+    pairs_free(c->log_options, c->n_log_options);
     memset(c, 0, sizeof *c);
 }
 
@@ -192,8 +192,8 @@ static void volume_fini(struct task_volume *v)
     free(v->name);
     free(v->host_path);
     free(v->driver);
-    task_pairs_free(v->driver_opts, v->n_driver_opts);
-    task_pairs_free(v->labels, v->n_labels);
+    pairs_free(v->driver_opts, v->n_driver_opts);
+    pairs_free(v->labels, v->n_labels);
 }
 
 void task_destroy(struct task *t)
@@ -213,7 +213,7 @@ void task_destroy(struct task *t)
     free(t->role_credentials_id);
     free(t->execution_credentials_id);
     for (size_t i = 0; i < t->n_containers; i++)
-        task_container_fini(&t->containers[i]);
+        container_fini(&t->containers[i]);
     free(t->containers);
     for (size_t i = 0; i < t->n_volumes; i++)
         volume_fini(&t->volumes[i]);

@@ -23,7 +23,6 @@ static void check_texts(const char *text)
         LAW(*e.msg);
     if (host_parse_port_range(text, &first, &last))
         LAW(first <= last);
-    host_parse_cpuinfo(text);
     host_parse_routes(text, text);
     host_parse_local_routes(text, &has_default, &has_ours);
     host_rules_in_order(text, "docker0", "127.0.0.0/8", "51678");

@@ -41,31 +41,6 @@ static void test_meminfo(void **state)
     }
 }
 
-static void test_cpuinfo(void **state)
-{
-    static const struct {
-        const char *text;
-        bool want;
-    } cases[] = {
-        { "processor\t: 0\nflags\t\t: fpu avx sse4_1 sse4_2 avx2\nbugs\t\t:\n", true },
-        { "flags\t\t: avx avx2 sse4_1 sse4_2", true },
-        { "flags\t\t:avx avx2 sse4_1 sse4_2\n", true },
-        { "flags\t\t: fpu avx2 sse4_1 sse4_2\n", false },             /* avx2 is not avx */
-        { "flags\t\t: avx avx2_vnni sse4_1 sse4_2\n", false },        /* nor the other way */
-        { "flags\t\t: xavx avx2 sse4_1 sse4_2\n", false },            /* whole words */
-        { "flags\t\t: avx avx2 sse4_1\nsse4_2\n", false },            /* of one line */
-        { "flags\t: avx avx2 sse4_1 sse4_2\nflags\t: avx\n", false }, /* of all processors */
-        { "Features\t: fp asimd evtstrm\n", false },                  /* arm64 */
-        { "flags\n", false },
-        { "", false },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++)
-        if (host_parse_cpuinfo(cases[i].text) != cases[i].want)
-            fail_msg("row %zu", i);
-}
-
 static void test_this_machine(void **state)
 {
     struct host_capacity c = { 0 };
@@ -93,7 +68,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_meminfo),
-        cmocka_unit_test(test_cpuinfo),
         cmocka_unit_test(test_this_machine),
     };
 
