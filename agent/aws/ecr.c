@@ -64,7 +64,7 @@ enum err_code ecr_answer_read(struct str body, struct ecr_token *out, struct err
     struct jcur root, list, data;
     const char *token, *server;
 
-    if (json_parse(body.p ? body.p : "", body.n, &doc, &bad))
+    if (json_parse(body.p, body.n, &doc, &bad))
         return err_set(e, ERR_INVALID, "the answer of the service is not JSON");
     bad = (struct err){ 0 };
     root = jcur_root(doc, &bad);

@@ -146,7 +146,7 @@ enum err_code secret_answer_read(struct str body, char **out, struct err *e)
     struct err bad = { 0 };
     struct jcur root, text, binary;
 
-    if (json_parse(body.p ? body.p : "", body.n, &doc, &bad))
+    if (json_parse(body.p, body.n, &doc, &bad))
         return err_set(e, ERR_INVALID, "the answer of the service is not JSON");
     bad = (struct err){ 0 };
     root = jcur_root(doc, &bad);

@@ -68,6 +68,7 @@ static enum err_code parse(const char *text, size_t n, size_t flags, struct json
     json_t *v;
     char *quote;
 
+    text = text ? text : "";
     if (check_bounds(text, n, e))
         return ERR_INVALID;
     pthread_once(&once, use_secret_memory);

@@ -31,9 +31,9 @@ struct json_t; /* jansson's value; only json.c looks inside */
 #define JSON_VALUES_MAX ((size_t)1000000) /* an empty object or array counts twice */
 #define JSON_NESTS_MAX  ((size_t)250000)  /* of these, objects and arrays */
 
-/* Parses a whole document; json_free() the result. Duplicate keys: the last
- * wins. More than the above is ERR_INVALID before anything is built; what is not JSON, trailing
- * text too, is ERR_INVALID with line and column. */
+/* Parses a whole document; json_free() the result. Duplicate keys: the last wins. More than the
+ * above is ERR_INVALID before anything is built; what is not JSON, trailing text too, is
+ * ERR_INVALID with line and column. NULL is as "". */
 MUST_CHECK enum err_code json_parse(const char *text, size_t n, struct json_t **out, struct err *e);
 /* The same with every number as a double, so that no whole number is too large. */
 MUST_CHECK enum err_code json_parse_doubles(const char *text, size_t n, struct json_t **out,

@@ -74,7 +74,7 @@ enum err_code local_file_read(const char *path, const char *arn, const char *nam
 
     if (fd < 0)
         return err_errno(e, errno, "it cannot be opened");
-    if (!read_open(fd, &b, &why) && !json_parse(b.data ? b.data : "", b.len, &v, &why) &&
+    if (!read_open(fd, &b, &why) && !json_parse(b.data, b.len, &v, &why) &&
         !task_from_definition(v, arn, name, &t, &why) && !check_size(&t, &why)) {
         *out = t;
         digest_of(buf_str(&b), digest);

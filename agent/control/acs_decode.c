@@ -255,7 +255,7 @@ enum err_code acs_decode(struct str text, struct acs_message *out, struct err *e
     struct err found = { 0 };
     struct jcur root;
 
-    if (json_parse(text.p ? text.p : "", text.n, &v, &found))
+    if (json_parse(text.p, text.n, &v, &found))
         return err_set(e, ERR_INVALID, "%s", found.msg);
     root = jcur_root(v, &found);
     decode_envelope(&root, &m);

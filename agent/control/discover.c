@@ -103,7 +103,7 @@ static void read_answer(struct discover *d, const struct aws_result *a)
     AUTO(json) struct json_t *v = NULL;
     struct err e = *a->e;
 
-    if (!e.code && json_parse(a->body.p ? a->body.p : "", a->body.n, &v, &e))
+    if (!e.code && json_parse(a->body.p, a->body.n, &v, &e))
         err_wrap(&e, "DiscoverPollEndpoint");
     for (size_t i = 0; i < COUNT_OF(d->places); i++) {
         if (e.code)

@@ -57,7 +57,7 @@ static enum err_code check_answer(struct str body, struct err *e)
     struct err bad = { 0 };
     struct jcur root, failures;
 
-    if (json_parse(body.p ? body.p : "", body.n, &doc, &bad))
+    if (json_parse(body.p, body.n, &doc, &bad))
         return err_set(e, ERR_RETRY, "UpdateContainerInstancesState: %s", bad.msg);
     root = jcur_root(doc, &bad);
     failures = jcur_arr(&root, "failures");

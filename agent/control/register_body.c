@@ -170,7 +170,7 @@ enum err_code register_answer(struct str body, const struct attributes *sent, ch
     struct jcur root, instance, attributes;
     const char *arn;
 
-    if (json_parse(body.p ? body.p : "", body.n, &v, &je))
+    if (json_parse(body.p, body.n, &v, &je))
         return err_set(e, ERR_RETRY, "answer: %s", je.msg);
     root = jcur_root(v, &je);
     instance = jcur_obj(&root, "containerInstance");

@@ -183,7 +183,7 @@ enum err_code docker_auths_create(const char *type, const char *data, struct doc
         return err_set(e, ERR_INVALID,
                        "unknown type of registry credentials, expected 'docker' "
                        "or 'dockercfg'");
-    if (json_parse(data ? data : "", length(data), &doc, &bad))
+    if (json_parse(data, length(data), &doc, &bad))
         return err_set(e, ERR_INVALID, "registry credentials: not a JSON object");
     root = jcur_root(doc, &unheard);
     if (jcur_type(&root) != JSON_OBJ)

@@ -19,7 +19,7 @@ enum err_code docker_decode_json(struct str json, const char *what, struct json_
 {
     struct err bad = { 0 };
 
-    if (json_parse(json.p ? json.p : "", json.n, doc, &bad))
+    if (json_parse(json.p, json.n, doc, &bad))
         return docker_unreadable(e, what, &bad);
     return ERR_OK;
 }

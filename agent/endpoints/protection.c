@@ -47,7 +47,7 @@ bool protection_wish_read(struct str body, struct protection_wish *out)
     struct err e = { 0 };
     struct jcur root, member;
 
-    if (json_parse(body.p ? body.p : "", body.n, &v, &e))
+    if (json_parse(body.p, body.n, &v, &e))
         return false;
     root = jcur_root(v, &e);
     if (!jcur_present(&root)) {
@@ -126,7 +126,7 @@ static int answer_success(const struct protection_heard *h, struct buf *out)
     size_t n_tasks, n_failures;
     struct jw w;
 
-    if (json_parse(h->body.p ? h->body.p : "", h->body.n, &v, &e))
+    if (json_parse(h->body.p, h->body.n, &v, &e))
         return answer_error(out, 500, NULL, h->task_arn, SERVER, UNEXPECTED);
     root = jcur_root(v, &e);
     tasks = jcur_arr(&root, "protectedTasks");

@@ -56,7 +56,7 @@ enum err_code tag_list_read(struct str body, struct tag_list *out, struct err *e
     struct err je = { 0 };
     struct jcur root, tags;
 
-    if (json_parse(body.p ? body.p : "", body.n, &v, &je))
+    if (json_parse(body.p, body.n, &v, &je))
         return err_set(e, ERR_RETRY, "the answer: %s", je.msg);
     root = jcur_root(v, &je);
     jcur_expect(&root, JSON_OBJ);

@@ -22,14 +22,18 @@ static void test_parse(void **state)
 {
     static const char *const bad[] = { "", "{", "{}x", "[1,]", "{\"a\" 1}", "\"\xFF\"", "nul" };
     struct json_t *v = NULL;
+    struct err empty = { 0 };
 
     (void)state;
+    assert_int_equal(json_parse(NULL, 0, &v, &empty), ERR_INVALID);
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct err e = { 0 };
 
         assert_int_equal(json_parse(bad[i], strlen(bad[i]), &v, &e), ERR_INVALID);
         assert_non_null(strstr(e.msg, "not JSON: line 1 column "));
         assert_null(v);
+        if (i == 0)
+            assert_string_equal(e.msg, empty.msg);
     }
     json_free(NULL);
 }
