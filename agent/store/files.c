@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "store/internal.h"
 
-#define BROKEN_MAX 1000
+#define ASIDE_MAX 1000
 
 static enum err_code make_one(const char *path, struct err *e)
 {
@@ -107,7 +107,7 @@ enum err_code files_check_whole(const char *dir, struct err *e)
     return ERR_OK;
 }
 
-enum err_code files_move_aside(const char *dir, char **moved, struct err *e)
+enum err_code files_move_aside(const char *dir, const char *why, char **moved, struct err *e)
 {
     /* The database goes first: should we be stopped between two renames, SQLite
      * drops a log that it finds beside an empty database. */
@@ -115,15 +115,13 @@ enum err_code files_move_aside(const char *dir, char **moved, struct err *e)
     AUTO(str) char *base = NULL;
     struct stat st;
 
-    for (int n = 1; n <= BROKEN_MAX && !base; n++) {
-        base = mem_printf("%s/" DB_NAME ".broken-%d", dir, n);
-        if (lstat(base, &st) == 0) {
-            free(base);
-            base = NULL;
-        }
+    for (int n = 1; n <= ASIDE_MAX && !base; n++) {
+        base = mem_printf("%s/" DB_NAME ".%s-%d", dir, why, n);
+        if (lstat(base, &st) == 0)
+            mem_replace(&base, NULL);
     }
     if (!base)
-        return err_set(e, ERR_LIMIT, "%s holds %d broken databases; remove some", dir, BROKEN_MAX);
+        return err_set(e, ERR_LIMIT, "%s holds %d %s databases; remove some", dir, ASIDE_MAX, why);
     for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
         AUTO(str) char *from = mem_printf("%s/" DB_NAME "%s", dir, suffixes[i]);
         AUTO(str) char *to = mem_printf("%s%s", base, suffixes[i]);

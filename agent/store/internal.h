@@ -27,9 +27,10 @@ MUST_CHECK enum err_code files_make_dir(const char *dir, struct err *e);
 MUST_CHECK enum err_code files_make_db(const char *dir, struct err *e);
 /* ERR_INVALID when the file ends within a page. */
 MUST_CHECK enum err_code files_check_whole(const char *dir, struct err *e);
-/* Renames the database and its companions to the first free berth.db.broken-N;
+/* Renames the database and its companions to the first free berth.db.WHY-N;
  * free() *moved, the new path. */
-MUST_CHECK enum err_code files_move_aside(const char *dir, char **moved, struct err *e);
+MUST_CHECK enum err_code files_move_aside(const char *dir, const char *why, char **moved,
+                                          struct err *e);
 
 /* ---- schema.c ---- */
 

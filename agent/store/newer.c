@@ -1,6 +1,5 @@
 /* newer: the way back, when an older agent is to go on where a newer one has been. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,8 +7,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/internal.h"
-
-#define ASIDE_MAX 1000
 
 /* STORE_META keeps its table and these columns in every schema to come (schema.c). What cannot
  * be read all the same is left: the instance is then registered anew. */
@@ -59,31 +56,6 @@ static enum err_code read_newer(const char *dir, struct store_batch *into, struc
     return e->code;
 }
 
-static enum err_code move(const char *dir, char **moved, struct err *e)
-{
-    static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
-    AUTO(str) char *base = NULL;
-    struct stat st;
-
-    for (int n = 1; n <= ASIDE_MAX && !base; n++) {
-        base = mem_printf("%s/" DB_NAME ".newer-%d", dir, n);
-        if (lstat(base, &st) == 0)
-            mem_replace(&base, NULL);
-    }
-    if (!base)
-        return err_set(e, ERR_LIMIT, "%s holds %d newer states; remove some", dir, ASIDE_MAX);
-    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
-        AUTO(str) char *from = mem_printf("%s/" DB_NAME "%s", dir, suffixes[i]);
-        AUTO(str) char *to = mem_printf("%s%s", base, suffixes[i]);
-
-        if (rename(from, to) != 0 && errno != ENOENT)
-            return err_errno(e, errno, "move %s to %s", from, to);
-    }
-    *moved = base;
-    base = NULL;
-    return ERR_OK;
-}
-
 enum err_code store_set_aside(const char *dir, char **moved, size_t *kept, struct err *e)
 {
     struct store_batch *meta = store_batch_create();
@@ -93,7 +65,7 @@ enum err_code store_set_aside(const char *dir, char **moved, size_t *kept, struc
 
     *moved = NULL;
     if (!lock_take(dir, &lock, &own) && !read_newer(dir, meta, &own))
-        move(dir, moved, &own);
+        (void)!files_move_aside(dir, "newer", moved, &own);
     if (lock >= 0)
         close(lock);
     if (*moved) {

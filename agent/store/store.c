@@ -130,7 +130,7 @@ static enum err_code open_or_replace(struct store *s, struct err *e)
         struct err why = *e;
 
         *e = (struct err){ 0 };
-        if (files_move_aside(s->dir, &moved, e) || db_open(s, s->dir, &doubt, e))
+        if (files_move_aside(s->dir, "broken", &moved, e) || db_open(s, s->dir, &doubt, e))
             return e->code;
         err_set(&doubt, ERR_INVALID, "%s is not usable (%.300s); moved to %s, starting empty",
                 DB_NAME, why.msg, moved);
@@ -337,7 +337,7 @@ static enum err_code set_aside(struct store *s, struct err *e)
 
     db_close(s);
     s->lost = true;
-    if (files_move_aside(s->dir, &moved, e))
+    if (files_move_aside(s->dir, "broken", &moved, e))
         return err_set(e, ERR_INVALID, "%.300s", why.msg);
     return err_set(e, ERR_INVALID, "%.300s; moved to %s", why.msg, moved);
 }
