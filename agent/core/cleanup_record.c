@@ -64,17 +64,6 @@ static void write_victim(const struct victim *v, struct jw *w)
     jw_end(w);
 }
 
-static void write_disk(const struct core_disk *d, struct jw *w)
-{
-    jw_key(w, "disk");
-    jw_object(w);
-    jw_kint(w, "bytes", d->bytes);
-    jw_kint(w, "bytes_used", d->bytes_used);
-    jw_kint(w, "inodes", d->inodes);
-    jw_kint(w, "inodes_used", d->inodes_used);
-    jw_end(w);
-}
-
 void janitor_save(const struct core *c, struct jw *w)
 {
     const struct janitor *j = c->janitor;
@@ -96,7 +85,7 @@ void janitor_save(const struct core *c, struct jw *w)
     write_others(j, w);
     write_victim(&j->victim, w);
     jw_kbool(w, "blind", j->blind);
-    write_disk(&j->disk, w);
+    disk_write(w, &j->disk);
     jw_kint(w, "disk_seen", j->disk_seen);
     jw_kint(w, "full_said", j->full_said);
     jw_kint(w, "full_pct", j->full_pct);
@@ -167,18 +156,6 @@ static void read_victim(struct victim *v, const struct jcur *c)
     v->used = jcur_int(&j, "used", SANE_INT);
 }
 
-static struct core_disk read_disk(const struct jcur *c)
-{
-    struct jcur d = jcur_obj(c, "disk");
-
-    return (struct core_disk){
-        .bytes = jcur_int(&d, "bytes", 0, INT64_MAX),
-        .bytes_used = jcur_int(&d, "bytes_used", 0, INT64_MAX),
-        .inodes = jcur_int(&d, "inodes", 0, INT64_MAX),
-        .inodes_used = jcur_int(&d, "inodes_used", 0, INT64_MAX),
-    };
-}
-
 /* The operation that the record was cut in the middle of. */
 static void read_op(struct core *c, const struct jcur *saved)
 {
@@ -205,6 +182,7 @@ static void read_op(struct core *c, const struct jcur *saved)
 
 void janitor_load(struct core *c, const struct jcur *saved)
 {
+    struct jcur disk = jcur_obj(saved, "disk");
     struct janitor *j = c->janitor;
 
     j->job = (enum job)jcur_int(saved, "job", JOB_NONE, JOB_DISK);
@@ -220,7 +198,7 @@ void janitor_load(struct core *c, const struct jcur *saved)
     read_others(j, saved);
     read_victim(&j->victim, saved);
     j->blind = jcur_bool_or(saved, "blind", false);
-    j->disk = read_disk(saved);
+    disk_read(&disk, &j->disk);
     j->disk_seen = jcur_int(saved, "disk_seen", SANE_INT);
     j->full_said = jcur_int(saved, "full_said", SANE_INT);
     j->full_pct = (int)jcur_int(saved, "full_pct", 0, 100);

@@ -27,6 +27,17 @@ void bindings_write(struct jw *w, const struct port_binding *all, size_t n)
     jw_end(w);
 }
 
+void disk_write(struct jw *w, const struct core_disk *d)
+{
+    jw_key(w, "disk");
+    jw_object(w);
+    jw_kint(w, "bytes", d->bytes);
+    jw_kint(w, "bytes_used", d->bytes_used);
+    jw_kint(w, "inodes", d->inodes);
+    jw_kint(w, "inodes_used", d->inodes_used);
+    jw_end(w);
+}
+
 static void write_ctr_volatile(const struct core_ctr *k, struct jw *w)
 {
     jw_kint(w, "health", k->health);
@@ -178,6 +189,14 @@ void bindings_read(const struct jcur *c, struct port_binding **out, size_t *n)
         b->host_port = (uint16_t)jcur_int(&item, "host_port", 0, UINT16_MAX);
         b->proto = (enum port_proto)jcur_int(&item, "proto", PORT_TCP, PORT_UDP);
     }
+}
+
+void disk_read(const struct jcur *c, struct core_disk *d)
+{
+    d->bytes = jcur_int(c, "bytes", 0, INT64_MAX);
+    d->bytes_used = jcur_int(c, "bytes_used", 0, INT64_MAX);
+    d->inodes = jcur_int(c, "inodes", 0, INT64_MAX);
+    d->inodes_used = jcur_int(c, "inodes_used", 0, INT64_MAX);
 }
 
 static void read_ctr_volatile(struct core *c, struct core_ctr *k, const struct jcur *j)

@@ -129,17 +129,6 @@ static void write_images(struct jw *w, const struct core_event *ev)
     jw_end(w);
 }
 
-static void write_disk(struct jw *w, const struct core_disk *d)
-{
-    jw_key(w, "disk");
-    jw_object(w);
-    jw_kint(w, "bytes", d->bytes);
-    jw_kint(w, "bytes_used", d->bytes_used);
-    jw_kint(w, "inodes", d->inodes);
-    jw_kint(w, "inodes_used", d->inodes_used);
-    jw_end(w);
-}
-
 static void write_ports(struct jw *w, const struct core_event *ev)
 {
     jw_key(w, "ports");
@@ -191,7 +180,7 @@ static void write_op_done(struct jw *w, const struct core_event *ev)
     if (ev->u.op.n_images)
         write_images(w, ev);
     if (ev->u.op.disk.bytes)
-        write_disk(w, &ev->u.op.disk);
+        disk_write(w, &ev->u.op.disk);
     if (ev->u.op.n_ports)
         write_ports(w, ev);
     if (ev->u.op.n_others)

@@ -162,14 +162,6 @@ static void read_images(const struct jcur *c, struct core_event *ev, struct core
     ev->u.op.n_images = jcur_len(&all);
 }
 
-static void read_disk(const struct jcur *c, struct core_disk *d)
-{
-    d->bytes = jcur_int(c, "bytes", 0, INT64_MAX);
-    d->bytes_used = jcur_int(c, "bytes_used", 0, INT64_MAX);
-    d->inodes = jcur_int(c, "inodes", 0, INT64_MAX);
-    d->inodes_used = jcur_int(c, "inodes_used", 0, INT64_MAX);
-}
-
 static void read_ports(const struct jcur *c, struct core_event *ev, struct core_event_arena *a)
 {
     struct jcur all = jcur_arr(c, "ports");
@@ -229,7 +221,7 @@ static void read_op_done(const struct jcur *c, struct core_event *ev, struct cor
     read_others(c, ev, a);
     disk = jcur_obj(c, "disk");
     if (jcur_present(&disk))
-        read_disk(&disk, &ev->u.op.disk);
+        disk_read(&disk, &ev->u.op.disk);
     if (!jcur_present(&facts))
         return;
     read_facts(&facts, &a->facts);

@@ -508,9 +508,11 @@ void settings_change(struct core *c, const struct core_config *to);
 extern const char *const record_event_names[], *const record_happening_names[],
                                                    *const record_result_names[];
 
-/* persist.c: the member "bindings" of the object that is being written or read */
+/* persist.c: the members "bindings" and "disk" of the object that is being written or read */
 void bindings_write(struct jw *w, const struct port_binding *all, size_t n);
 void bindings_read(const struct jcur *c, struct port_binding **out, size_t *n); /* *n is 0 */
+void disk_write(struct jw *w, const struct core_disk *d);
+void disk_read(const struct jcur *c, struct core_disk *d); /* `c` is "disk" itself */
 void task_write_state(const struct core_task *t, struct jw *w, bool full);
 MUST_CHECK enum err_code task_read_state(struct core *c, struct core_task *t,
                                          const struct jcur *saved, bool full);
