@@ -94,7 +94,7 @@ static bool is_theirs(const struct host_names *arns, const char *arn)
     return false;
 }
 
-static void on_listed(void *user, const struct docker_any *rows, size_t n, const struct err *e)
+static void on_listed(void *user, const struct docker_listed *rows, size_t n, const struct err *e)
 {
     struct leftovers *l = user;
 

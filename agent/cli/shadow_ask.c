@@ -153,7 +153,7 @@ static void on_images(void *user, const struct docker_image *images, size_t n, c
     free(all);
 }
 
-static void on_others(void *user, const struct docker_any *rows, size_t n, const struct err *e)
+static void on_others(void *user, const struct docker_listed *rows, size_t n, const struct err *e)
 {
     const struct shadow_ask *ask = ((struct look *)user)->ask;
     struct core_event ev = { 0 };

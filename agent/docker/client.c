@@ -264,42 +264,29 @@ static bool answer_list(struct docker_op *op, struct str body, const struct err 
     return true;
 }
 
-struct docker_op *docker_list(struct docker *d, int64_t timeout_ms, docker_listed_fn *done,
-                              void *user)
+static struct docker_op *list(struct docker *d, const char *filters, int64_t timeout_ms,
+                              docker_listed_fn *done, void *user)
 {
     struct docker_call c;
 
     docker_call_init(&c, "GET", timeout_ms);
     docker_call_path(&c, "/containers/json");
     docker_call_param(&c, "all", "1");
-    docker_call_param(&c, "filters", "{\"label\":[\"" LABEL_PREFIX "task-arn\"]}");
+    if (filters)
+        docker_call_param(&c, "filters", filters);
     return docker_send(d, &c, answer_list, (void (*)(void))done, user);
 }
 
-static bool answer_any(struct docker_op *op, struct str body, const struct err *e)
+struct docker_op *docker_list(struct docker *d, int64_t timeout_ms, docker_listed_fn *done,
+                              void *user)
 {
-    docker_any_fn *done = (docker_any_fn *)op->done;
-    struct docker_anys list;
-    struct err out = *e;
-
-    if (out.code || docker_decode_anys(body, &list, &out)) {
-        done(op->user, NULL, 0, &out);
-        return true;
-    }
-    done(op->user, list.rows, list.n, &out);
-    docker_anys_fini(&list);
-    return true;
+    return list(d, "{\"label\":[\"" LABEL_PREFIX "task-arn\"]}", timeout_ms, done, user);
 }
 
-struct docker_op *docker_list_all(struct docker *d, int64_t timeout_ms, docker_any_fn *done,
+struct docker_op *docker_list_all(struct docker *d, int64_t timeout_ms, docker_listed_fn *done,
                                   void *user)
 {
-    struct docker_call c;
-
-    docker_call_init(&c, "GET", timeout_ms);
-    docker_call_path(&c, "/containers/json");
-    docker_call_param(&c, "all", "1");
-    return docker_send(d, &c, answer_any, (void (*)(void))done, user);
+    return list(d, NULL, timeout_ms, done, user);
 }
 
 /* ---- the engine itself ---- */

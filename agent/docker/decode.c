@@ -359,42 +359,6 @@ void docker_rows_fini(struct docker_rows *r)
     *r = (struct docker_rows){ 0 };
 }
 
-enum err_code docker_decode_anys(struct str json, struct docker_anys *out, struct err *e)
-{
-    struct docker_anys list = { 0 };
-    struct err bad = { 0 };
-    struct jcur root;
-
-    if (docker_decode_array(json, "list", &list.doc, &root, &bad, e))
-        goto failed;
-    list.rows = mem_array(jcur_len(&root) + 1, sizeof *list.rows);
-    JCUR_EACH (item, &root) {
-        struct docker_any *row = &list.rows[list.n++];
-        struct jcur labels = jcur_obj(&item, "Labels");
-
-        row->id = jcur_str(&item, "Id");
-        row->name = own_name(&item);
-        row->state = jcur_str_or(&item, "State", "");
-        row->task_arn = jcur_str_or(&labels, LABEL_TASK_ARN, NULL);
-    }
-    if (bad.code) {
-        docker_unreadable(e, "list", &bad);
-        goto failed;
-    }
-    *out = list;
-    return ERR_OK;
-failed:
-    docker_anys_fini(&list);
-    return e->code;
-}
-
-void docker_anys_fini(struct docker_anys *r)
-{
-    free(r->rows);
-    json_free(r->doc);
-    *r = (struct docker_anys){ 0 };
-}
-
 /* ---- failures ---- */
 
 /* `daemon`: it said so itself, so it is there. With 429, 502, 503 and 504 it passes on

@@ -62,16 +62,6 @@ MUST_CHECK enum err_code docker_decode_list(struct str json, struct docker_rows 
                                             struct err *e);
 void docker_rows_fini(struct docker_rows *r);
 
-/* The same, without the filter. */
-struct docker_anys {
-    struct json_t *doc;
-    struct docker_any *rows;
-    size_t n;
-};
-MUST_CHECK enum err_code docker_decode_anys(struct str json, struct docker_anys *out,
-                                            struct err *e);
-void docker_anys_fini(struct docker_anys *r);
-
 /* ---- answers about images, volumes and the engine (decode_image.c) ---- */
 
 /* The most tags, digests, variables of one image; options, labels of one volume. */

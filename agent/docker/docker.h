@@ -229,17 +229,6 @@ char *docker_normal_repository(const char *image);
  * none matches. Borrowed. */
 const char *docker_digest_of(const struct docker_image *image, const char *name);
 
-/* One row of docker_list_all. */
-struct docker_any {
-    const char *id, *name, *state;
-    const char *task_arn; /* NULL without the label */
-};
-typedef void docker_any_fn(void *user, const struct docker_any *rows, size_t n,
-                           const struct err *e);
-/* Every container, of anybody. */
-struct docker_op *docker_list_all(struct docker *d, int64_t timeout_ms, docker_any_fn *done,
-                                  void *user);
-
 /* `progress` gets one human line ("layer a1b2: Downloading 3 of 10 MB") now and
  * then; may be NULL. `auth` is the X-Registry-Auth value or NULL. Fails with
  * ERR_TIMEOUT: DOCKER_PULL_SILENT when no byte comes for idle_timeout_ms (0: no such
@@ -268,6 +257,9 @@ typedef void docker_listed_fn(void *user, const struct docker_listed *rows, size
 /* Every container, running or not, that has a task-arn label. */
 struct docker_op *docker_list(struct docker *d, int64_t timeout_ms, docker_listed_fn *done,
                               void *user);
+/* Every container, of anybody. */
+struct docker_op *docker_list_all(struct docker *d, int64_t timeout_ms, docker_listed_fn *done,
+                                  void *user);
 
 /* ---- events ---- */
 

@@ -364,14 +364,14 @@ void carry_remove(struct carried *c)
 
 /* ---- containers that no task of ours has ---- */
 
-static bool is_ours(const void *user, const struct docker_any *row)
+static bool is_ours(const void *user, const struct docker_listed *row)
 {
     const struct engine *en = user;
 
     return row->task_arn && core_task(en->core, row->task_arn);
 }
 
-static void on_all(void *user, const struct docker_any *rows, size_t n, const struct err *e)
+static void on_all(void *user, const struct docker_listed *rows, size_t n, const struct err *e)
 {
     struct carried *c = user;
     struct queued *q = queued_op(c->id, e);

@@ -35,8 +35,8 @@ void queued_set_images(struct queued *q, const struct docker_image *images, size
 void queued_set_digest(struct queued *q, const char *digest); /* one image that has only that */
 void queued_set_facts(struct queued *q, const struct ctr_facts *facts);
 /* Adds the containers of which `ours` says no. */
-typedef bool queued_ours_fn(const void *user, const struct docker_any *row);
-void queued_set_others(struct queued *q, const struct docker_any *rows, size_t n,
+typedef bool queued_ours_fn(const void *user, const struct docker_listed *row);
+void queued_set_others(struct queued *q, const struct docker_listed *rows, size_t n,
                        queued_ours_fn *ours, const void *user);
 struct queued *queued_listed(const struct docker_listed *rows, size_t n, const char *owner);
 struct queued *queued_happening(const struct docker_event *from);

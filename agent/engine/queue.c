@@ -313,7 +313,7 @@ void queued_set_facts(struct queued *q, const struct ctr_facts *facts)
     q->ev.u.op.facts = copy;
 }
 
-void queued_set_others(struct queued *q, const struct docker_any *rows, size_t n,
+void queued_set_others(struct queued *q, const struct docker_listed *rows, size_t n,
                        queued_ours_fn *ours, const void *user)
 {
     struct core_other *copy = mem_array(n, sizeof *copy);

@@ -140,7 +140,7 @@ static void on_created(void *user, const char *id, const struct err *e)
     finish(e);
 }
 
-static void on_rows(void *user, const struct docker_any *rows, size_t n, const struct err *e)
+static void on_rows(void *user, const struct docker_listed *rows, size_t n, const struct err *e)
 {
     snprintf(fx.found, sizeof fx.found, "-");
     for (size_t i = 0; i < n; i++) {

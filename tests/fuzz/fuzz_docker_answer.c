@@ -57,11 +57,10 @@ static size_t lists(struct str json)
     return bytes;
 }
 
-/* Images, every container, volumes, the engine. */
+/* Images, volumes, the engine. */
 static size_t things(struct str json)
 {
     struct docker_images_doc images;
-    struct docker_anys anys;
     struct docker_volume_doc volume;
     struct docker_info_doc info;
     char digest[DOCKER_DIGEST_SIZE];
@@ -77,11 +76,6 @@ static size_t things(struct str json)
             bytes += strlen(image->id) + lengths(image->tags) + lengths(image->repo_digests);
         }
         docker_images_doc_fini(&images);
-    }
-    if (!docker_decode_anys(json, &anys, &e)) {
-        for (size_t i = 0; i < anys.n; i++)
-            bytes += strlen(anys.rows[i].id) + strlen(anys.rows[i].name);
-        docker_anys_fini(&anys);
     }
     if (!docker_decode_volume(json, &volume, &e)) {
         LAW(volume.volume.n_labels <= DOCKER_STRINGS_MAX);

@@ -104,15 +104,6 @@ static void on_names(void *user, const char *const *names, size_t n, const struc
     over(e);
 }
 
-static void on_any(void *user, const struct docker_any *rows, size_t n, const struct err *e)
-{
-    (void)user;
-    LAW(n <= DOCKER_LIST_MAX);
-    for (size_t i = 0; !e->code && i < n; i++)
-        w.bytes += strlen(rows[i].id) + strlen(rows[i].name) + strlen(rows[i].state);
-    over(e);
-}
-
 static void on_listed(void *user, const struct docker_listed *rows, size_t n, const struct err *e)
 {
     (void)user;
@@ -208,7 +199,7 @@ static void ask(unsigned kind)
         docker_plugins(d, on_names, NULL);
         break;
     case 14:
-        docker_list_all(d, CALL_MS, on_any, NULL);
+        docker_list_all(d, CALL_MS, on_listed, NULL);
         break;
     case 15:
         docker_list(d, CALL_MS, on_listed, NULL);

@@ -307,6 +307,7 @@ static void lists(void **state)
         "[{\"Id\":1}]",
         "[{\"Id\":\"a\",\"Names\":\"x\"}]",
         "[{\"Id\":\"a\",\"Names\":[1]}]",
+        "[{\"Id\":\"a\",\"State\":1}]",
         "[{\"Id\":\"a\",\"Labels\":[]}]",
         "[{\"Id\":\"a\",\"Labels\":{\"com.amazonaws.ecs.task-arn\":1}}]",
         "[{\"Id\":\"a\"}",

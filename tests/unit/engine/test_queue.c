@@ -158,7 +158,7 @@ static void takes_the_tasks_of_a_local_list(void **state)
     queued_destroy(q);
 }
 
-static bool has_a_label(const void *user, const struct docker_any *row)
+static bool has_a_label(const void *user, const struct docker_listed *row)
 {
     (void)user;
     return row->task_arn != NULL;
@@ -175,8 +175,8 @@ static void owns_what_an_answer_says(void **state)
         { .id = id, .size = 9, .created_ms = 7, .tags = tags, .repo_digests = digests },
         { .id = "sha256:bb" },
     };
-    const struct docker_any rows[] = { { "1", other, "exited", NULL },
-                                       { "2", "ours", "running", "arn" } };
+    const struct docker_listed rows[] = { { .id = "1", .name = other, .state = "exited" },
+                                          { "2", "ours", "running", "arn", NULL, NULL, NULL } };
     struct ctr_facts facts = { .id = "c1", .status = CTR_STOPPED };
     struct queued *q = queued_op(5, NULL);
 
