@@ -197,7 +197,7 @@ struct cred_fetch *creds_container_fetch(const struct creds_context *x, const ch
     f->url = mem_strdup(url);
     f->token = secret_strdup(creds_env(x, "AWS_CONTAINER_AUTHORIZATION_TOKEN"));
     f->token_file = mem_strdup(creds_env(x, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
-    buf_init_secret(&f->text, CREDS_FILE_MAX + 8192);
+    buf_init_secret(&f->text, CREDS_FILE_MAX);
     f->done = done;
     f->user = user;
     f->work = loop_work(http_client_loop(f->http), read_token, on_token, f);

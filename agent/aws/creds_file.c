@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "aws/creds_sources.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "io/loop.h"
@@ -133,37 +134,19 @@ enum err_code creds_ini_read(const char *text, size_t n, const char *profile, st
 
 #define PIECE 65536
 
-static enum err_code read_all(int fd, const char *path, struct buf *text, struct err *e)
-{
-    size_t before = text->len;
-
-    /* In one piece: a buffer that grows leaves copies of what it held behind. */
-    buf_reserve(text, PIECE);
-    for (;;) {
-        char *at = buf_reserve(text, 4096);
-        ssize_t n;
-
-        if (!at || text->len - before > CREDS_FILE_MAX)
-            return err_set(e, ERR_LIMIT, "%.200s is larger than %d bytes", path, CREDS_FILE_MAX);
-        n = read(fd, at, 4096);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_errno(e, errno, "%.200s", path);
-        if (n == 0)
-            return ERR_OK;
-        buf_grew(text, (size_t)n);
-    }
-}
-
 enum err_code creds_text_read(const char *path, struct buf *text, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    enum err_code code;
+    enum err_code code = ERR_OK;
 
     if (fd < 0)
         return err_errno(e, errno, "%.200s", path);
-    code = read_all(fd, path, text, e);
+    /* In one piece: a buffer that grows leaves copies of what it held behind. */
+    buf_reserve(text, PIECE);
+    if (!fd_read_all(fd, text))
+        code = errno == EFBIG
+                   ? err_set(e, ERR_LIMIT, "%.200s is larger than %zu bytes", path, text->max)
+                   : err_errno(e, errno, "%.200s", path);
     close(fd);
     return code;
 }
@@ -171,7 +154,7 @@ enum err_code creds_text_read(const char *path, struct buf *text, struct err *e)
 enum err_code creds_file_read(const char *path, const char *profile, struct cred_set *out,
                               struct err *e)
 {
-    struct buf text = BUF_SECRET(CREDS_FILE_MAX + 8192);
+    struct buf text = BUF_SECRET(CREDS_FILE_MAX);
     struct err local = { 0 };
     enum err_code code;
 

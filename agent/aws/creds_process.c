@@ -160,7 +160,7 @@ static void compare(void *user, struct str name, struct str value)
 
 static void look_into(const char *path, struct named *n)
 {
-    struct buf text = BUF_INIT(CREDS_FILE_MAX + 8192);
+    struct buf text = BUF_INIT(CREDS_FILE_MAX);
 
     if (!creds_text_read(path, &text, NULL))
         creds_ini_walk(buf_str(&text), true, NULL, compare, n);

@@ -154,8 +154,8 @@ static uint64_t digest_of(uint64_t h, struct str text)
 static void read_files(void *user)
 {
     struct shared_fetch *f = user;
-    struct buf config = BUF_SECRET(CREDS_FILE_MAX + 8192);
-    struct buf credentials = BUF_SECRET(CREDS_FILE_MAX + 8192);
+    struct buf config = BUF_SECRET(CREDS_FILE_MAX);
+    struct buf credentials = BUF_SECRET(CREDS_FILE_MAX);
     struct err config_err = { 0 };
 
     (void)!creds_text_read(f->credentials_path, &credentials, &f->err);

@@ -57,8 +57,8 @@ MUST_CHECK enum err_code creds_env_read(aws_env_fn *env, void *user, struct cred
 
 #define CREDS_FILE_MAX (1024 * 1024)
 
-/* Appends the file's text. Blocks: for a worker thread. ERR_LIMIT: more than
- * CREDS_FILE_MAX bytes. */
+/* Appends the file's text. Blocks: for a worker thread. ERR_LIMIT: more than the buffer may hold,
+ * which is CREDS_FILE_MAX bytes. */
 MUST_CHECK enum err_code creds_text_read(const char *path, struct buf *text, struct err *e);
 
 /* The settings of one profile, in their order; names and values are borrowed from the text.

@@ -154,7 +154,7 @@ static struct sts_fetch *create(const struct creds_context *x, const char *opera
     f->operation = operation;
     f->done = done;
     f->user = user;
-    buf_init_secret(&f->token, CREDS_FILE_MAX + 8192);
+    buf_init_secret(&f->token, CREDS_FILE_MAX);
     return f;
 }
 

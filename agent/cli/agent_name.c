@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/agent.h"
@@ -19,13 +20,11 @@ static char *read_file(const char *path)
 {
     struct buf b = BUF_INIT(FILE_MAX);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char block[4096];
-    ssize_t n;
 
-    while (fd >= 0 && (n = read(fd, block, sizeof block)) > 0)
-        buf_append(&b, block, (size_t)n);
-    if (fd >= 0)
+    if (fd >= 0) {
+        (void)!fd_read_all(fd, &b);
         close(fd);
+    }
     return buf_take(&b);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "cli/local_dir.h"
 
@@ -35,19 +36,10 @@ static enum err_code read_open(int fd, struct buf *b, struct err *e)
         return err_errno(e, errno, "it cannot be read");
     if (!S_ISREG(st.st_mode))
         return err_set(e, ERR_INVALID, "it is not a regular file");
-    for (;;) {
-        char *room = buf_reserve(b, 65536);
-        ssize_t n = room ? read(fd, room, 65536) : 0;
-
-        if (!room || b->len > LOCAL_DIR_MAX_BYTES)
-            return err_set(e, ERR_LIMIT, "it is larger than %d bytes", LOCAL_DIR_MAX_BYTES);
-        if (n < 0 && errno != EINTR)
-            return err_errno(e, errno, "it cannot be read");
-        if (n == 0)
-            return ERR_OK;
-        if (n > 0)
-            buf_grew(b, (size_t)n);
-    }
+    if (fd_read_all(fd, b))
+        return ERR_OK;
+    return errno == EFBIG ? err_set(e, ERR_LIMIT, "it is larger than %zu bytes", b->max)
+                          : err_errno(e, errno, "it cannot be read");
 }
 
 /* Each run has an ARN of its own, for which there must be room. */
@@ -64,8 +56,7 @@ enum err_code local_file_read(const char *path, const char *arn, const char *nam
                               struct task **out, char digest[LOCAL_DIGEST_SIZE], bool *has_role,
                               struct err *e)
 {
-    /* One piece more than the limit, so that a file of just that size still fits. */
-    AUTO(buf) struct buf b = BUF_INIT(LOCAL_DIR_MAX_BYTES + 2 * 65536);
+    AUTO(buf) struct buf b = BUF_INIT(LOCAL_DIR_MAX_BYTES);
     AUTO(json) struct json_t *v = NULL;
     struct task *t = NULL;
     struct err why = { 0 };

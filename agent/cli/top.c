@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "cli/cli.h"
 #include "cli/top.h"
@@ -121,18 +122,6 @@ static int print_for_ever(struct top *t)
 static struct termios original;
 static volatile sig_atomic_t entered, resized, stopped;
 
-static void put_sequence(const char *text, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(STDOUT_FILENO, text, n);
-
-        if (done < 0 && errno != EINTR)
-            return; /* the terminal is gone */
-        text += done > 0 ? done : 0;
-        n -= done > 0 ? (size_t)done : 0;
-    }
-}
-
 /* Only what a signal handler may call. */
 static void leave(void)
 {
@@ -140,7 +129,7 @@ static void leave(void)
         return;
     /* In the background the terminal is another's, and setting it would stop the command. */
     if (tcgetpgrp(STDIN_FILENO) == getpgrp()) {
-        put_sequence(LEAVE, sizeof LEAVE - 1);
+        (void)!fd_write_all(STDOUT_FILENO, str_of(LEAVE));
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &original);
     }
     entered = 0; /* a signal in between brings it back once more */
@@ -155,7 +144,7 @@ static void enter(void)
     raw.c_cc[VTIME] = 0;
     entered = 1; /* a signal in between brings back what is not changed yet */
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
-    put_sequence(ENTER, sizeof ENTER - 1);
+    (void)!fd_write_all(STDOUT_FILENO, str_of(ENTER));
 }
 
 /* Set with SA_RESETHAND, and it is blocked here: it strikes when this returns. */
@@ -228,7 +217,7 @@ static void draw(const struct top *t)
         buf_puts(&out, "\033[m\033[K");
     }
     buf_puts(&out, "\033[J");
-    put_sequence(out.data, out.len);
+    (void)!fd_write_all(STDOUT_FILENO, buf_str(&out));
 }
 
 /* ---- the live screen ---- */

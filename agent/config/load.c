@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "config/internal.h"
 
@@ -23,22 +24,6 @@ struct config_files {
 };
 
 /* ---- reading ---- */
-
-/* Up to the buffer's maximum. */
-static int read_all(int fd, struct buf *b)
-{
-    for (;;) {
-        size_t room = b->max - b->len < 65536 ? b->max - b->len : 65536;
-        char *p = room ? buf_reserve(b, room) : NULL;
-        ssize_t got = p ? read(fd, p, room) : 0;
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 ? errno : 0;
-        buf_grew(b, (size_t)got);
-    }
-}
 
 static const char *kind_of(mode_t mode)
 {
@@ -65,7 +50,7 @@ static void load(struct loaded *l, const char *path, struct config_problems *pro
     } else if (!error && st.st_size > (off_t)CONFIG_FILE_MAX) {
         config_problem_add(problems, true, path, 0,
                            "the file is over 1 MiB; expected a file of settings");
-    } else if (error || (error = read_all(fd, &l->text))) {
+    } else if (error || (!fd_read_all(fd, &l->text) && errno != EFBIG && (error = errno))) {
         config_problem_add(problems, true, path, 0, "expected a file that can be read: %s",
                            ERRNO_TEXT(error));
     } else {
@@ -97,7 +82,7 @@ static struct buf read_small(const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd >= 0) {
-        if (read_all(fd, &b))
+        if (!fd_read_all(fd, &b))
             buf_reset(&b);
         close(fd);
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "task/task.h"
 
@@ -52,19 +53,6 @@ static int open_folder(const char *root, const char *path, bool make)
     return fd;
 }
 
-static bool write_all(int fd, struct str text)
-{
-    while (text.n) {
-        ssize_t n = write(fd, text.p, text.n);
-
-        if (n < 0 && errno != EINTR)
-            return false;
-        text.p += n > 0 ? n : 0;
-        text.n -= n > 0 ? (size_t)n : 0;
-    }
-    return true;
-}
-
 static enum err_code put(int folder, struct str text, struct err *e)
 {
     enum err_code code = ERR_OK;
@@ -74,7 +62,7 @@ static enum err_code put(int folder, struct str text, struct err *e)
     fd = openat(folder, TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return failed(e, "create", TEMPORARY);
-    if (!write_all(fd, text) || fchmod(fd, 0644))
+    if (!fd_write_all(fd, text) || fchmod(fd, 0644))
         code = failed(e, "write", TEMPORARY);
     close(fd);
     if (!code && renameat(folder, TEMPORARY, folder, TASK_FILE_NAME))
@@ -115,18 +103,15 @@ static enum err_code check_partial(int folder, struct err *e)
 {
     AUTO(buf) struct buf text = BUF_INIT(FILE_MAX);
     int path = openat(folder, TASK_FILE_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd;
-    char chunk[4096];
-    ssize_t n = 0;
 
     if (path < 0)
         return failed(e, "open", TASK_FILE_NAME);
     fd = open_plain(path);
     close(path);
-    while (fd >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0 &&
-           buf_append(&text, chunk, (size_t)n))
-        ;
-    if (fd >= 0)
+    if (fd >= 0) {
+        (void)!fd_read_all(fd, &text);
         close(fd);
+    }
     if (strstr(buf_text(&text), "\"MetadataFileStatus\": \"READY\""))
         return err_set(e, ERR_CONFLICT, "the file is full already");
     return ERR_OK;

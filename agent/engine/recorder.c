@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
@@ -24,19 +25,11 @@ static void disable(struct recorder *r, const struct err *e)
     buf_fini(&r->turn);
 }
 
-static enum err_code write_all(struct recorder *r, struct str s, struct err *e)
+static enum err_code append(struct recorder *r, struct str s, struct err *e)
 {
-    while (s.n > 0) {
-        ssize_t n = write(r->fd, s.p, s.n);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_errno(e, errno, "cannot write");
-        r->size += (size_t)n;
-        s.p += n;
-        s.n -= (size_t)n;
-    }
+    if (!fd_write_all(r->fd, s))
+        return err_errno(e, errno, "cannot write");
+    r->size += s.n;
     return ERR_OK;
 }
 
@@ -60,7 +53,7 @@ static enum err_code write_head(struct recorder *r, const struct core *core, str
         code = err_set(e, ERR_LIMIT, "the agent's state is larger than %d KiB",
                        RECORD_SAVE_MAX / 1024);
     else
-        code = write_all(r, buf_str(&b), e);
+        code = append(r, buf_str(&b), e);
     buf_fini(&b);
     return code;
 }
@@ -117,7 +110,7 @@ void recorder_flush(struct recorder *r, const struct core *core, struct core_tim
 
     if (r->fd < 0 || (whole && r->turn.len == 0))
         return;
-    if (whole && write_all(r, buf_str(&r->turn), &e)) {
+    if (whole && append(r, buf_str(&r->turn), &e)) {
         disable(r, &e);
         return;
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "host/host.h"
 #include "host/internal.h"
@@ -40,21 +41,12 @@ enum err_code host_read_file(const char *path, struct buf *b, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     enum err_code code = ERR_OK;
-    ssize_t got = 1;
-    char *p;
 
     if (fd < 0)
         return err_errno(e, errno, "%s", path);
-    while (!code && got > 0) {
-        p = buf_reserve(b, 16384);
-        if (!p) {
-            code = err_set(e, ERR_LIMIT, "%s is over %zu bytes", path, b->max);
-        } else if ((got = read(fd, p, 16384)) < 0) {
-            code = err_errno(e, errno, "%s", path);
-        } else {
-            buf_grew(b, (size_t)got);
-        }
-    }
+    if (!fd_read_all(fd, b))
+        code = errno == EFBIG ? err_set(e, ERR_LIMIT, "%s is over %zu bytes", path, b->max)
+                              : err_errno(e, errno, "%s", path);
     close(fd);
     return code;
 }

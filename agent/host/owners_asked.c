@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/commands.h"
@@ -97,32 +98,6 @@ enum err_code host_owners_read(const char *text, struct host_owners *out, struct
 
 /* ---- in the helper ---- */
 
-static bool read_all(int in, struct buf *text)
-{
-    for (;;) {
-        char *at = buf_reserve(text, 4096);
-        ssize_t n = at ? read(in, at, 4096) : -1;
-
-        if (n <= 0)
-            return n == 0;
-        buf_grew(text, (size_t)n);
-    }
-}
-
-static int say(int out, const struct buf *text, int code)
-{
-    size_t done = 0;
-
-    while (done < text->len) {
-        ssize_t n = write(out, text->data + done, text->len - done);
-
-        if (n <= 0)
-            return 2;
-        done += (size_t)n;
-    }
-    return code;
-}
-
 static void write_owners(const struct host_owners *o, struct buf *out)
 {
     for (size_t i = 0; i < o->n; i++)
@@ -136,7 +111,7 @@ int host_owners_run(const char *const *argv, int in, int out)
     struct err e = { 0 };
     int code = 1;
 
-    if (!read_all(in, &text))
+    if (!fd_read_all(in, &text))
         err_set(&e, ERR_LIMIT, "the question is too long");
     else if (!host_owners_read(buf_text(&text), &o, &e))
         (void)!host_find_owners(argv[1], o.sockets, o.n, (const char *const *)o.groups, o.n_groups,
@@ -147,7 +122,8 @@ int host_owners_run(const char *const *argv, int in, int out)
         buf_printf(&answer, "%s %s\n", err_code_name(e.code), e.msg);
     else
         code = 0;
-    code = say(out, &answer, code);
+    if (!fd_write_all(out, buf_str(&answer)))
+        code = 2;
     host_owners_fini(&o);
     buf_fini(&text);
     buf_fini(&answer);

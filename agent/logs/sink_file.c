@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "logs/batch.h"
@@ -171,21 +172,6 @@ static int open_log(const struct file_put *p)
     return file;
 }
 
-static bool write_all(int fd, struct str text)
-{
-    while (text.n) {
-        ssize_t n = write(fd, text.p, text.n);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text.p += n;
-        text.n -= (size_t)n;
-    }
-    return true;
-}
-
 /* A machine that went down in the middle of a put may have left half a line. */
 static bool begins_a_line(int fd, off_t size)
 {
@@ -205,8 +191,8 @@ static bool append(int fd, struct str text)
         errno = EINVAL;
         return false;
     }
-    if ((begins_a_line(fd, st.st_size) || write_all(fd, (struct str){ "\n", 1 })) &&
-        write_all(fd, text) && !fdatasync(fd))
+    if ((begins_a_line(fd, st.st_size) || fd_write_all(fd, str_of("\n"))) &&
+        fd_write_all(fd, text) && !fdatasync(fd))
         return true;
     failed = errno;
     (void)!ftruncate(fd, st.st_size); /* if even that fails, some lines come twice */

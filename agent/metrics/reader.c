@@ -8,15 +8,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "metrics/internal.h"
 
-#define TEXT_MAX    (128 * 1024) /* /proc/stat of 1024 processors; what is more is left out */
-#define NUMBER_MAX  512          /* files of one value */
-#define KEPT_MAX    4096
-#define SYSTEM_OLD  (10 * 1000 * 1000) /* ns: the host's time is read once for a whole sweep */
-#define MOUNTS_GROW 16384
-#define MOUNTS_MAX  (4 * 1024 * 1024)
+#define TEXT_MAX   (128 * 1024) /* /proc/stat of 1024 processors; what is more is left out */
+#define NUMBER_MAX 512          /* files of one value */
+#define KEPT_MAX   4096
+#define SYSTEM_OLD (10 * 1000 * 1000) /* ns: the host's time is read once for a whole sweep */
+#define MOUNTS_MAX (4 * 1024 * 1024)
 
 /* What is read, in this order: time passes between the first and the last. A file whose name
  * changed over the years has two. */
@@ -238,18 +238,11 @@ static bool read_mounts(struct metrics_reader *r, struct buf *out)
 {
     AUTO(str) char *path = mem_printf("%s/self/mountinfo", r->proc);
     int fd = open_at(AT_FDCWD, path);
-    ssize_t n = fd < 0 ? -1 : 1;
+    bool all = fd >= 0 && fd_read_all(fd, out);
 
-    while (n > 0) {
-        char *to = buf_reserve(out, MOUNTS_GROW);
-
-        n = to ? read(fd, to, MOUNTS_GROW) : -1;
-        if (n > 0)
-            buf_grew(out, (size_t)n);
-    }
     if (fd >= 0)
         close(fd);
-    return n == 0;
+    return all;
 }
 
 static bool find(struct metrics_files *f)

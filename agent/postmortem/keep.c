@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "postmortem/internal.h"
 
@@ -108,32 +109,18 @@ static void trim(const char *path)
 
 /* ---- writing ---- */
 
-static enum err_code write_all(int fd, struct str text, const char *path, struct err *e)
-{
-    while (text.n) {
-        ssize_t n = write(fd, text.p, text.n);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_errno(e, errno, "write %s", path);
-        text.p += n;
-        text.n -= (size_t)n;
-    }
-    return ERR_OK;
-}
-
 static enum err_code write_file(const char *path, struct str text, int64_t ended_ms, struct err *e)
 {
     const struct timespec when = { .tv_sec = ended_ms / 1000,
                                    .tv_nsec = ended_ms % 1000 * 1000000 };
     const struct timespec both[2] = { when, when };
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    enum err_code code;
+    enum err_code code = ERR_OK;
 
     if (fd < 0)
         return err_errno(e, errno, "%s", path);
-    code = write_all(fd, text, path, e);
+    if (!fd_write_all(fd, text))
+        code = err_errno(e, errno, "write %s", path);
     if (!code && ended_ms > 0 && futimens(fd, both))
         code = err_errno(e, errno, "date %s", path);
     if (!code && fsync(fd))
@@ -167,25 +154,17 @@ enum err_code keep_write(const char *dir, const char *id, struct str text, int64
 static void read_file(const struct folder *f, const char *name, struct buf *out, struct err *e)
 {
     int fd = openat(dirfd(f->dir), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t n = 1;
 
     if (fd < 0) {
         err_errno(e, errno, "%s", name);
         return;
     }
-    while (n > 0) {
-        char piece[8192];
-
-        n = read(fd, piece, sizeof piece);
-        if (n < 0 && errno == EINTR)
-            n = 1;
-        else if (n < 0)
+    if (!fd_read_all(fd, out)) {
+        if (errno == EFBIG)
+            err_set(e, ERR_LIMIT, "%s is too large", name);
+        else
             err_errno(e, errno, "read %s", name);
-        else if (!buf_append(out, piece, (size_t)n))
-            break;
     }
-    if (out->overflowed)
-        err_set(e, ERR_LIMIT, "%s is too large", name);
     close(fd);
 }
 
