@@ -295,18 +295,13 @@ static struct aws_call *ask(const struct ecr_question *q, struct asked *a)
     return service_send(&call, on_answer, a);
 }
 
-static const char *text(const char *s)
-{
-    return s ? s : "";
-}
-
 struct service_call *ecr_token(struct ecr_cache *c, const struct ecr_question *q, ecr_done_fn *done,
                                void *user)
 {
     const char *region = str_empty(q->region) ? aws_region(c->aws) : q->region;
     AUTO(str)
-    char *key = mem_printf("%s\n%s\n%s\n%s", text(q->caller.cache_id), region, text(q->registry_id),
-                           text(q->endpoint));
+    char *key = mem_printf("%s\n%s\n%s\n%s", str_or_empty(q->caller.cache_id), region,
+                           str_or_empty(q->registry_id), str_or_empty(q->endpoint));
     struct waiter *w = NEW(struct waiter);
     const struct ecr_token *known = ecr_cache_find(c, key);
     struct asked *a = NULL;

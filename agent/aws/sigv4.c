@@ -42,20 +42,10 @@ static bool is_unreserved(unsigned char c)
            c == '.' || c == '_' || c == '~';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
 static bool is_escape(struct str s, size_t i)
 {
-    return s.p[i] == '%' && i + 2 < s.n && hex_value(s.p[i + 1]) >= 0 && hex_value(s.p[i + 2]) >= 0;
+    return s.p[i] == '%' && i + 2 < s.n && str_hex_digit(s.p[i + 1]) >= 0 &&
+           str_hex_digit(s.p[i + 2]) >= 0;
 }
 
 bool sigv4_escape(struct buf *out, struct str text, bool keep_slash)
@@ -186,7 +176,8 @@ static char *canonical_part(struct str wire)
 
     for (size_t i = 0; i < wire.n; i++) {
         if (is_escape(wire, i)) {
-            buf_putc(&plain, (char)(hex_value(wire.p[i + 1]) * 16 + hex_value(wire.p[i + 2])));
+            buf_putc(&plain,
+                     (char)(str_hex_digit(wire.p[i + 1]) * 16 + str_hex_digit(wire.p[i + 2])));
             i += 2;
         } else {
             buf_putc(&plain, wire.p[i] == '+' ? ' ' : wire.p[i]);

@@ -82,6 +82,15 @@ void str_hex(const void *data, size_t n, char *out)
     out[2 * n] = '\0';
 }
 
+int str_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 int str_utf8_len(const char *s, size_t n)
 {
     const unsigned char *u = (const unsigned char *)s;

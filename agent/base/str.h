@@ -33,6 +33,10 @@ static inline UNUSED bool str_empty(const char *s)
 {
     return !s || !*s;
 }
+static inline UNUSED const char *str_or_empty(const char *s)
+{
+    return s ? s : "";
+}
 
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
@@ -62,3 +66,5 @@ struct str str_trim(struct str s);
 
 /* Lower-case hexadecimal of `n` bytes into `out` (2n + 1 bytes). */
 void str_hex(const void *data, size_t n, char *out);
+/* What a digit of either case is worth; -1: it is none. */
+int str_hex_digit(char c);

@@ -34,11 +34,6 @@ static void write_error(struct answer *a, int status, const char *code, int vers
     a->status = status;
 }
 
-static const char *text_or_empty(const char *s)
-{
-    return s ? s : "";
-}
-
 /* The room for all of it at once, escapes aside: it is asked for often. */
 static void reserve(struct buf *b, const struct role_credentials *c)
 {
@@ -47,7 +42,7 @@ static void reserve(struct buf *b, const struct role_credentials *c)
     size_t n = 128; /* the names */
 
     for (size_t i = 0; i < COUNT_OF(all); i++)
-        n += strlen(text_or_empty(all[i]));
+        n += strlen(str_or_empty(all[i]));
     buf_reserve(b, n);
 }
 
@@ -58,11 +53,11 @@ static void write_keys(struct answer *a, const struct role_credentials *c)
     reserve(&a->body, c);
     jw_init(&w, &a->body);
     jw_object(&w);
-    jw_kstr(&w, "RoleArn", text_or_empty(c->role_arn));
-    jw_kstr(&w, "AccessKeyId", text_or_empty(c->access_key));
-    jw_kstr(&w, "SecretAccessKey", text_or_empty(c->secret_key));
-    jw_kstr(&w, "Token", text_or_empty(c->session_token));
-    jw_kstr(&w, "Expiration", text_or_empty(c->expiration));
+    jw_kstr(&w, "RoleArn", str_or_empty(c->role_arn));
+    jw_kstr(&w, "AccessKeyId", str_or_empty(c->access_key));
+    jw_kstr(&w, "SecretAccessKey", str_or_empty(c->secret_key));
+    jw_kstr(&w, "Token", str_or_empty(c->session_token));
+    jw_kstr(&w, "Expiration", str_or_empty(c->expiration));
     jw_end(&w);
     a->status = 200;
     if (a->body.overflowed)
@@ -72,7 +67,7 @@ static void write_keys(struct answer *a, const struct role_credentials *c)
 static void name_role(struct answer *a, const struct role_credentials *c,
                       enum credentials_kind kind)
 {
-    a->task_arn = text_or_empty(c->task_arn);
+    a->task_arn = str_or_empty(c->task_arn);
     a->event = kind == CREDENTIALS_EXECUTION ? "GetCredentialsExecutionRole" : "GetCredentials";
 }
 

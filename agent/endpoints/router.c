@@ -9,17 +9,6 @@
 
 /* ---- decoding ---- */
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Appends; false for a broken escape or a NUL. */
 static bool decode(struct str s, bool plus_is_space, struct buf *out)
 {
@@ -27,8 +16,8 @@ static bool decode(struct str s, bool plus_is_space, struct buf *out)
         char c = s.p[i];
 
         if (c == '%') {
-            int high = i + 2 < s.n ? hex(s.p[i + 1]) : -1;
-            int low = high >= 0 ? hex(s.p[i + 2]) : -1;
+            int high = i + 2 < s.n ? str_hex_digit(s.p[i + 1]) : -1;
+            int low = high >= 0 ? str_hex_digit(s.p[i + 2]) : -1;
 
             if (low < 0)
                 return false;

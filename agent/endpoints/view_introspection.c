@@ -2,11 +2,6 @@
 #include "base/str.h"
 #include "endpoints/parts.h"
 
-static const char *text_of(const char *s)
-{
-    return s ? s : "";
-}
-
 /* The three that the control plane knows. */
 static const char *status_name(enum task_status s)
 {
@@ -53,11 +48,11 @@ static void write_defined_ports(struct jw *w, const struct view_container *c)
 static void write_container(struct jw *w, const struct view_container *c)
 {
     jw_object(w);
-    jw_kstr(w, "DockerId", text_of(c->docker_id));
-    jw_kstr(w, "DockerName", text_of(c->docker_name));
-    jw_kstr(w, "Name", text_of(c->name));
-    jw_kstr(w, "Image", text_of(c->image));
-    jw_kstr(w, "ImageID", text_of(c->image_id));
+    jw_kstr(w, "DockerId", str_or_empty(c->docker_id));
+    jw_kstr(w, "DockerName", str_or_empty(c->docker_name));
+    jw_kstr(w, "Name", str_or_empty(c->name));
+    jw_kstr(w, "Image", str_or_empty(c->image));
+    jw_kstr(w, "ImageID", str_or_empty(c->image_id));
     part_time(w, "CreatedAt", c->created_ms);
     part_time(w, "StartedAt", c->started_ms);
     if (c->n_ports)
@@ -74,12 +69,12 @@ static void write_container(struct jw *w, const struct view_container *c)
 void view_write_introspection(const struct view_task *t, struct jw *w)
 {
     jw_object(w);
-    jw_kstr(w, "Arn", text_of(t->arn));
+    jw_kstr(w, "Arn", str_or_empty(t->arn));
     if (tells_desired(t))
         jw_kstr(w, "DesiredStatus", status_name(t->desired));
     jw_kstr(w, "KnownStatus", status_name(t->known));
-    jw_kstr(w, "Family", text_of(t->family));
-    jw_kstr(w, "Version", text_of(t->version));
+    jw_kstr(w, "Family", str_or_empty(t->family));
+    jw_kstr(w, "Version", str_or_empty(t->version));
     jw_key(w, "Containers");
     jw_array(w);
     for (size_t i = 0; i < t->n_containers; i++) {

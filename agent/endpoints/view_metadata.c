@@ -5,11 +5,6 @@
 #define HEALTH_OUTPUT_MAX 1024
 #define CPU_UNITS_MIN     2 /* what the kernel takes at least, and so what is told */
 
-static const char *text_of(const char *s)
-{
-    return s ? s : "";
-}
-
 static const char *type_name(enum view_type type)
 {
     switch (type) {
@@ -34,7 +29,7 @@ static const char *status_name(const struct view_container *c, enum ctr_status s
 
 static void write_health(struct jw *w, const struct view_container *c)
 {
-    const char *output = text_of(c->health_output);
+    const char *output = str_or_empty(c->health_output);
 
     if (!c->has_health_check)
         return;
@@ -80,11 +75,11 @@ static void write_v4_rest(struct jw *w, const struct view_container *c)
 static void write_container(struct jw *w, const struct view_container *c, int version)
 {
     jw_object(w);
-    jw_kstr(w, "DockerId", text_of(c->docker_id));
-    jw_kstr(w, "Name", text_of(c->name));
-    jw_kstr(w, "DockerName", text_of(c->docker_name));
-    jw_kstr(w, "Image", text_of(c->image));
-    jw_kstr(w, "ImageID", text_of(c->image_id));
+    jw_kstr(w, "DockerId", str_or_empty(c->docker_id));
+    jw_kstr(w, "Name", str_or_empty(c->name));
+    jw_kstr(w, "DockerName", str_or_empty(c->docker_name));
+    jw_kstr(w, "Image", str_or_empty(c->image));
+    jw_kstr(w, "ImageID", str_or_empty(c->image_id));
     part_ports(w, c->ports, c->n_ports, version == 4);
     part_pairs(w, "Labels", c->labels, c->n_labels);
     jw_kstr(w, "DesiredStatus", status_name(c, c->desired));
@@ -204,10 +199,10 @@ bool view_write_task(const struct view_task *t, int version, bool tags, struct j
     if (!can_tell(t, version))
         return false;
     jw_object(w);
-    jw_kstr(w, "Cluster", text_of(t->cluster));
-    jw_kstr(w, "TaskARN", text_of(t->arn));
-    jw_kstr(w, "Family", text_of(t->family));
-    jw_kstr(w, "Revision", text_of(t->version));
+    jw_kstr(w, "Cluster", str_or_empty(t->cluster));
+    jw_kstr(w, "TaskARN", str_or_empty(t->arn));
+    jw_kstr(w, "Family", str_or_empty(t->family));
+    jw_kstr(w, "Revision", str_or_empty(t->version));
     jw_kstr(w, "DesiredStatus", task_status_name(t->desired));
     jw_kstr(w, "KnownStatus", task_status_name(t->known));
     if (version < 4)

@@ -14,8 +14,8 @@ static void carry_nothing(struct carried *c)
 static carry_fn *const begins[CORE_OP__COUNT] = {
     [CORE_OP_NONE] = carry_nothing,
     [CORE_OP_INSPECT_IMAGE] = carry_inspect_image,
-    [CORE_OP_MANIFEST] = carry_manifest,
-    [CORE_OP_PULL] = carry_pull,
+    [CORE_OP_MANIFEST] = carry_of_registry,
+    [CORE_OP_PULL] = carry_of_registry,
     [CORE_OP_PORTS] = carry_ports,
     [CORE_OP_CREATE] = carry_create,
     [CORE_OP_START] = carry_start,

@@ -42,7 +42,8 @@ const struct task_container *carry_container(const struct carried *c); /* NULL: 
 void carry_gone(struct carried *c);                                    /* ends it: no such task */
 
 /* carry_image.c */
-carry_fn carry_inspect_image, carry_manifest, carry_pull, carry_list_images, carry_remove_image;
+carry_fn carry_inspect_image, carry_list_images, carry_remove_image;
+carry_fn carry_of_registry; /* a manifest, or the whole image */
 /* One that asked the same and waits for the answer, when `c` has the question; NULL. */
 struct carried *carry_heir(const struct carried *c);
 carry_fn carry_inherit; /* the heir asks itself */

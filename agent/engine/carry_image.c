@@ -100,19 +100,6 @@ static const char *value(const struct carried *c, int kind)
     return c->task_arn ? values_one(&c->en->values, c->task_arn, c->container, kind) : NULL;
 }
 
-/* Without its token there is nothing to ask the registry for; the name is the reference's. */
-static bool lacks_token(struct carried *c)
-{
-    const char *why = value(c, ENGINE_VALUE_NO_AUTH);
-    struct err e = { 0 };
-
-    if (!why)
-        return false;
-    err_set(&e, ERR_DENIED, "CannotPullECRContainerError: %s", why);
-    carry_done(c, &e);
-    return true;
-}
-
 /* What was fetched for the container counts before the agent's own settings. */
 static char *auth_header(const struct carried *c)
 {
@@ -121,6 +108,20 @@ static char *auth_header(const struct carried *c)
     if (fetched)
         return mem_strdup(fetched);
     return c->en->auths ? docker_auths_header(c->en->auths, c->ref) : NULL;
+}
+
+void carry_of_registry(struct carried *c)
+{
+    const char *no_token = value(c, ENGINE_VALUE_NO_AUTH);
+    struct err e = { 0 };
+
+    if (no_token) { /* the name is the reference's */
+        err_set(&e, ERR_DENIED, "CannotPullECRContainerError: %s", no_token);
+        carry_done(c, &e);
+        return;
+    }
+    c->auth = auth_header(c);
+    share(c);
 }
 
 static void on_digest(void *user, const char *digest, const struct err *e)
@@ -141,14 +142,6 @@ static void on_digest(void *user, const char *digest, const struct err *e)
 static void ask_registry(struct carried *c)
 {
     c->docker = docker_distribution(c->en->docker, c->ref, c->auth, c->timeout_ms, on_digest, c);
-}
-
-void carry_manifest(struct carried *c)
-{
-    if (lacks_token(c))
-        return;
-    c->auth = auth_header(c);
-    share(c);
 }
 
 /* ---- pull ---- */
@@ -213,14 +206,6 @@ static void pull(struct carried *c)
     c->pulling = what_to_pull(c);
     c->docker = docker_pull(en->docker, c->pulling, c->auth, c->idle_timeout_ms, c->timeout_ms,
                             on_progress, on_pulled, c);
-}
-
-void carry_pull(struct carried *c)
-{
-    if (lacks_token(c))
-        return;
-    c->auth = auth_header(c);
-    share(c);
 }
 
 /* ---- all of them ---- */

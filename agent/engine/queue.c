@@ -15,7 +15,7 @@ struct queued *queued_create(enum core_event_type type)
 /* What a record could not tell from absent is never NULL. */
 static char *copy_text(const char *s)
 {
-    return mem_strdup(s ? s : "");
+    return mem_strdup(str_or_empty(s));
 }
 
 static void drop(const char *owned)

@@ -43,14 +43,6 @@ static bool is_word(char c)
     return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
 }
 
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* One character that stands for itself, in a class or outside. */
 static void put_rune(struct spelling *s, const char *p, size_t n)
 {
@@ -69,8 +61,8 @@ static bool parse_hex(const char **at, uint32_t *rune)
     if (*p == '{') {
         const char *digits = ++p;
 
-        for (; hex_value(*p) >= 0; p++) {
-            r = r * 16 + (uint32_t)hex_value(*p);
+        for (; str_hex_digit(*p) >= 0; p++) {
+            r = r * 16 + (uint32_t)str_hex_digit(*p);
             if (r > MAX_RUNE)
                 return false;
         }
@@ -78,9 +70,9 @@ static bool parse_hex(const char **at, uint32_t *rune)
             return false;
         p++;
     } else {
-        if (hex_value(p[0]) < 0 || hex_value(p[1]) < 0)
+        if (str_hex_digit(p[0]) < 0 || str_hex_digit(p[1]) < 0)
             return false;
-        r = (uint32_t)(hex_value(p[0]) * 16 + hex_value(p[1]));
+        r = (uint32_t)(str_hex_digit(p[0]) * 16 + str_hex_digit(p[1]));
         p += 2;
     }
     *at = p;

@@ -93,6 +93,12 @@ static void test_trim_and_hex(void **state)
     assert_string_equal(out, "00ff1ab0");
     str_hex("", 0, out);
     assert_string_equal(out, "");
+    for (int c = 0; c < 256; c++) {
+        const char digits[] = "0123456789abcdef", text[] = { (char)c, '\0' };
+        const char *at = c ? strcasestr(digits, text) : NULL;
+
+        assert_int_equal(str_hex_digit((char)c), at ? at - digits : -1);
+    }
 }
 
 static void test_utf8_len(void **state)
