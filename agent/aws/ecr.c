@@ -282,8 +282,7 @@ static struct aws_call *ask(const struct ecr_question *q, struct asked *a)
     jw_init(&w, &body);
     jw_object(&w);
     if (!str_empty(q->registry_id)) {
-        jw_key(&w, "registryIds");
-        jw_array(&w);
+        jw_karray(&w, "registryIds");
         jw_str(&w, q->registry_id);
         jw_end(&w);
     }

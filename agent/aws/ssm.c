@@ -157,8 +157,7 @@ struct service_call *ssm_get(const struct aws_caller *who, const char *region,
 
     jw_init(&w, &body);
     jw_object(&w);
-    jw_key(&w, "Names");
-    jw_array(&w);
+    jw_karray(&w, "Names");
     for (size_t i = 0; i < n && i < SSM_BATCH; i++) {
         jw_str(&w, names[i]);
         c->names[c->n++] = mem_strdup(names[i]);

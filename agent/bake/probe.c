@@ -155,15 +155,12 @@ static void write_body(const char *image, struct buf *to)
     jw_init(&w, to);
     jw_object(&w);
     jw_kstr(&w, "Image", image);
-    jw_key(&w, "Labels");
-    jw_object(&w);
+    jw_kobject(&w, "Labels");
     jw_kstr(&w, "berth.preflight", "");
     jw_end(&w);
-    jw_key(&w, "HostConfig");
-    jw_object(&w);
+    jw_kobject(&w, "HostConfig");
     jw_kstr(&w, "NetworkMode", "none");
-    jw_key(&w, "LogConfig");
-    jw_object(&w);
+    jw_kobject(&w, "LogConfig");
     jw_kstr(&w, "Type", "none");
     jw_end(&w);
     jw_end(&w);

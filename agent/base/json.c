@@ -498,6 +498,18 @@ void jw_value(struct jw *w, const struct json_t *v)
     json_dump(v, w->out);
 }
 
+void jw_kobject(struct jw *w, const char *key)
+{
+    jw_key(w, key);
+    jw_object(w);
+}
+
+void jw_karray(struct jw *w, const char *key)
+{
+    jw_key(w, key);
+    jw_array(w);
+}
+
 void jw_kstr(struct jw *w, const char *key, const char *s)
 {
     jw_key(w, key);

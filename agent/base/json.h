@@ -131,6 +131,9 @@ void jw_millis(struct jw *w, int64_t ms);   /* as seconds: 1767323045.123, 17673
 void jw_raw(struct jw *w, struct str json); /* a value that is JSON already */
 void jw_value(struct jw *w, const struct json_t *v);
 
+/* The same as a member of an object. */
+void jw_kobject(struct jw *w, const char *key);
+void jw_karray(struct jw *w, const char *key);
 void jw_kstr(struct jw *w, const char *key, const char *s);
 void jw_kstr_if(struct jw *w, const char *key, const char *s); /* nothing for NULL or "" */
 void jw_kint(struct jw *w, const char *key, int64_t v);

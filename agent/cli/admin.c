@@ -123,8 +123,7 @@ static void write_store(const struct agent *a, struct jw *w)
     struct engine_totals t;
 
     engine_get_totals(a->engine, &t);
-    jw_key(w, "store");
-    jw_object(w);
+    jw_kobject(w, "store");
     jw_kbool(w, "saved", t.unsaved == NULL);
     jw_kstr_if(w, "error", t.unsaved);
     if (t.unsaved)
@@ -140,8 +139,7 @@ static void write_status(struct agent *a, struct buf *b)
     clock_iso(a->started_ms, started);
     jw_init(&w, b);
     jw_object(&w);
-    jw_key(&w, "agent");
-    jw_object(&w);
+    jw_kobject(&w, "agent");
     jw_kstr(&w, "version", BERTH_VERSION);
     jw_kstr(&w, "commit", BERTH_COMMIT);
     jw_kint(&w, "pid", getpid());
@@ -152,8 +150,7 @@ static void write_status(struct agent *a, struct buf *b)
     jw_end(&w);
     jw_kstr(&w, "cluster", a->config->cluster);
     jw_kstr_if(&w, "instance_arn", a->instance_arn);
-    jw_key(&w, "docker");
-    jw_object(&w);
+    jw_kobject(&w, "docker");
     jw_kstr_if(&w, "version", a->docker_version.version);
     jw_kstr_if(&w, "api", a->docker_version.api_version);
     jw_end(&w);

@@ -303,8 +303,7 @@ bool casebook_answer(const struct casebook *cb, const char *text, struct buf *b)
     c = jcur_root(doc, &e);
     jw_init(&w, b);
     jw_object(&w);
-    jw_key(&w, "task");
-    jw_object(&w);
+    jw_kobject(&w, "task");
     jw_kstr(&w, "arn", jcur_str_or(&c, "task_arn", ""));
     jw_kstr(&w, "id", jcur_str_or(&c, "id", ""));
     jw_kstr(&w, "family", jcur_str_or(&c, "family", ""));
@@ -313,8 +312,7 @@ bool casebook_answer(const struct casebook *cb, const char *text, struct buf *b)
     jw_kstr(&w, "desired", "STOPPED");
     jw_kstr_if(&w, "reason", jcur_str_or(&c, "reason", NULL));
     jw_end(&w);
-    jw_key(&w, "waits");
-    jw_array(&w);
+    jw_karray(&w, "waits");
     jw_end(&w);
     jw_key(&w, "post_mortem");
     jw_value(&w, doc);

@@ -98,8 +98,7 @@ void top_write(struct agent *a, struct buf *b)
     jw_init(&w, b);
     jw_object(&w);
     jw_kint(&w, "now_ms", clock_wall_ms());
-    jw_key(&w, "agent");
-    jw_object(&w);
+    jw_kobject(&w, "agent");
     jw_kstr(&w, "version", BERTH_VERSION);
     jw_kint(&w, "pid", getpid());
     jw_kint(&w, "uptime_ms", clock_wall_ms() - a->started_ms);
@@ -112,8 +111,7 @@ void top_write(struct agent *a, struct buf *b)
     core_write_status(core, &w);
     jw_key(&w, "logs");
     logs_write_status(a->logs, &w);
-    jw_key(&w, "containers");
-    jw_array(&w);
+    jw_karray(&w, "containers");
     core_each_task(core, write_task, &(struct telling){ a, core, &w, 0 });
     jw_end(&w);
     jw_end(&w);

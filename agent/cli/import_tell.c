@@ -201,8 +201,7 @@ static void write_task(const struct ref_task *t, struct jw *w)
     jw_kstr(w, "version", t->version);
     jw_kstr(w, "fate", ref_fate_name(t->fate));
     jw_kstr_if(w, "why", t->why);
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     for (size_t i = 0; i < t->n_containers; i++) {
         jw_object(w);
         jw_kstr(w, "name", t->containers[i].name);
@@ -222,13 +221,11 @@ void import_write(const struct ref_state *s, const struct config *c, const char 
     jw_kstr_if(w, "containerInstanceArn", ref_meta(s, REF_INSTANCE_ARN));
     jw_kstr_if(w, "ec2InstanceId", ref_meta(s, REF_INSTANCE_ID));
     jw_kstr_if(w, "availabilityZone", ref_meta(s, REF_ZONE));
-    jw_key(w, "tasks");
-    jw_array(w);
+    jw_karray(w, "tasks");
     for (size_t i = 0; i < ref_task_count(s); i++)
         write_task(ref_task_at(s, i), w);
     jw_end(w);
-    jw_key(w, "notCarriedOver");
-    jw_array(w);
+    jw_karray(w, "notCarriedOver");
     say_lost(s, c, write_line, w);
     jw_end(w);
 }

@@ -278,8 +278,7 @@ static void print_json(struct replay *r, struct str event, const struct core_act
     jw_object(&w);
     jw_key(&w, "event");
     jw_raw(&w, event);
-    jw_key(&w, "actions");
-    jw_array(&w);
+    jw_karray(&w, "actions");
     for (size_t i = 0; i < actions->n; i++)
         core_action_write(&w, &actions->items[i]);
     jw_end(&w);

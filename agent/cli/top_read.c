@@ -271,8 +271,7 @@ void top_view_write(const struct top_view *v, struct jw *w)
     jw_kint(w, "cpu_units", v->cpu_total);
     jw_kint(w, "memory_mib_used", v->memory_used);
     jw_kint(w, "memory_mib", v->memory_total);
-    jw_key(w, "tasks");
-    jw_object(w);
+    jw_kobject(w, "tasks");
     jw_kint(w, "running", v->running);
     jw_kint(w, "pending", v->pending);
     jw_kint(w, "waiting_for_room", v->waiting);
@@ -281,8 +280,7 @@ void top_view_write(const struct top_view *v, struct jw *w)
     jw_kint(w, "reports_unsent", v->unsent);
     jw_kint(w, "log_lines_lost", v->log_lost);
     jw_kint(w, "log_gaps", v->log_gaps);
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     for (size_t i = 0; i < v->n_rows; i++)
         write_row(w, &v->rows[i]);
     jw_end(w);

@@ -8,8 +8,7 @@ static void open_message(struct jw *w, struct buf *out, const char *type)
     jw_init(w, out);
     jw_object(w);
     jw_kstr(w, "type", type);
-    jw_key(w, "message");
-    jw_object(w);
+    jw_kobject(w, "message");
 }
 
 static bool close_message(struct jw *w)
@@ -72,8 +71,7 @@ bool acs_put_stop_candidates(struct buf *out, const char *message_id, const char
 
     open_message(&w, out, "TaskStopVerificationMessage");
     jw_kstr_if(&w, "messageId", message_id);
-    jw_key(&w, "stopCandidates");
-    jw_array(&w);
+    jw_karray(&w, "stopCandidates");
     for (size_t i = 0; i < n; i++) {
         jw_object(&w);
         jw_kstr(&w, "desiredStatus", "STOPPED");

@@ -100,8 +100,7 @@ static void on_again(void *user)
     jw_init(&w, &body);
     jw_object(&w);
     jw_kstr(&w, "cluster", c->config->cluster);
-    jw_key(&w, "containerInstances");
-    jw_array(&w);
+    jw_karray(&w, "containerInstances");
     jw_str(&w, c->instance_arn);
     jw_end(&w);
     jw_kstr(&w, "status", "DRAINING");

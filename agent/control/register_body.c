@@ -38,8 +38,7 @@ static void put_ports(struct jw *w, const char *name, const struct port_list *po
     jw_object(w);
     jw_kstr(w, "name", name);
     jw_kstr(w, "type", "STRINGSET");
-    jw_key(w, "stringSetValue");
-    jw_array(w);
+    jw_karray(w, "stringSetValue");
     put_each(w, ports, NULL);
     put_each(w, local, ports);
     jw_end(w);
@@ -59,8 +58,7 @@ static bool has_key(const struct string_map *map, const char *key)
 static void put_tag(struct jw *w, const struct string_pair *tag, bool *begun)
 {
     if (!*begun) {
-        jw_key(w, "tags");
-        jw_array(w);
+        jw_karray(w, "tags");
         *begun = true;
     }
     jw_object(w);
@@ -87,8 +85,7 @@ static void put_gpus(struct jw *w, const char *const *ids, size_t n)
 {
     if (!n)
         return;
-    jw_key(w, "platformDevices");
-    jw_array(w);
+    jw_karray(w, "platformDevices");
     for (size_t i = 0; i < n; i++) {
         jw_object(w);
         jw_kstr(w, "id", ids[i]);
@@ -107,8 +104,7 @@ bool register_body(const struct register_input *in, struct buf *out)
     jw_object(&w);
     jw_kstr(&w, "cluster", cfg->cluster);
     jw_kstr_if(&w, "containerInstanceArn", in->instance_arn);
-    jw_key(&w, "attributes");
-    jw_array(&w);
+    jw_karray(&w, "attributes");
     for (size_t i = 0; i < in->attributes->n; i++) {
         jw_object(&w);
         jw_kstr(&w, "name", in->attributes->items[i].name);
@@ -121,8 +117,7 @@ bool register_body(const struct register_input *in, struct buf *out)
     put_gpus(&w, in->gpus, in->n_gpus);
     jw_kstr(&w, "instanceIdentityDocument", in->document);
     jw_kstr(&w, "instanceIdentityDocumentSignature", in->signature);
-    jw_key(&w, "totalResources");
-    jw_array(&w);
+    jw_karray(&w, "totalResources");
     put_integer(&w, "CPU", in->cpu_units);
     put_integer(&w, "MEMORY", in->memory_mib);
     put_ports(&w, "PORTS", &cfg->reserved_ports, in->local_tcp);

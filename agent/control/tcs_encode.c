@@ -10,10 +10,8 @@ static void open_message(struct jw *w, struct buf *out, const char *type, const 
     jw_init(w, out);
     jw_object(w);
     jw_kstr(w, "type", type);
-    jw_key(w, "message");
-    jw_object(w);
-    jw_key(w, "metadata");
-    jw_object(w);
+    jw_kobject(w, "message");
+    jw_kobject(w, "metadata");
     jw_kstr(w, "cluster", h->cluster);
     jw_kstr(w, "containerInstance", h->instance_arn);
     jw_kstr(w, id_key, h->id);
@@ -35,8 +33,7 @@ static bool close_message(struct jw *w, const struct tcs_head *h)
 
 static void put_list(struct jw *w, const char *key, struct str elements)
 {
-    jw_key(w, key);
-    jw_array(w);
+    jw_karray(w, key);
     jw_raw(w, elements);
     jw_end(w);
 }
@@ -89,8 +86,7 @@ bool tcs_put_status(struct buf *out, const struct tcs_head *h, const struct tcs_
 
     open_message(&w, out, "PublishInstanceStatusRequest", h, "requestId");
     jw_end(&w);
-    jw_key(&w, "statuses");
-    jw_array(&w);
+    jw_karray(&w, "statuses");
     jw_object(&w);
     jw_kstr(&w, "type", "ContainerRuntime");
     jw_kstr(&w, "status", !r->checked ? "INITIALIZING" : r->ok ? "OK" : "IMPAIRED");

@@ -30,8 +30,7 @@ static void put_floats(struct jw *w, const char *key, const struct tcs_float_set
 {
     if (!is_usable(s))
         return;
-    jw_key(w, key);
-    jw_object(w);
+    jw_kobject(w, key);
     put_number(w, "max", s->max);
     put_number(w, "min", s->min);
     jw_kint(w, "sampleCount", s->count);
@@ -43,8 +42,7 @@ static void put_ints(struct jw *w, const char *key, const struct tcs_int_set *s)
 {
     if (s->count <= 0)
         return;
-    jw_key(w, key);
-    jw_object(w);
+    jw_kobject(w, key);
     jw_kint(w, "max", s->max);
     jw_kint(w, "min", s->min);
     jw_kint(w, "overflowMax", s->overflow_max);
@@ -59,8 +57,7 @@ static void put_storage(struct jw *w, const struct tcs_container_metric *c)
 {
     if (c->read_bytes.count <= 0 && c->write_bytes.count <= 0)
         return;
-    jw_key(w, "storageStatsSet");
-    jw_object(w);
+    jw_kobject(w, "storageStatsSet");
     put_ints(w, "readSizeBytes", &c->read_bytes);
     put_ints(w, "writeSizeBytes", &c->write_bytes);
     jw_end(w);
@@ -70,8 +67,7 @@ static void put_network(struct jw *w, const struct tcs_container_metric *c)
 {
     if (!c->has_network || c->rx_bytes.count <= 0)
         return;
-    jw_key(w, "networkStatsSet");
-    jw_object(w);
+    jw_kobject(w, "networkStatsSet");
     put_ints(w, "rxBytes", &c->rx_bytes);
     put_floats(w, "rxBytesPerSecond", &c->rx_rate);
     put_ints(w, "rxDropped", &c->rx_dropped);
@@ -94,8 +90,7 @@ static void put_container(struct jw *w, const struct tcs_container_metric *c)
     put_storage(w, c);
     put_network(w, c);
     if (c->has_restarts) {
-        jw_key(w, "restartStatsSet");
-        jw_object(w);
+        jw_kobject(w, "restartStatsSet");
         jw_kint(w, "restartCount", c->restarts);
         jw_end(w);
     }
@@ -110,8 +105,7 @@ static void open_task(struct jw *w, struct buf *out, const struct tcs_task *task
     jw_kstr(w, "taskArn", task->arn);
     jw_kstr(w, "taskDefinitionFamily", task->family);
     jw_kstr(w, "taskDefinitionVersion", task->version);
-    jw_key(w, list);
-    jw_array(w);
+    jw_karray(w, list);
 }
 
 static bool close_task(struct jw *w, size_t n_containers)

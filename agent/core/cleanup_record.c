@@ -10,8 +10,7 @@
 
 static void write_names(struct jw *w, char *const *names, size_t n)
 {
-    jw_key(w, "names");
-    jw_array(w);
+    jw_karray(w, "names");
     for (size_t i = 0; i < n; i++)
         jw_str(w, names[i]);
     jw_end(w);
@@ -21,8 +20,7 @@ static void write_seen(const struct janitor *j, struct jw *w)
 {
     struct seen *row, *next;
 
-    jw_key(w, "seen");
-    jw_array(w);
+    jw_karray(w, "seen");
     HASH_ITER (hh, j->seen, row, next) {
         jw_object(w);
         jw_kstr(w, "id", row->id);
@@ -37,8 +35,7 @@ static void write_seen(const struct janitor *j, struct jw *w)
 
 static void write_others(const struct janitor *j, struct jw *w)
 {
-    jw_key(w, "others");
-    jw_array(w);
+    jw_karray(w, "others");
     for (size_t i = 0; i < j->n_others; i++) {
         jw_object(w);
         jw_kstr(w, "id", j->others[i].id);
@@ -53,8 +50,7 @@ static void write_victim(const struct victim *v, struct jw *w)
 {
     if (!v->id)
         return;
-    jw_key(w, "victim");
-    jw_object(w);
+    jw_kobject(w, "victim");
     jw_kstr(w, "id", v->id);
     write_names(w, v->names, v->n_names);
     jw_kint(w, "at", (int64_t)v->at);

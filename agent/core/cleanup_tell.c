@@ -99,8 +99,7 @@ void janitor_note_stuck(struct core *c)
 
 static void write_disk(const struct janitor *j, struct jw *w)
 {
-    jw_key(w, "disk");
-    jw_object(w);
+    jw_kobject(w, "disk");
     jw_kint(w, "bytes", j->disk.bytes);
     jw_kint(w, "bytes_used", j->disk.bytes_used);
     jw_kint(w, "inodes", j->disk.inodes);
@@ -145,15 +144,13 @@ void janitor_write_status(const struct core *c, struct jw *w)
     in_use_free(u);
     if (j->disk_seen)
         write_disk(j, w);
-    jw_key(w, "images");
-    jw_object(w);
+    jw_kobject(w, "images");
     jw_kint(w, "count", HASH_COUNT(c->images->by_id));
     jw_kint(w, "bytes", bytes);
     jw_kint(w, "removable", unused);
     jw_kint(w, "removable_bytes", unused_bytes);
     if (j->last_name) {
-        jw_key(w, "last_removed");
-        jw_object(w);
+        jw_kobject(w, "last_removed");
         jw_kstr(w, "image", j->last_name);
         jw_kint(w, "bytes", j->last_size);
         jw_kint(w, "at_ms", j->last_gone);

@@ -16,8 +16,7 @@ static const char *health_name(enum ctr_health h)
 
 static void write_ports(const struct core_ctr *k, struct jw *w)
 {
-    jw_key(w, "ports");
-    jw_array(w);
+    jw_karray(w, "ports");
     for (size_t i = 0; i < k->n_bindings; i++) {
         jw_object(w);
         jw_kstr(w, "ip", k->bindings[i].ip);
@@ -72,8 +71,7 @@ static void write_task(const struct core_task *t, struct jw *w)
     jw_kint(w, "arrived_ms", t->arrived_wall);
     if (t->stopped_wall)
         jw_kint(w, "stopped_ms", t->stopped_wall);
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     for (size_t i = 0; i < t->n_ctrs; i++)
         write_container(&t->ctrs[i], w);
     jw_end(w);
@@ -102,8 +100,7 @@ void core_write_tasks(const struct core *c, struct jw *w)
 
 static void write_resource(struct jw *w, const char *key, int64_t total, int64_t used)
 {
-    jw_key(w, key);
-    jw_object(w);
+    jw_kobject(w, key);
     jw_kint(w, "total", total);
     jw_kint(w, "used", used);
     jw_kint(w, "free", total - used);
@@ -123,8 +120,7 @@ void core_write_status(const struct core *c, struct jw *w)
     jw_object(w);
     write_resource(w, "cpu_units", c->capacity.cpu_total, c->capacity.cpu_used);
     write_resource(w, "memory_mib", c->capacity.memory_total, c->capacity.memory_used);
-    jw_key(w, "tasks");
-    jw_object(w);
+    jw_kobject(w, "tasks");
     for (int s = TASK_NONE; s <= TASK_STOPPED; s++)
         jw_kint(w, task_status_name((enum task_status)s), by_status[s]);
     jw_end(w);

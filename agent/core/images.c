@@ -151,8 +151,7 @@ static void write_image(const struct image *img, struct jw *w)
     jw_object(w);
     jw_kint(w, "v", IMAGE_VERSION);
     jw_kstr(w, "id", img->id);
-    jw_key(w, "names");
-    jw_array(w);
+    jw_karray(w, "names");
     LIST_FOREACH (node, next, &img->names)
         jw_str(w, LIST_ENTRY(node, struct image_name, node)->text);
     jw_end(w);
@@ -451,8 +450,7 @@ void images_save(const struct core *c, struct jw *w)
 {
     struct image *img, *next;
 
-    jw_key(w, "images");
-    jw_array(w);
+    jw_karray(w, "images");
     HASH_ITER (hh, c->images->by_id, img, next)
         write_image(img, w);
     jw_end(w);

@@ -317,8 +317,7 @@ const struct task *core_local_run(const struct core *c, const char *name, const 
 
 void local_save(const struct core *c, struct jw *w)
 {
-    jw_key(w, "locals");
-    jw_array(w);
+    jw_karray(w, "locals");
     for (const struct core_local *l = c->locals; l; l = l->hh.next) {
         AUTO(str) char *def = l->def ? task_redacted_json(l->def) : NULL;
 

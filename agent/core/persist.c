@@ -14,8 +14,7 @@
 
 void bindings_write(struct jw *w, const struct port_binding *all, size_t n)
 {
-    jw_key(w, "bindings");
-    jw_array(w);
+    jw_karray(w, "bindings");
     for (size_t i = 0; i < n; i++) {
         jw_object(w);
         jw_kstr(w, "ip", all[i].ip);
@@ -29,8 +28,7 @@ void bindings_write(struct jw *w, const struct port_binding *all, size_t n)
 
 void disk_write(struct jw *w, const struct core_disk *d)
 {
-    jw_key(w, "disk");
-    jw_object(w);
+    jw_kobject(w, "disk");
     jw_kint(w, "bytes", d->bytes);
     jw_kint(w, "bytes_used", d->bytes_used);
     jw_kint(w, "inodes", d->inodes);
@@ -76,8 +74,7 @@ static void write_chosen(const struct core_ctr *k, struct jw *w)
 {
     if (!k->host_ports)
         return;
-    jw_key(w, "host_ports");
-    jw_array(w);
+    jw_karray(w, "host_ports");
     for (size_t i = 0; i < k->def->n_ports; i++)
         jw_int(w, k->host_ports[i]);
     jw_end(w);
@@ -166,8 +163,7 @@ void task_write_state(const struct core_task *t, struct jw *w, bool full)
         write_task_volatile(t, w);
     stages_write(&t->stages, w, full);
     resources_write(t, w, full);
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     for (size_t i = 0; i < t->n_ctrs; i++)
         write_ctr(&t->ctrs[i], w, full);
     jw_end(w);
@@ -391,8 +387,7 @@ enum err_code task_read_state(struct core *c, struct core_task *t, const struct 
 
 static void write_ports(struct jw *w, const char *key, const struct port_set *s)
 {
-    jw_key(w, key);
-    jw_array(w);
+    jw_karray(w, key);
     for (unsigned p = 1; p < 65536; p++) {
         if (!s->bits[p / 64])
             p |= 63; /* on to the next word */
@@ -418,14 +413,12 @@ void core_save(const struct core *c, struct jw *w)
 
     jw_object(w);
     jw_kint(w, "v", STATE_VERSION);
-    jw_key(w, "config");
-    jw_object(w);
+    jw_kobject(w, "config");
     write_ports(w, "reserved_tcp", &c->capacity.reserved[PORT_TCP]);
     write_ports(w, "reserved_udp", &c->capacity.reserved[PORT_UDP]);
     settings_write(w, &c->cfg);
     jw_end(w);
-    jw_key(w, "rng");
-    jw_array(w);
+    jw_karray(w, "rng");
     for (int i = 0; i < 4; i++) {
         snprintf(text, sizeof text, "%016" PRIx64, c->rng.s[i]);
         jw_str(w, text);
@@ -441,8 +434,7 @@ void core_save(const struct core *c, struct jw *w)
     images_save(c, w);
     local_save(c, w);
     rebuild_save(c, w);
-    jw_key(w, "tasks");
-    jw_array(w);
+    jw_karray(w, "tasks");
     HASH_ITER (hh, c->tasks, t, next) {
         jw_object(w);
         jw_kstr(w, "arn", t->arn);

@@ -324,8 +324,7 @@ void rebuild_fini(struct core *c)
 void rebuild_save(const struct core *c, struct jw *w)
 {
     jw_kbool(w, "lost", c->lost);
-    jw_key(w, "missing");
-    jw_array(w);
+    jw_karray(w, "missing");
     for (const struct core_missing *m = c->missing; m; m = m->hh.next) {
         jw_object(w);
         jw_kstr(w, "arn", m->arn);

@@ -56,8 +56,7 @@ static void write_task(struct jw *w, const struct task *t)
 
 static void write_facts(struct jw *w, const struct ctr_facts *f)
 {
-    jw_key(w, "facts");
-    jw_object(w);
+    jw_kobject(w, "facts");
     jw_kstr(w, "id", f->id);
     jw_kint(w, "status", f->status);
     if (f->has_exit_code)
@@ -76,8 +75,7 @@ static void write_payload(struct jw *w, const struct core_event *ev)
 {
     jw_kstr(w, "message_id", ev->u.payload.message_id);
     jw_kint(w, "seq", ev->u.payload.seq);
-    jw_key(w, "tasks");
-    jw_array(w);
+    jw_karray(w, "tasks");
     for (size_t i = 0; i < ev->u.payload.n_tasks; i++) {
         const struct core_payload_task *p = &ev->u.payload.tasks[i];
 
@@ -96,8 +94,7 @@ static void write_manifest(struct jw *w, const struct core_event *ev)
     jw_kstr(w, "message_id", ev->u.manifest.message_id);
     jw_kstr(w, "cluster_arn", ev->u.manifest.cluster_arn);
     jw_kint(w, "seq", ev->u.manifest.seq);
-    jw_key(w, "entries");
-    jw_array(w);
+    jw_karray(w, "entries");
     for (size_t i = 0; i < ev->u.manifest.n_entries; i++) {
         jw_object(w);
         jw_kstr(w, "arn", ev->u.manifest.entries[i].arn);
@@ -109,8 +106,7 @@ static void write_manifest(struct jw *w, const struct core_event *ev)
 
 static void write_images(struct jw *w, const struct core_event *ev)
 {
-    jw_key(w, "images");
-    jw_array(w);
+    jw_karray(w, "images");
     for (size_t i = 0; i < ev->u.op.n_images; i++) {
         const struct core_image *im = &ev->u.op.images[i];
 
@@ -119,8 +115,7 @@ static void write_images(struct jw *w, const struct core_event *ev)
         jw_kstr_if(w, "digest", im->digest);
         jw_kint(w, "size", im->size);
         jw_kint(w, "created", im->created_ms);
-        jw_key(w, "names");
-        jw_array(w);
+        jw_karray(w, "names");
         for (size_t j = 0; j < im->n_names; j++)
             jw_str(w, im->names[j]);
         jw_end(w);
@@ -131,8 +126,7 @@ static void write_images(struct jw *w, const struct core_event *ev)
 
 static void write_ports(struct jw *w, const struct core_event *ev)
 {
-    jw_key(w, "ports");
-    jw_array(w);
+    jw_karray(w, "ports");
     for (size_t i = 0; i < ev->u.op.n_ports; i++)
         jw_int(w, ev->u.op.ports[i]);
     jw_end(w);
@@ -140,8 +134,7 @@ static void write_ports(struct jw *w, const struct core_event *ev)
 
 static void write_others(struct jw *w, const struct core_event *ev)
 {
-    jw_key(w, "others");
-    jw_array(w);
+    jw_karray(w, "others");
     for (size_t i = 0; i < ev->u.op.n_others; i++) {
         jw_object(w);
         jw_kstr(w, "id", ev->u.op.others[i].id);
@@ -154,8 +147,7 @@ static void write_others(struct jw *w, const struct core_event *ev)
 
 static void write_local(struct jw *w, const struct core_event *ev)
 {
-    jw_key(w, "defs");
-    jw_array(w);
+    jw_karray(w, "defs");
     for (size_t i = 0; i < ev->u.local.n_defs; i++) {
         const struct core_local_def *d = &ev->u.local.defs[i];
 
@@ -191,8 +183,7 @@ static void write_op_done(struct jw *w, const struct core_event *ev)
 
 static void write_listed(struct jw *w, const struct core_event *ev)
 {
-    jw_key(w, "rows");
-    jw_array(w);
+    jw_karray(w, "rows");
     for (size_t i = 0; i < ev->u.listed.n_rows; i++) {
         jw_object(w);
         jw_kstr(w, "id", ev->u.listed.rows[i].id);
@@ -224,8 +215,7 @@ void core_event_write(struct jw *w, struct core_time now, const struct core_even
         write_local(w, ev);
         break;
     case CORE_EV_SETTINGS:
-        jw_key(w, "config");
-        jw_object(w);
+        jw_kobject(w, "config");
         settings_write(w, ev->u.settings.config);
         jw_end(w);
         break;
@@ -243,8 +233,7 @@ void core_event_write(struct jw *w, struct core_time now, const struct core_even
         break;
     case CORE_EV_STOP_ACK:
         jw_kstr(w, "message_id", ev->u.stop_ack.message_id);
-        jw_key(w, "arns");
-        jw_array(w);
+        jw_karray(w, "arns");
         for (size_t i = 0; i < ev->u.stop_ack.n_arns; i++)
             jw_str(w, ev->u.stop_ack.arns[i]);
         jw_end(w);
@@ -300,8 +289,7 @@ void core_action_write(struct jw *w, const struct core_action *a)
         break;
     case CORE_ACT_STOP_VERIFY:
         jw_kstr(w, "message_id", a->key);
-        jw_key(w, "arns");
-        jw_array(w);
+        jw_karray(w, "arns");
         for (size_t i = 0; i < a->n_arns; i++)
             jw_str(w, a->arns[i]);
         jw_end(w);

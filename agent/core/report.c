@@ -219,8 +219,7 @@ static void write_bindings(struct jw *w, const struct core *c, const struct core
             continue;
         if (!some) {
             some = true;
-            jw_key(w, "networkBindings");
-            jw_array(w);
+            jw_karray(w, "networkBindings");
         }
         if (range) {
             write_range(w, k, range, b);
@@ -279,8 +278,7 @@ static char *build_body(const struct core *c, const struct core_task *t)
     jw_init(&w, &b);
     jw_object(&w);
     if (t->n_ctrs) {
-        jw_key(&w, "containers");
-        jw_array(&w);
+        jw_karray(&w, "containers");
         for (size_t i = 0; i < t->n_ctrs; i++)
             if (ctr_unsent(&t->ctrs[i]))
                 write_container(&w, c, &t->ctrs[i]);

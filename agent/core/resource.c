@@ -402,8 +402,7 @@ int64_t resources_next_wake(const struct core_task *t, int64_t now)
 
 void resources_write(const struct core_task *t, struct jw *w, bool full)
 {
-    jw_key(w, "resources");
-    jw_array(w);
+    jw_karray(w, "resources");
     for (size_t i = 0; i < t->n_res; i++) {
         const struct core_res *r = &t->res[i];
 

@@ -42,8 +42,7 @@ void settings_write(struct jw *w, const struct core_config *f)
     jw_kint(w, "disk_high_pct", f->disk_high_pct);
     jw_kint(w, "disk_low_pct", f->disk_low_pct);
     jw_kint(w, "disk_check_ms", f->disk_check_ms);
-    jw_key(w, "excluded_images");
-    jw_array(w);
+    jw_karray(w, "excluded_images");
     for (size_t i = 0; i < f->n_excluded_images; i++)
         jw_str(w, f->excluded_images[i]);
     jw_end(w);

@@ -156,8 +156,7 @@ void core_write_stages(const struct core *c, const char *arn, struct core_time n
 
 void stages_write(const struct core_stages *s, struct jw *w, bool full)
 {
-    jw_key(w, "stages");
-    jw_object(w);
+    jw_kobject(w, "stages");
     jw_kstr(w, "now", names[s->now]);
     jw_kint(w, "since_wall", s->since_wall);
     if (full)
@@ -165,8 +164,7 @@ void stages_write(const struct core_stages *s, struct jw *w, bool full)
     for (int i = STAGE_NONE + 1; i < STAGE__COUNT; i++) {
         if (!s->each[i].from_wall)
             continue;
-        jw_key(w, names[i]);
-        jw_array(w);
+        jw_karray(w, names[i]);
         jw_int(w, s->each[i].from_wall);
         jw_int(w, s->each[i].ms);
         jw_end(w);

@@ -15,8 +15,7 @@ static void call_volume(struct docker_call *c, const char *name)
 
 static void write_pairs(struct jw *w, const char *key, const struct task_kv *pairs, size_t n)
 {
-    jw_key(w, key);
-    jw_object(w);
+    jw_kobject(w, key);
     for (size_t i = 0; i < n; i++)
         jw_kstr(w, pairs[i].name, pairs[i].value);
     jw_end(w);

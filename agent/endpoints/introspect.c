@@ -82,8 +82,7 @@ static void serve_tasks(const struct introspect_endpoint *e, struct http_call *c
     jw_init(&w, &b);
     if (!by_arn && !by_id) {
         jw_object(&w);
-        jw_key(&w, "Tasks");
-        jw_array(&w);
+        jw_karray(&w, "Tasks");
         s->each(s->user, write_one, &one);
         jw_end(&w);
         jw_end(&w);

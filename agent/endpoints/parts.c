@@ -54,8 +54,7 @@ void part_pairs(struct jw *w, const char *key, const struct view_pair *pairs, si
 {
     if (!n)
         return;
-    jw_key(w, key);
-    jw_object(w);
+    jw_kobject(w, key);
     for (size_t i = 0; i < n; i++)
         jw_kstr(w, pairs[i].key, pairs[i].value ? pairs[i].value : "");
     jw_end(w);
@@ -70,8 +69,7 @@ void part_ports(struct jw *w, const struct port_binding *ports, size_t n, bool h
 {
     if (!n)
         return;
-    jw_key(w, "Ports");
-    jw_array(w);
+    jw_karray(w, "Ports");
     for (size_t i = 0; i < n; i++) {
         const struct port_binding *p = &ports[i];
 
@@ -92,8 +90,7 @@ void part_volumes(struct jw *w, const struct view_volume *volumes, size_t n)
 {
     if (!n)
         return;
-    jw_key(w, "Volumes");
-    jw_array(w);
+    jw_karray(w, "Volumes");
     for (size_t i = 0; i < n; i++) {
         jw_object(w);
         jw_kstr_if(w, "DockerName", volumes[i].docker_name);
@@ -111,8 +108,7 @@ static bool is_awsvpc(const struct view_network *n)
 
 static void one_address(struct jw *w, const char *key, const char *address)
 {
-    jw_key(w, key);
-    jw_array(w);
+    jw_karray(w, key);
     jw_str(w, address);
     jw_end(w);
 }
@@ -128,10 +124,8 @@ void part_networks(struct jw *w, const struct view_container *c, enum part_netwo
 
         if (which == PART_NETWORKS_AWSVPC && !is_awsvpc(n))
             continue;
-        if (!told++) {
-            jw_key(w, "Networks");
-            jw_array(w);
-        }
+        if (!told++)
+            jw_karray(w, "Networks");
         jw_object(w);
         jw_kstr_if(w, "NetworkMode", n->mode);
         /* Clients look at the first element, so the one of "host" is there and empty. */

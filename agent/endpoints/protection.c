@@ -81,8 +81,7 @@ static int answer_error(struct buf *out, int status, const char *request_id, con
     struct jw w;
 
     begin_answer(&w, out, request_id);
-    jw_key(&w, "error");
-    jw_object(&w);
+    jw_kobject(&w, "error");
     jw_kstr_if(&w, "Arn", arn);
     jw_kstr(&w, "Code", code);
     jw_kstr(&w, "Message", message);
@@ -93,8 +92,7 @@ static int answer_error(struct buf *out, int status, const char *request_id, con
 
 static void write_failure(struct jw *w, const struct jcur *f)
 {
-    jw_key(w, "failure");
-    jw_object(w);
+    jw_kobject(w, "failure");
     jw_kstr(w, "Arn", jcur_str_or(f, "arn", NULL));
     jw_kstr(w, "Detail", jcur_str_or(f, "detail", NULL));
     jw_kstr(w, "Reason", jcur_str_or(f, "reason", NULL));
@@ -105,8 +103,7 @@ static void write_protection(struct jw *w, const struct jcur *t)
 {
     double until = jcur_num_or(t, "expirationDate", 0);
 
-    jw_key(w, "protection");
-    jw_object(w);
+    jw_kobject(w, "protection");
     if (until > 0 && until < 1e11) {
         part_time(w, "ExpirationDate", (int64_t)(until * 1000 + 0.5));
     } else {
@@ -242,8 +239,7 @@ static void write_question(struct jw *w, const char *cluster, const char *task_a
         jw_kbool(w, "protectionEnabled", wish->enabled);
     if (wish && wish->has_expires)
         jw_kint(w, "expiresInMinutes", wish->expires_minutes);
-    jw_key(w, "tasks");
-    jw_array(w);
+    jw_karray(w, "tasks");
     jw_str(w, task_arn);
     jw_end(w);
     jw_end(w);

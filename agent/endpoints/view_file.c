@@ -10,8 +10,7 @@ static void write_mappings(struct jw *w, const struct view_container *c)
 {
     if (!c->n_ports)
         return;
-    jw_key(w, "PortMappings");
-    jw_array(w);
+    jw_karray(w, "PortMappings");
     for (size_t i = 0; i < c->n_ports; i++) {
         const struct port_binding *p = &c->ports[i];
 

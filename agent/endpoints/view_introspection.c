@@ -30,8 +30,7 @@ static void write_defined_ports(struct jw *w, const struct view_container *c)
         if (!p->container_port)
             continue;
         if (!any) {
-            jw_key(w, "Ports");
-            jw_array(w);
+            jw_karray(w, "Ports");
             any = true;
         }
         jw_object(w);
@@ -75,8 +74,7 @@ void view_write_introspection(const struct view_task *t, struct jw *w)
     jw_kstr(w, "KnownStatus", status_name(t->known));
     jw_kstr(w, "Family", str_or_empty(t->family));
     jw_kstr(w, "Version", str_or_empty(t->version));
-    jw_key(w, "Containers");
-    jw_array(w);
+    jw_karray(w, "Containers");
     for (size_t i = 0; i < t->n_containers; i++) {
         const struct view_container *c = &t->containers[i];
 

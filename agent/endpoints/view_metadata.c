@@ -33,8 +33,7 @@ static void write_health(struct jw *w, const struct view_container *c)
 
     if (!c->has_health_check)
         return;
-    jw_key(w, "Health");
-    jw_object(w);
+    jw_kobject(w, "Health");
     if (c->health == HEALTH_OK || c->health == HEALTH_BAD) {
         jw_kstr(w, "status", c->health == HEALTH_OK ? "HEALTHY" : "UNHEALTHY");
         part_time(w, "statusSince", c->health_since_ms);
@@ -53,8 +52,7 @@ static void write_health(struct jw *w, const struct view_container *c)
 
 static void write_limits(struct jw *w, const struct view_container *c)
 {
-    jw_key(w, "Limits");
-    jw_object(w);
+    jw_kobject(w, "Limits");
     jw_kint(w, "CPU", c->cpu_units < CPU_UNITS_MIN ? CPU_UNITS_MIN : c->cpu_units);
     jw_kint(w, "Memory", c->memory_mib);
     jw_end(w);
@@ -131,8 +129,7 @@ static void write_containers(struct jw *w, const struct view_task *t, int versio
             if (place_of(&t->containers[i], version) != (enum place)place)
                 continue;
             if (!any) {
-                jw_key(w, "Containers");
-                jw_array(w);
+                jw_karray(w, "Containers");
                 any = true;
             }
             write_container(w, &t->containers[i], version);
@@ -146,8 +143,7 @@ static void write_task_limits(struct jw *w, const struct view_task *t)
 {
     if (t->cpu_vcpus <= 0 && t->memory_mib <= 0)
         return;
-    jw_key(w, "Limits");
-    jw_object(w);
+    jw_kobject(w, "Limits");
     if (t->cpu_vcpus > 0) {
         jw_key(w, "CPU");
         part_double(w, t->cpu_vcpus);
@@ -161,8 +157,7 @@ static void write_errors(struct jw *w, const struct view_task *t)
 {
     if (!t->n_errors)
         return;
-    jw_key(w, "Errors");
-    jw_array(w);
+    jw_karray(w, "Errors");
     for (size_t i = 0; i < t->n_errors; i++) {
         const struct view_error *e = &t->errors[i];
 

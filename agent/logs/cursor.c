@@ -8,8 +8,7 @@
 
 static void write_pair(struct jw *w, const char *key, int64_t a, int64_t b)
 {
-    jw_key(w, key);
-    jw_array(w);
+    jw_karray(w, key);
     jw_int(w, a);
     jw_int(w, b);
     jw_end(w);
@@ -17,8 +16,7 @@ static void write_pair(struct jw *w, const char *key, int64_t a, int64_t b)
 
 static void write_file_marks(struct jw *w, const struct cursor *c)
 {
-    jw_key(w, "file");
-    jw_array(w);
+    jw_karray(w, "file");
     for (size_t i = 0; i < 2; i++) {
         jw_array(w);
         jw_int(w, c->at[i].major);

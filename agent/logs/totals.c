@@ -104,8 +104,7 @@ void logs_write_status(const struct logs *l, struct jw *w)
     jw_kint(w, "oldest_ms", t.oldest_ms);
     jw_kint(w, "puts", t.puts);
     jw_kint(w, "puts_failed", t.puts_failed);
-    jw_key(w, "dropped");
-    jw_object(w);
+    jw_kobject(w, "dropped");
     for (size_t i = 0; i < LOGS_DROP__COUNT; i++)
         jw_kint(w, logs_drop_name((enum logs_drop)i), t.dropped[i]);
     jw_end(w);

@@ -140,14 +140,11 @@ static void write_cpu(struct jw *w, const char *key, const struct metrics_sample
 
     if (!s)
         s = &none;
-    jw_key(w, key);
-    jw_object(w);
-    jw_key(w, "cpu_usage");
-    jw_object(w);
+    jw_kobject(w, key);
+    jw_kobject(w, "cpu_usage");
     member(w, "total_usage", s->cpu_ns);
     if (s->n_percpu) {
-        jw_key(w, "percpu_usage");
-        jw_array(w);
+        jw_karray(w, "percpu_usage");
         for (size_t i = 0; i < s->n_percpu; i++)
             number(w, s->percpu_ns[i]);
         jw_end(w);
@@ -157,8 +154,7 @@ static void write_cpu(struct jw *w, const char *key, const struct metrics_sample
     jw_end(w);
     member_if(w, "system_cpu_usage", s->system_ns);
     member_if(w, "online_cpus", s->online_cpus);
-    jw_key(w, "throttling_data");
-    jw_object(w);
+    jw_kobject(w, "throttling_data");
     member(w, "periods", s->throttle_periods);
     member(w, "throttled_periods", s->throttled_periods);
     member(w, "throttled_time", s->throttled_ns);
@@ -202,8 +198,7 @@ static void write_io(struct jw *w, const struct metrics_sample *s)
         "io_time_recursive",          "sectors_recursive",
     };
 
-    jw_key(w, "blkio_stats");
-    jw_object(w);
+    jw_kobject(w, "blkio_stats");
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         jw_key(w, lists[i]);
         if (s->v2 && (i > 0 || !s->n_io)) {
@@ -223,14 +218,12 @@ static void write_memory(struct jw *w, const struct metrics_sample *s)
     const char *const *names = s->v2 ? stats_v2 : stats_v1;
     size_t n = s->v2 ? COUNT_OF(stats_v2) : COUNT_OF(stats_v1);
 
-    jw_key(w, "memory_stats");
-    jw_object(w);
+    jw_kobject(w, "memory_stats");
     member_if(w, "usage", s->memory_bytes);
     if (!s->v2)
         member_if(w, "max_usage", s->memory_max_bytes);
     if (s->n_memory_stat) {
-        jw_key(w, "stats");
-        jw_object(w);
+        jw_kobject(w, "stats");
         for (size_t i = 0; i < n; i++)
             member(w, names[i], metrics_sample_stat(s, names[i]));
         jw_end(w);
@@ -244,13 +237,11 @@ static void write_networks(struct jw *w, const struct metrics_sample *s)
 {
     if (!s->n_interfaces)
         return;
-    jw_key(w, "networks");
-    jw_object(w);
+    jw_kobject(w, "networks");
     for (size_t i = 0; i < s->n_interfaces; i++) {
         const struct metrics_interface *n = &s->interfaces[i];
 
-        jw_key(w, n->name);
-        jw_object(w);
+        jw_kobject(w, n->name);
         member(w, "rx_bytes", n->rx_bytes);
         member(w, "rx_packets", n->rx_packets);
         member(w, "rx_errors", n->rx_errors);
@@ -271,8 +262,7 @@ void metrics_write_docker(const struct metrics_stats *stats, struct jw *w)
     jw_object(w);
     member_time(w, "read", s->wall_ns);
     member_time(w, "preread", stats->before ? stats->before->wall_ns : 0);
-    jw_key(w, "pids_stats");
-    jw_object(w);
+    jw_kobject(w, "pids_stats");
     member_if(w, "current", s->pids);
     /* Without a limit version 1 tells none, version 2 the largest number. */
     if (s->v2 || s->pids_limit != UINT64_MAX)
@@ -280,8 +270,7 @@ void metrics_write_docker(const struct metrics_stats *stats, struct jw *w)
     jw_end(w);
     write_io(w, s);
     jw_kint(w, "num_procs", 0);
-    jw_key(w, "storage_stats");
-    jw_object(w);
+    jw_kobject(w, "storage_stats");
     jw_end(w);
     write_cpu(w, "cpu_stats", s);
     write_cpu(w, "precpu_stats", stats->before);
@@ -290,8 +279,7 @@ void metrics_write_docker(const struct metrics_stats *stats, struct jw *w)
     jw_kstr_if(w, "id", stats->id);
     write_networks(w, s);
     if (stats->rates && !isnan(stats->rx_rate) && !isnan(stats->tx_rate)) {
-        jw_key(w, "network_rate_stats");
-        jw_object(w);
+        jw_kobject(w, "network_rate_stats");
         member_float(w, "rx_bytes_per_sec", stats->rx_rate);
         member_float(w, "tx_bytes_per_sec", stats->tx_rate);
         jw_end(w);

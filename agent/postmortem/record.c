@@ -78,8 +78,7 @@ static void write_use(struct jw *w, const struct postmortem_container *k)
             jw_kstr(w, "use_missing", "it was not measured while it ran");
         return;
     }
-    jw_key(w, "use");
-    jw_object(w);
+    jw_kobject(w, "use");
     if (k->finished_ms)
         jw_kint(w, "age_ms", k->finished_ms > u->read_ms ? k->finished_ms - u->read_ms : 0);
     put_count(w, "memory_bytes", u->memory_bytes);
@@ -135,8 +134,7 @@ static void write_containers(const struct writing *wr, const struct postmortem_f
 {
     size_t left = wr->m->containers, out = 0;
 
-    jw_key(wr->w, "containers");
-    jw_array(wr->w);
+    jw_karray(wr->w, "containers");
     for (int failed = 1; failed >= 0; failed--) {
         for (size_t i = 0; i < f->n_containers; i++) {
             if (f->containers[i].failed != (failed == 1))
@@ -161,8 +159,7 @@ static void write_notes(const struct writing *wr, const struct postmortem_facts 
 
     if (from)
         put_count(wr->w, "events_left_out", from);
-    jw_key(wr->w, "events");
-    jw_array(wr->w);
+    jw_karray(wr->w, "events");
     for (size_t i = from; i < f->n_notes; i++) {
         jw_object(wr->w);
         put_cut(wr->w, "time", f->notes[i].time, 32);
@@ -260,8 +257,7 @@ static void write_log(struct jw *w, const struct record_log *log, size_t room)
     if (from)
         put_count(w, "left_out", from);
     put_cut(w, "missing", log->missing, 128);
-    jw_key(w, "lines");
-    jw_array(w);
+    jw_karray(w, "lines");
     for (size_t i = from; i < log->n_lines; i++)
         write_line(w, &log->lines[i]);
     jw_end(w);
@@ -275,8 +271,7 @@ void record_write_logs(struct buf *out, const struct record_log *logs, size_t n)
 {
     struct jw w = { .out = out, .depth = 1, .comma = true };
 
-    jw_key(&w, "logs");
-    jw_array(&w);
+    jw_karray(&w, "logs");
     for (size_t i = 0; i < n; i++) {
         size_t left = POSTMORTEM_MAX - TAIL_ROOM - out->len, share, i_left = n - i;
 

@@ -202,8 +202,7 @@ static void write_environment(struct jw *w, const struct ref_part *p)
     struct jcur m;
     bool made = p->docker_id || p->known == CTR_STOPPED;
 
-    jw_key(w, "environment");
-    jw_object(w);
+    jw_kobject(w, "environment");
     for (size_t i = 0; !(made && jcur_len(&files)) && jcur_member(&env, i, &m); i++) {
         if (is_own(m.key) || is_secret(&p->def, m.key))
             continue;
@@ -218,8 +217,7 @@ static void write_deps(struct jw *w, const struct jcur *def)
 {
     struct jcur deps = jcur_arr(def, "dependsOn");
 
-    jw_key(w, "dependsOn");
-    jw_array(w);
+    jw_karray(w, "dependsOn");
     JCUR_EACH (item, &deps)
         if (!str_starts(jcur_str_or(&item, "containerName", ""), INTERNAL_BEGIN))
             jw_value(w, item.val);
@@ -233,8 +231,7 @@ static void write_credentials(struct jw *w, const struct jcur *task, const char 
 
     if (!id)
         return;
-    jw_key(w, to);
-    jw_object(w);
+    jw_kobject(w, to);
     jw_kstr(w, "credentialsId", id);
     jw_end(w);
 }
@@ -253,8 +250,7 @@ static void write_foreign(struct jw *w, const struct jcur *task)
 
     if (!jcur_present(&connect))
         return;
-    jw_key(w, "attachments");
-    jw_array(w);
+    jw_karray(w, "attachments");
     jw_object(w);
     jw_kstr(w, "attachmentType", "serviceconnectdetail");
     jw_end(w);
@@ -282,8 +278,7 @@ static void write_task(struct jw *w, const struct ref_source *s, enum task_statu
         jw_key(w, "volumes");
         jw_value(w, volumes.val);
     }
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     for (size_t i = 0; i < s->n; i++) {
         if (!streq(s->parts[i].type, "NORMAL"))
             continue;

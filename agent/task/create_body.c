@@ -105,8 +105,7 @@ static void write_strings(struct jw *w, const char *key, char *const *items, siz
 {
     if (!n)
         return;
-    jw_key(w, key);
-    jw_array(w);
+    jw_karray(w, key);
     for (size_t i = 0; i < n; i++)
         jw_str(w, items[i]);
     jw_end(w);
@@ -152,8 +151,7 @@ static void write_labels(struct jw *w, const struct task_create_args *a, const s
     };
     struct jcur labels = jcur_obj(top, "Labels"), m;
 
-    jw_key(w, "Labels");
-    jw_object(w);
+    jw_kobject(w, "Labels");
     if (a->owner) {
         AUTO(buf) struct buf remains = BUF_INIT(REMAINS_MAX);
 
@@ -252,8 +250,7 @@ static enum err_code write_host_config(struct jw *w, const struct task_create_ar
         return e->code;
     base = jcur_root(base_doc, &base_err);
     top = jcur_root(top_doc, &top_err);
-    jw_key(w, "HostConfig");
-    jw_object(w);
+    jw_kobject(w, "HostConfig");
     if (a->file_dir) {
         create_write_file_binds(w, a, &base, &top);
         task_merge(w, &base, &top, host_fields + 1, COUNT_OF(host_fields) - 1);
@@ -296,8 +293,7 @@ enum err_code task_create_body(const struct task_create_args *args, struct buf *
     jw_object(&w);
     if (!check_version(args, &local) && !write_config(&w, args, &local) &&
         !write_host_config(&w, args, &local)) {
-        jw_key(&w, "NetworkingConfig");
-        jw_object(&w);
+        jw_kobject(&w, "NetworkingConfig");
         jw_end(&w);
         jw_end(&w);
         if (b.overflowed || !buf_append(out, b.data, b.len))

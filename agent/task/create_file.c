@@ -66,8 +66,7 @@ void create_write_file_binds(struct jw *w, const struct task_create_args *a,
     char *ours =
         mem_printf("%s:" TASK_FILE_BASE "%s%s", a->file_dir, a->file_mount, a->selinux ? ":Z" : "");
 
-    jw_key(w, "Binds");
-    jw_array(w);
+    jw_karray(w, "Binds");
     JCUR_EACH (item, &binds)
         jw_value(w, item.val);
     jw_str(w, ours);

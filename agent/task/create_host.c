@@ -78,8 +78,7 @@ void create_write_exposed_ports(struct jw *w, const struct task_container *c)
     struct port_row *rows = port_rows(c, NULL, &n);
 
     if (n) {
-        jw_key(w, "ExposedPorts");
-        jw_object(w);
+        jw_kobject(w, "ExposedPorts");
         for (size_t i = 0; i < n; i++) {
             if (i && same_port(&rows[i - 1], &rows[i]))
                 continue;
@@ -104,10 +103,8 @@ static void write_bindings(struct jw *w, const struct task_create_args *a)
     for (size_t i = 0; i < n; i++) {
         if (!maps && !rows[i].host_port)
             continue;
-        if (!open) {
-            jw_key(w, "PortBindings");
-            jw_object(w);
-        }
+        if (!open)
+            jw_kobject(w, "PortBindings");
         if (!open || !same_port(&rows[last], &rows[i])) {
             if (open)
                 jw_end(w);
@@ -150,8 +147,7 @@ static enum err_code write_binds(struct jw *w, const struct task_create_args *a,
 
     if (!c->n_mounts)
         return ERR_OK;
-    jw_key(w, "Binds");
-    jw_array(w);
+    jw_karray(w, "Binds");
     for (size_t i = 0; i < c->n_mounts; i++) {
         const struct task_mount *m = &c->mounts[i];
         const struct task_volume *v = find_volume(a->task, m->source_volume);
@@ -174,8 +170,7 @@ static enum err_code write_links(struct jw *w, const struct task_create_args *a,
 
     if (!c->n_links)
         return ERR_OK;
-    jw_key(w, "Links");
-    jw_array(w);
+    jw_karray(w, "Links");
     for (size_t i = 0; i < c->n_links; i++) {
         const struct task_link *l = &c->links[i];
         const char *name = a->docker_names[l->target];
@@ -198,8 +193,7 @@ static enum err_code write_volumes_from(struct jw *w, const struct task_create_a
 
     if (!c->n_from)
         return ERR_OK;
-    jw_key(w, "VolumesFrom");
-    jw_array(w);
+    jw_karray(w, "VolumesFrom");
     for (size_t i = 0; i < c->n_from; i++) {
         const struct task_from *f = &c->from[i];
         const char *name = a->docker_names[f->source];

@@ -26,8 +26,7 @@ static void write_shipped_log(struct jw *w, const struct task_create_args *a)
         spool = (struct task_spool){ TASK_SPOOL_LEAST, TASK_SPOOL_FILES };
     free(c.log_options);
     jw_kstr(w, "Type", a->log_local ? "local" : "json-file");
-    jw_key(w, "Config");
-    jw_object(w);
+    jw_kobject(w, "Config");
     snprintf(text, sizeof text, "%" PRId64, spool.bytes);
     jw_kstr(w, "max-size", text);
     snprintf(text, sizeof text, "%d", spool.files);
@@ -85,8 +84,7 @@ static void write_other_log(struct jw *w, const struct task_create_args *a, cons
     jw_kstr(w, "Type", type);
     if (!jcur_present(options) && !role && !a->n_log_secrets)
         return;
-    jw_key(w, "Config");
-    jw_object(w);
+    jw_kobject(w, "Config");
     write_options(w, a, options);
     /* As the reference does: for any driver, although only one knows it. */
     if (role && !is_secret(a, 0, CREDENTIALS_OPTION)) {
@@ -110,8 +108,7 @@ void create_write_log_config(struct jw *w, const struct task_create_args *a, con
 
     if (!*type)
         return;
-    jw_key(w, "LogConfig");
-    jw_object(w);
+    jw_kobject(w, "LogConfig");
     if (streq(type, "awslogs"))
         write_shipped_log(w, a);
     else

@@ -86,8 +86,7 @@ static void write_environment(struct jw *w, const struct jcur *c)
 {
     struct jcur list = jcur_arr(c, "environment");
 
-    jw_key(w, "environment");
-    jw_object(w);
+    jw_kobject(w, "environment");
     JCUR_EACH (pair, &list)
         jw_kstr(w, required(&pair, "name"), jcur_str_or(&pair, "value", ""));
     jw_end(w);
@@ -97,8 +96,7 @@ static void write_ports(struct jw *w, const struct jcur *c, const char *mode)
 {
     struct jcur list = jcur_arr(c, "portMappings");
 
-    jw_key(w, "portMappings");
-    jw_array(w);
+    jw_karray(w, "portMappings");
     JCUR_EACH (p, &list) {
         struct jcur host = jcur_get(&p, "hostPort");
         int64_t port = jcur_int_or(&p, "containerPort", 1, 65535, 0);
@@ -134,8 +132,7 @@ static void write_mounts(struct jw *w, const struct jcur *c, const struct jcur *
 {
     struct jcur volumes = jcur_arr(root, "volumes"), list = jcur_arr(c, "mountPoints"), found;
 
-    jw_key(w, "mountPoints");
-    jw_array(w);
+    jw_karray(w, "mountPoints");
     JCUR_EACH (m, &list) {
         struct jcur at = jcur_get(&m, "sourceVolume");
         const char *source = required(&m, "sourceVolume");
@@ -155,8 +152,7 @@ static void write_from(struct jw *w, const struct jcur *c)
 {
     struct jcur list = jcur_arr(c, "volumesFrom");
 
-    jw_key(w, "volumesFrom");
-    jw_array(w);
+    jw_karray(w, "volumesFrom");
     JCUR_EACH (v, &list) {
         jw_object(w);
         jw_kstr(w, "sourceContainer", required(&v, "sourceContainer"));
@@ -189,8 +185,7 @@ static void write_depends(struct jw *w, const struct jcur *c, const struct jcur 
 {
     struct jcur list = jcur_arr(c, "dependsOn");
 
-    jw_key(w, "dependsOn");
-    jw_array(w);
+    jw_karray(w, "dependsOn");
     JCUR_EACH (d, &list) {
         check_dependency(&d, containers);
         jw_object(w);
@@ -208,11 +203,9 @@ static void write_restart_policy(struct jw *w, const struct jcur *c)
 
     if (!jcur_present(&policy))
         return;
-    jw_key(w, "restartPolicy");
-    jw_object(w);
+    jw_kobject(w, "restartPolicy");
     jw_kbool(w, "enabled", jcur_bool_or(&policy, "enabled", false));
-    jw_key(w, "ignoredExitCodes");
-    jw_array(w);
+    jw_karray(w, "ignoredExitCodes");
     JCUR_EACH (code, &codes)
         jw_int(w, jcur_as_int(&code, INT32_MIN, INT32_MAX));
     jw_end(w);
@@ -234,11 +227,9 @@ static void write_registry(struct jw *w, const char *image)
         return;
     account = mem_strndup(image, digits);
     name = mem_strndup(region, strcspn(region, "."));
-    jw_key(w, "registryAuthentication");
-    jw_object(w);
+    jw_kobject(w, "registryAuthentication");
     jw_kstr(w, "type", "ecr");
-    jw_key(w, "ecrAuthData");
-    jw_object(w);
+    jw_kobject(w, "ecrAuthData");
     jw_kstr(w, "registryId", account);
     jw_kstr(w, "region", name);
     jw_kbool(w, "useExecutionRole", false);
@@ -257,8 +248,7 @@ static void write_docker_config(struct jw *w, const struct jcur *c, const char *
     definition_write_host_config(&inner, c, mode);
     if (config.overflowed || host.overflowed)
         jcur_fail(c, "its settings are larger than %d bytes", TASK_MAX_JSON);
-    jw_key(w, "dockerConfig");
-    jw_object(w);
+    jw_kobject(w, "dockerConfig");
     jw_key(w, "config");
     jw_strn(w, buf_str(&config));
     jw_key(w, "hostConfig");
@@ -308,8 +298,7 @@ static void write_containers(struct jw *w, const struct jcur *root, const char *
         jcur_fail(&list, "a task needs at least one container");
     if (jcur_len(&list) > TASK_MAX_CONTAINERS)
         jcur_fail(&list, "%zu are more than %d", jcur_len(&list), TASK_MAX_CONTAINERS);
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     JCUR_EACH (c, &list) {
         if (!jcur_ok(root))
             break;
@@ -326,8 +315,7 @@ static void write_containers(struct jw *w, const struct jcur *root, const char *
 static void write_docker_volume(struct jw *w, const struct jcur *docker)
 {
     jw_kstr(w, "type", "docker");
-    jw_key(w, "dockerVolumeConfiguration");
-    jw_object(w);
+    jw_kobject(w, "dockerVolumeConfiguration");
     jw_kstr(w, "scope", jcur_str_or(docker, "scope", "task"));
     definition_copy_bool(w, docker, "autoprovision", "autoprovision");
     definition_copy_str(w, docker, "driver", "driver");
@@ -340,8 +328,7 @@ static void write_volumes(struct jw *w, const struct jcur *root)
 {
     struct jcur list = jcur_arr(root, "volumes");
 
-    jw_key(w, "volumes");
-    jw_array(w);
+    jw_karray(w, "volumes");
     JCUR_EACH (v, &list) {
         struct jcur docker = jcur_obj(&v, "dockerVolumeConfiguration");
         struct jcur host = jcur_obj(&v, "host"), launch = jcur_get(&v, "configuredAtLaunch");
@@ -355,8 +342,7 @@ static void write_volumes(struct jw *w, const struct jcur *root)
             write_docker_volume(w, &docker);
         } else {
             jw_kstr(w, "type", "host");
-            jw_key(w, "host");
-            jw_object(w);
+            jw_kobject(w, "host");
             definition_copy_str(w, &host, "sourcePath", "sourcePath");
             jw_end(w);
         }

@@ -39,8 +39,7 @@ void definition_copy_strs(struct jw *w, const struct jcur *c, const char *key, c
 
     if (!jcur_len(&list))
         return;
-    jw_key(w, to);
-    jw_array(w);
+    jw_karray(w, to);
     JCUR_EACH (item, &list)
         jw_str(w, jcur_as_str(&item));
     jw_end(w);
@@ -52,8 +51,7 @@ void definition_copy_map(struct jw *w, const struct jcur *c, const char *key, co
 
     if (!jcur_present(&map))
         return;
-    jw_key(w, to);
-    jw_object(w);
+    jw_kobject(w, to);
     for (size_t i = 0; jcur_member(&map, i, &m) && jcur_ok(c); i++)
         jw_kstr(w, m.key, jcur_present(&m) ? jcur_as_str(&m) : "");
     jw_end(w);
@@ -69,8 +67,7 @@ static void write_health_check(struct jw *w, const struct jcur *c)
         return;
     if (!jcur_len(&command))
         jcur_fail(&h, "a health check needs a command");
-    jw_key(w, "Healthcheck");
-    jw_object(w);
+    jw_kobject(w, "Healthcheck");
     definition_copy_strs(w, &h, "command", "Test");
     jw_kint(w, "Interval", jcur_int_or(&h, "interval", 1, 3600, 30) * NS);
     jw_kint(w, "Timeout", jcur_int_or(&h, "timeout", 1, 3600, 5) * NS);
@@ -106,8 +103,7 @@ static void write_log(struct jw *w, const struct jcur *c)
         jcur_fail(&driver, "must not be empty");
     if (streq(jcur_str_or(&log, "logDriver", ""), "awsfirelens"))
         jcur_fail(&driver, "awsfirelens needs the control plane, so a local task cannot use it");
-    jw_key(w, "LogConfig");
-    jw_object(w);
+    jw_kobject(w, "LogConfig");
     definition_copy_str(w, &log, "logDriver", "Type");
     definition_copy_map(w, &log, "options", "Config");
     jw_end(w);
@@ -120,8 +116,7 @@ static void write_ulimits(struct jw *w, const struct jcur *c)
 
     if (!jcur_len(&list))
         return;
-    jw_key(w, "Ulimits");
-    jw_array(w);
+    jw_karray(w, "Ulimits");
     JCUR_EACH (u, &list) {
         jw_object(w);
         jw_kstr(w, "Name", jcur_str(&u, "name"));
@@ -138,8 +133,7 @@ static void write_extra_hosts(struct jw *w, const struct jcur *c)
 
     if (!jcur_len(&list))
         return;
-    jw_key(w, "ExtraHosts");
-    jw_array(w);
+    jw_karray(w, "ExtraHosts");
     JCUR_EACH (h, &list) {
         AUTO(str)
         char *text = mem_printf("%s:%s", jcur_str(&h, "hostname"), jcur_str(&h, "ipAddress"));
@@ -155,8 +149,7 @@ static void write_sysctls(struct jw *w, const struct jcur *c)
 
     if (!jcur_len(&list))
         return;
-    jw_key(w, "Sysctls");
-    jw_object(w);
+    jw_kobject(w, "Sysctls");
     JCUR_EACH (s, &list)
         jw_kstr(w, jcur_str(&s, "namespace"), jcur_str(&s, "value"));
     jw_end(w);
@@ -194,8 +187,7 @@ static void write_devices(struct jw *w, const struct jcur *parameters)
 
     if (!jcur_len(&list))
         return;
-    jw_key(w, "Devices");
-    jw_array(w);
+    jw_karray(w, "Devices");
     JCUR_EACH (d, &list) {
         const char *host = jcur_str(&d, "hostPath");
 
@@ -214,8 +206,7 @@ static void write_tmpfs(struct jw *w, const struct jcur *parameters)
 
     if (!jcur_len(&list))
         return;
-    jw_key(w, "Tmpfs");
-    jw_object(w);
+    jw_kobject(w, "Tmpfs");
     JCUR_EACH (t, &list) {
         AUTO(buf) struct buf text = BUF_INIT(TASK_MAX_JSON);
         struct jcur options = jcur_arr(&t, "mountOptions");

@@ -21,8 +21,7 @@ static void write_pairs(struct jw *w, const char *key, const struct task_kv *pai
 {
     if (!n)
         return;
-    jw_key(w, key);
-    jw_object(w);
+    jw_kobject(w, key);
     for (size_t i = 0; i < n; i++)
         jw_kstr(w, pairs[i].name, keep && keep(pairs[i].name) ? pairs[i].value : "");
     jw_end(w);
@@ -33,8 +32,7 @@ static void write_blanks(struct jw *w, const char *key, size_t n)
 {
     if (!n)
         return;
-    jw_key(w, key);
-    jw_array(w);
+    jw_karray(w, key);
     while (n--)
         jw_str(w, "");
     jw_end(w);
@@ -42,8 +40,7 @@ static void write_blanks(struct jw *w, const char *key, size_t n)
 
 void task_write_ports(struct jw *w, const struct task_container *c)
 {
-    jw_key(w, "portMappings");
-    jw_array(w);
+    jw_karray(w, "portMappings");
     for (size_t i = 0; i < c->n_ports; i++) {
         const struct task_port *p = &c->ports[i];
 
@@ -63,8 +60,7 @@ void task_write_ports(struct jw *w, const struct task_container *c)
 
 void task_write_deps(struct jw *w, const struct task *t, const struct task_container *c)
 {
-    jw_key(w, "dependsOn");
-    jw_array(w);
+    jw_karray(w, "dependsOn");
     for (size_t i = 0; i < c->n_deps; i++) {
         if (t->containers[c->deps[i].target].internal)
             continue; /* the modes of the task imply it */
@@ -78,8 +74,7 @@ void task_write_deps(struct jw *w, const struct task *t, const struct task_conta
 
 static void write_relations(struct jw *w, const struct task *t, const struct task_container *c)
 {
-    jw_key(w, "mountPoints");
-    jw_array(w);
+    jw_karray(w, "mountPoints");
     for (size_t i = 0; i < c->n_mounts; i++) {
         jw_object(w);
         jw_kstr(w, "sourceVolume", c->mounts[i].source_volume);
@@ -88,8 +83,7 @@ static void write_relations(struct jw *w, const struct task *t, const struct tas
         jw_end(w);
     }
     jw_end(w);
-    jw_key(w, "volumesFrom");
-    jw_array(w);
+    jw_karray(w, "volumesFrom");
     for (size_t i = 0; i < c->n_from; i++) {
         jw_object(w);
         jw_kstr(w, "sourceContainer", t->containers[c->from[i].source].name);
@@ -97,8 +91,7 @@ static void write_relations(struct jw *w, const struct task *t, const struct tas
         jw_end(w);
     }
     jw_end(w);
-    jw_key(w, "links");
-    jw_array(w);
+    jw_karray(w, "links");
     for (size_t i = 0; i < c->n_links; i++) {
         AUTO(str)
         char *link = mem_printf("%s:%s", t->containers[c->links[i].target].name, c->links[i].alias);
@@ -111,8 +104,7 @@ static void write_relations(struct jw *w, const struct task *t, const struct tas
 
 static void write_secrets(struct jw *w, const struct task_container *c)
 {
-    jw_key(w, "secrets");
-    jw_array(w);
+    jw_karray(w, "secrets");
     for (size_t i = 0; i < c->n_secrets; i++) {
         const struct task_secret *s = &c->secrets[i];
 
@@ -130,8 +122,7 @@ static void write_secrets(struct jw *w, const struct task_container *c)
 
 static void write_env_files(struct jw *w, const struct task_container *c)
 {
-    jw_key(w, "environmentFiles");
-    jw_array(w);
+    jw_karray(w, "environmentFiles");
     for (size_t i = 0; i < c->n_env_files; i++) {
         jw_object(w);
         jw_kstr(w, "value", c->env_files[i]);
@@ -145,12 +136,10 @@ void task_write_restart(struct jw *w, const struct task_restart *p)
 {
     if (!p->enabled)
         return;
-    jw_key(w, "restartPolicy");
-    jw_object(w);
+    jw_kobject(w, "restartPolicy");
     jw_kbool(w, "enabled", true);
     jw_kint(w, "restartAttemptPeriod", p->attempt_period_s);
-    jw_key(w, "ignoredExitCodes");
-    jw_array(w);
+    jw_karray(w, "ignoredExitCodes");
     for (size_t i = 0; i < p->n_ignored_codes; i++)
         jw_int(w, p->ignored_codes[i]);
     jw_end(w);
@@ -161,11 +150,9 @@ static void write_auth(struct jw *w, const struct task_auth *a)
 {
     if (a->kind == TASK_AUTH_ENGINE)
         return;
-    jw_key(w, "registryAuthentication");
-    jw_object(w);
+    jw_kobject(w, "registryAuthentication");
     jw_kstr(w, "type", a->kind == TASK_AUTH_ECR ? "ecr" : "asm");
-    jw_key(w, a->kind == TASK_AUTH_ECR ? "ecrAuthData" : "asmAuthData");
-    jw_object(w);
+    jw_kobject(w, a->kind == TASK_AUTH_ECR ? "ecrAuthData" : "asmAuthData");
     jw_kstr_if(w, "region", a->region);
     jw_kstr_if(w, "registryId", a->registry_id);
     jw_kstr_if(w, "endpointOverride", a->endpoint_override);
@@ -190,8 +177,7 @@ static void write_host_config(struct jw *w, const struct task_container *c)
     if (c->memory_reservation_mib)
         jw_kint(w, "MemoryReservation", c->memory_reservation_mib << 20);
     if (c->log_driver || c->n_log_options) {
-        jw_key(w, "LogConfig");
-        jw_object(w);
+        jw_kobject(w, "LogConfig");
         jw_kstr_if(w, "Type", c->log_driver);
         write_pairs(w, "Config", c->log_options, c->n_log_options, keep_awslogs);
         jw_end(w);
@@ -204,8 +190,7 @@ void task_write_docker_config(struct jw *w, const struct task_container *c)
     AUTO(buf) struct buf text = BUF_INIT(REDACTED_MAX);
     struct jw inner;
 
-    jw_key(w, "dockerConfig");
-    jw_object(w);
+    jw_kobject(w, "dockerConfig");
     if (c->docker_config)
         jw_kstr(w, "config", "{}");
     if (c->docker_host_config) {
@@ -254,8 +239,7 @@ static void write_volume(struct jw *w, const struct task_volume *v)
     jw_object(w);
     jw_kstr(w, "name", v->name);
     jw_kstr(w, "type", docker ? "docker" : "host");
-    jw_key(w, docker ? "dockerVolumeConfiguration" : "host");
-    jw_object(w);
+    jw_kobject(w, docker ? "dockerVolumeConfiguration" : "host");
     if (docker) {
         jw_kstr(w, "scope", v->kind == VOLUME_SHARED ? "shared" : "task");
         jw_kbool(w, "autoprovision", v->autoprovision);
@@ -273,8 +257,7 @@ static void write_credentials_id(struct jw *w, const char *key, const char *id)
 {
     if (!id)
         return;
-    jw_key(w, key);
-    jw_object(w);
+    jw_kobject(w, key);
     jw_kstr(w, "credentialsId", id);
     jw_end(w);
 }
@@ -312,14 +295,12 @@ char *task_redacted_json(const struct task *t)
     jw_kint(&w, "memory", t->memory_mib);
     write_credentials_id(&w, "roleCredentials", t->role_credentials_id);
     write_credentials_id(&w, "executionRoleCredentials", t->execution_credentials_id);
-    jw_key(&w, "containers");
-    jw_array(&w);
+    jw_karray(&w, "containers");
     for (size_t i = 0; i < t->n_containers; i++)
         if (!t->containers[i].internal)
             write_container(&w, t, &t->containers[i]);
     jw_end(&w);
-    jw_key(&w, "volumes");
-    jw_array(&w);
+    jw_karray(&w, "volumes");
     for (size_t i = 0; i < t->n_volumes; i++)
         write_volume(&w, &t->volumes[i]);
     jw_end(&w);

@@ -15,8 +15,7 @@
 
 static void write_chosen(struct jw *w, const struct task_container *c, const uint16_t *chosen)
 {
-    jw_key(w, "chosen");
-    jw_array(w);
+    jw_karray(w, "chosen");
     for (size_t i = 0; i < c->n_ports; i++)
         jw_int(w, chosen[i]);
     jw_end(w);
@@ -62,8 +61,7 @@ static void write_volumes(struct jw *w, const struct task *t)
             continue;
         if (!some) {
             some = true;
-            jw_key(w, "volumes");
-            jw_array(w);
+            jw_karray(w, "volumes");
         }
         jw_object(w);
         jw_kstr(w, "name", t->volumes[i].name);
@@ -224,8 +222,7 @@ static void write_relations(struct jw *w, const struct puzzle *z, const struct t
 {
     struct jcur deps = jcur_arr(&p->container, "dependsOn");
 
-    jw_key(w, "dependsOn");
-    jw_array(w);
+    jw_karray(w, "dependsOn");
     JCUR_EACH (item, &deps) {
         if (has_name(z, rows, jcur_str(&item, "containerName")))
             jw_value(w, item.val);
@@ -243,8 +240,7 @@ static void write_task_of(struct jw *w, const char *arn, const struct puzzle *z,
     jw_kstr(w, "arn", arn);
     jw_kstr(w, "desiredStatus", "RUNNING");
     copy_members(w, &z->pieces[0]->task, z->pause && !z->lone ? NULL : modes);
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     if (z->lone)
         write_lone_pause(w);
     for (size_t i = 0; i < z->n; i++) {

@@ -202,11 +202,9 @@ static char *make_register_answer(const struct fixture *f)
     attributes_build(&a, &facts);
     jw_init(&w, &b);
     jw_object(&w);
-    jw_key(&w, "containerInstance");
-    jw_object(&w);
+    jw_kobject(&w, "containerInstance");
     jw_kstr(&w, "containerInstanceArn", CI);
-    jw_key(&w, "attributes");
-    jw_array(&w);
+    jw_karray(&w, "attributes");
     for (size_t i = 0; i < a.n; i++) {
         jw_object(&w);
         jw_kstr(&w, "name", a.items[i].name);

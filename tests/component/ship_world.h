@@ -192,8 +192,7 @@ static void sink_read_events(const struct jcur *root, struct small_reply *reply)
     all = sink_sorted(s);
     jw_init(&w, &reply->body);
     jw_object(&w);
-    jw_key(&w, "events");
-    jw_array(&w);
+    jw_karray(&w, "events");
     for (i = at; i < s->n_stored && n < 700; i++) {
         if (all[i]->when_ms < from || all[i]->when_ms >= to)
             continue;

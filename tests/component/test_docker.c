@@ -117,14 +117,12 @@ static const char *create(const char *suffix, const char *script, const char *mo
     jw_init(&j, &body);
     jw_object(&j);
     jw_kstr(&j, "Image", fx.image);
-    jw_key(&j, "Cmd");
-    jw_array(&j);
+    jw_karray(&j, "Cmd");
     jw_str(&j, "/bin/sh");
     jw_str(&j, "-c");
     jw_str(&j, script);
     jw_end(&j);
-    jw_key(&j, "Labels");
-    jw_object(&j);
+    jw_kobject(&j, "Labels");
     jw_key(&j, LABEL_PREFIX "task-arn");
     jw_str(&j, TASK_ARN "x");
     jw_key(&j, LABEL_PREFIX "container-name");

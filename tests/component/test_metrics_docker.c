@@ -111,8 +111,7 @@ static const char *start(const char *suffix, const char *script, const char *hos
     jw_init(&j, &body);
     jw_object(&j);
     jw_kstr(&j, "Image", fx.image);
-    jw_key(&j, "Cmd");
-    jw_array(&j);
+    jw_karray(&j, "Cmd");
     jw_str(&j, "/bin/sh");
     jw_str(&j, "-c");
     jw_str(&j, script);

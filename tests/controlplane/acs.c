@@ -26,8 +26,7 @@ void acs_message_begin(struct acs_conn *k, struct acs_message *m, const char *ty
     jw_init(&m->w, &m->buf);
     jw_object(&m->w);
     jw_kstr(&m->w, "type", type);
-    jw_key(&m->w, "message");
-    jw_object(&m->w);
+    jw_kobject(&m->w, "message");
 }
 
 void acs_message_send(struct acs_conn *k, struct acs_message *m)
@@ -213,8 +212,7 @@ static void send_payload(struct acs_conn *k, struct task *const *tasks, size_t n
     jw_kstr(&m.w, "containerInstanceArn", i->arn);
     jw_kint(&m.w, "seqNum", ++i->seq);
     jw_kint(&m.w, "generatedAt", clock_wall_ms());
-    jw_key(&m.w, "tasks");
-    jw_array(&m.w);
+    jw_karray(&m.w, "tasks");
     for (size_t t = 0; t < n; t++)
         write_task(k, &m.w, tasks[t]);
     jw_end(&m.w);
@@ -272,8 +270,7 @@ static void send_manifest(struct acs_conn *k)
     jw_kstr(&m.w, "containerInstanceArn", i->arn);
     jw_kint(&m.w, "timeline", ++i->seq);
     jw_kint(&m.w, "generatedAt", clock_wall_ms());
-    jw_key(&m.w, "tasks");
-    jw_array(&m.w);
+    jw_karray(&m.w, "tasks");
     LIST_FOREACH (n, next, &k->acs->x->model->tasks) {
         const struct task *t = MODEL_OF(n, task);
 

@@ -129,8 +129,7 @@ static void on_verification(struct acs_conn *k, const char *type, const struct j
     acs_message_begin(k, &answer, "TaskStopVerificationAck");
     jw_kstr(&answer.w, "messageId", id);
     jw_kint(&answer.w, "generatedAt", clock_wall_ms());
-    jw_key(&answer.w, "stopTasks");
-    jw_array(&answer.w);
+    jw_karray(&answer.w, "stopTasks");
     JCUR_EACH (c, &candidates) {
         const char *arn = jcur_str(&c, "taskArn");
         const struct task *t = model_task_find(k->acs->x->model, NULL, arn);

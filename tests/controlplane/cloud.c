@@ -384,8 +384,7 @@ static void write_given_secrets(struct cloud *c, const struct jcur *root, struct
 
     jw_init(&w, out);
     jw_object(&w);
-    jw_key(&w, "secrets");
-    jw_array(&w);
+    jw_karray(&w, "secrets");
     JCUR_EACH (entry, &list) {
         const char *arn = jcur_str_or(&entry, "arn", NULL);
         const char *id = arn ? arn : jcur_str_or(&entry, "name", "");
@@ -436,8 +435,7 @@ void cloud_write(const struct cloud *c, struct buf *out)
     jw_init(&w, out);
     jw_object(&w);
     for (size_t kind = 0; kind < CLOUD__COUNT; kind++) {
-        jw_key(&w, kinds[kind].list);
-        jw_array(&w);
+        jw_karray(&w, kinds[kind].list);
         LIST_FOREACH (node, next, &c->things[kind]) {
             const struct cloud_thing *t = THING(node);
 

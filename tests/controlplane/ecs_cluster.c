@@ -26,8 +26,7 @@ static size_t count_instances(struct ecs *x, const struct cluster *cl)
 
 static void empty_list(struct jw *w, const char *key)
 {
-    jw_key(w, key);
-    jw_array(w);
+    jw_karray(w, key);
     jw_end(w);
 }
 
@@ -124,8 +123,7 @@ void ecs_describe_clusters(struct ecs *x, struct cp_call *c)
 
     reply_begin(&r);
     for (int failures = 0; failures < 2; failures++) {
-        jw_key(&r.w, failures ? "failures" : "clusters");
-        jw_array(&r.w);
+        jw_karray(&r.w, failures ? "failures" : "clusters");
         for (size_t i = 0; i < n; i++) {
             struct jcur item = jcur_at(&list, i);
             const char *name = jcur_present(&item) ? jcur_as_str(&item) : "default";
@@ -153,8 +151,7 @@ void ecs_list_clusters(struct ecs *x, struct cp_call *c)
     if (!page_begin(&p, c))
         return;
     reply_begin(&r);
-    jw_key(&r.w, "clusterArns");
-    jw_array(&r.w);
+    jw_karray(&r.w, "clusterArns");
     LIST_FOREACH (n, next, &x->model->clusters) {
         const struct cluster *cl = MODEL_OF(n, cluster);
 

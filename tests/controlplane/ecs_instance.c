@@ -30,8 +30,7 @@ static void write_ports(struct jw *w, const char *name, const uint16_t *ports, s
     jw_kint(w, "doubleValue", 0);
     jw_kint(w, "longValue", 0);
     jw_kint(w, "integerValue", 0);
-    jw_key(w, "stringSetValue");
-    jw_array(w);
+    jw_karray(w, "stringSetValue");
     for (size_t i = 0; i < n; i++) {
         snprintf(text, sizeof text, "%u", ports[i]);
         jw_str(w, text);
@@ -43,8 +42,7 @@ static void write_ports(struct jw *w, const char *name, const uint16_t *ports, s
 static void write_resources(struct jw *w, const char *key, int64_t cpu, int64_t memory,
                             const struct place_host *ports)
 {
-    jw_key(w, key);
-    jw_array(w);
+    jw_karray(w, key);
     write_integer(w, "CPU", cpu);
     write_integer(w, "MEMORY", memory);
     write_ports(w, "PORTS", ports->tcp, ports->tcp_count);
@@ -54,8 +52,7 @@ static void write_resources(struct jw *w, const char *key, int64_t cpu, int64_t 
 
 static void write_attributes(struct jw *w, const struct instance *i)
 {
-    jw_key(w, "attributes");
-    jw_array(w);
+    jw_karray(w, "attributes");
     for (size_t n = 0; n < i->attr_count; n++) {
         jw_object(w);
         jw_kstr(w, "name", i->attrs[n].name);
@@ -77,8 +74,7 @@ void ecs_write_instance(struct ecs *x, struct jw *w, struct instance *i, bool ta
     jw_kstr(w, "containerInstanceArn", i->arn);
     jw_kstr_if(w, "ec2InstanceId", i->ec2_id);
     jw_kint(w, "version", i->version);
-    jw_key(w, "versionInfo");
-    jw_object(w);
+    jw_kobject(w, "versionInfo");
     jw_kstr_if(w, "agentVersion", i->agent_version);
     jw_kstr_if(w, "agentHash", i->agent_hash);
     jw_kstr_if(w, "dockerVersion", i->docker_version);
@@ -91,8 +87,7 @@ void ecs_write_instance(struct ecs *x, struct jw *w, struct instance *i, bool ta
     jw_kint(w, "pendingTasksCount", (int64_t)model_count_tasks(x->model, NULL, i, TASK_PENDING));
     write_attributes(w, i);
     reply_time(w, "registeredAt", i->registered_ms);
-    jw_key(w, "attachments");
-    jw_array(w);
+    jw_karray(w, "attachments");
     jw_end(w);
     jw_key(w, "tags");
     tags_write(tags ? &i->tags : &(const struct tags){ 0 }, w);
@@ -392,8 +387,7 @@ static void answer_instances(struct ecs *x, struct cp_call *c, struct cluster *c
 
     reply_begin(&r);
     for (int failures = 0; failures < 2; failures++) {
-        jw_key(&r.w, failures ? "failures" : "containerInstances");
-        jw_array(&r.w);
+        jw_karray(&r.w, failures ? "failures" : "containerInstances");
         JCUR_EACH (item, &list) {
             const char *id = jcur_as_str(&item);
             struct instance *i = model_instance_find(x->model, cl, id);
@@ -431,8 +425,7 @@ void ecs_list_instances(struct ecs *x, struct cp_call *c)
         return;
     }
     reply_begin(&r);
-    jw_key(&r.w, "containerInstanceArns");
-    jw_array(&r.w);
+    jw_karray(&r.w, "containerInstanceArns");
     LIST_FOREACH (n, next, &x->model->instances) {
         const struct instance *i = MODEL_OF(n, instance);
         const struct place_host host = { .attrs = i->attrs, .attr_count = i->attr_count };

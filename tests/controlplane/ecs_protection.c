@@ -52,8 +52,7 @@ static void write_failures(struct ecs *x, struct cp_call *c, const struct cluste
 {
     struct jcur tasks = jcur_arr(&c->body, "tasks");
 
-    jw_key(&r->w, "failures");
-    jw_array(&r->w);
+    jw_karray(&r->w, "failures");
     JCUR_EACH (item, &tasks) {
         const struct task *t = model_task_find(x->model, cl, jcur_as_str(&item));
         const char *why = why_not(t);
@@ -69,8 +68,7 @@ static void write_protected(struct ecs *x, struct cp_call *c, const struct clust
 {
     struct jcur tasks = jcur_arr(&c->body, "tasks");
 
-    jw_key(&r->w, "protectedTasks");
-    jw_array(&r->w);
+    jw_karray(&r->w, "protectedTasks");
     JCUR_EACH (item, &tasks) {
         const struct task *t = model_task_find(x->model, cl, jcur_as_str(&item));
         bool on = t && t->protected_until_ms > c->now_ms;

@@ -24,8 +24,7 @@ static void write_container(struct jw *w, const struct task *t, const struct con
     jw_kstr_if(w, "reason", c->reason);
     jw_key(w, "networkBindings");
     jw_raw(w, str_of(c->bindings ? c->bindings : "[]"));
-    jw_key(w, "networkInterfaces");
-    jw_array(w);
+    jw_karray(w, "networkInterfaces");
     jw_end(w);
     jw_kstr(w, "healthStatus", health_of(c));
     jw_kstr_if(w, "cpu", c->cpu);
@@ -61,8 +60,7 @@ static void write_overrides(struct jw *w, const struct task *t)
         return;
     }
     jw_object(w);
-    jw_key(w, "containerOverrides");
-    jw_array(w);
+    jw_karray(w, "containerOverrides");
     for (size_t i = 0; i < t->container_count; i++) {
         jw_object(w);
         jw_kstr(w, "name", t->containers[i].name);
@@ -111,11 +109,9 @@ void ecs_write_task(struct jw *w, struct task *t, bool tags)
     reply_time(w, "stoppedAt", t->stopped_ms);
     jw_kstr_if(w, "stopCode", t->stop_code);
     jw_kstr_if(w, "stoppedReason", t->stopped_reason);
-    jw_key(w, "attachments");
-    jw_array(w);
+    jw_karray(w, "attachments");
     jw_end(w);
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     for (size_t i = 0; i < t->container_count; i++)
         write_container(w, t, &t->containers[i]);
     jw_end(w);
@@ -154,8 +150,7 @@ void ecs_list_tasks(struct ecs *x, struct cp_call *c)
     if (!cl || !page_begin(&p, c))
         return;
     reply_begin(&r);
-    jw_key(&r.w, "taskArns");
-    jw_array(&r.w);
+    jw_karray(&r.w, "taskArns");
     LIST_FOREACH (n, next, &x->model->tasks) {
         const struct task *t = MODEL_OF(n, task);
 
@@ -191,8 +186,7 @@ void ecs_describe_tasks(struct ecs *x, struct cp_call *c)
     }
     reply_begin(&r);
     for (int failures = 0; failures < 2; failures++) {
-        jw_key(&r.w, failures ? "failures" : "tasks");
-        jw_array(&r.w);
+        jw_karray(&r.w, failures ? "failures" : "tasks");
         JCUR_EACH (item, &list) {
             const char *id = jcur_as_str(&item);
             struct task *t = model_task_find(x->model, cl, id);

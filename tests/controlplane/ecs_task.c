@@ -248,8 +248,7 @@ static void answer_launch(struct cp_call *c, struct task *const *tasks, size_t n
     struct reply r;
 
     reply_begin(&r);
-    jw_key(&r.w, "tasks");
-    jw_array(&r.w);
+    jw_karray(&r.w, "tasks");
     for (size_t i = 0; i < n; i++)
         ecs_write_task(&r.w, tasks[i], true);
     jw_end(&r.w);

@@ -21,16 +21,14 @@ static void write_taskdef(struct jw *w, struct taskdef *td)
     }
     jw_kint(w, "revision", td->revision);
     jw_kstr(w, "status", td->active ? "ACTIVE" : "INACTIVE");
-    jw_key(w, "requiresAttributes");
-    jw_array(w);
+    jw_karray(w, "requiresAttributes");
     for (size_t i = 0; i < need.attribute_count; i++) {
         jw_object(w);
         jw_kstr(w, "name", need.attributes[i]);
         jw_end(w);
     }
     jw_end(w);
-    jw_key(w, "compatibilities");
-    jw_array(w);
+    jw_karray(w, "compatibilities");
     jw_str(w, "EC2");
     jw_end(w);
     reply_time(w, "registeredAt", td->registered_ms);
@@ -161,8 +159,7 @@ void ecs_list_taskdefs(struct ecs *x, struct cp_call *c)
         return;
     all = sorted(x, &count);
     reply_begin(&r);
-    jw_key(&r.w, "taskDefinitionArns");
-    jw_array(&r.w);
+    jw_karray(&r.w, "taskDefinitionArns");
     for (size_t i = 0; i < count; i++) {
         const struct taskdef *td = all[descending ? count - 1 - i : i];
 
@@ -190,8 +187,7 @@ void ecs_list_families(struct ecs *x, struct cp_call *c)
         return;
     all = sorted(x, &count);
     reply_begin(&r);
-    jw_key(&r.w, "families");
-    jw_array(&r.w);
+    jw_karray(&r.w, "families");
     for (size_t i = 0; i < count;) {
         const char *family = all[i]->family;
         bool active = false;

@@ -163,8 +163,7 @@ static void get_faults(struct faults *f, struct cp_http *h)
 
     jw_init(&w, &b);
     jw_object(&w);
-    jw_key(&w, "faults");
-    jw_array(&w);
+    jw_karray(&w, "faults");
     for (size_t i = 0; i < f->rule_count; i++) {
         jw_object(&w);
         jw_kint(&w, "id", f->rules[i].id);
@@ -219,8 +218,7 @@ static void get_requests(struct faults *f, struct cp_http *h)
     jw_init(&w, &b);
     jw_object(&w);
     jw_kint(&w, "last", f->request_count);
-    jw_key(&w, "requests");
-    jw_array(&w);
+    jw_karray(&w, "requests");
     for (int64_t n = first_of(h, f->request_count); n <= f->request_count; n++) {
         const struct seen_request *r = &f->requests[n % RING_SIZE];
 
@@ -250,8 +248,7 @@ static void get_violations(struct faults *f, struct cp_http *h)
     jw_init(&w, &b);
     jw_object(&w);
     jw_kint(&w, "last", f->violation_count);
-    jw_key(&w, "violations");
-    jw_array(&w);
+    jw_karray(&w, "violations");
     for (int64_t n = first_of(h, f->violation_count); n <= f->violation_count; n++) {
         const struct seen_violation *v = &f->violations[n % RING_SIZE];
 

@@ -204,8 +204,7 @@ static void serve_websocket(struct cp_request *r)
         jw_init(&w, &refusal);
         jw_object(&w);
         jw_kstr(&w, "type", "AccessDeniedException");
-        jw_key(&w, "message");
-        jw_object(&w);
+        jw_kobject(&w, "message");
         jw_key(&w, "message");
         jw_strn(&w, (struct str){ buf_text(&why.message), strcspn(buf_text(&why.message), "\n") });
         jw_end(&w);

@@ -53,8 +53,7 @@ static void write_times(struct jw *w, const struct task *t)
     jw_kint(w, "acked_us", t->acked_us);
     jw_kint(w, "running_us", t->running_us);
     jw_kint(w, "stopped_us", t->stopped_us);
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     for (size_t i = 0; i < t->container_count; i++) {
         jw_object(w);
         jw_kstr(w, "name", t->containers[i].name);
@@ -77,8 +76,7 @@ static void on_tasks(void *user, struct cp_http *h)
     jw_init(&w, &b);
     jw_object(&w);
     jw_kint(&w, "now_us", cp_server_mono_us());
-    jw_key(&w, "tasks");
-    jw_array(&w);
+    jw_karray(&w, "tasks");
     LIST_FOREACH (n, next, &l->x->model->tasks) {
         const struct task *t = MODEL_OF(n, task);
 
@@ -126,8 +124,7 @@ static void on_messages(void *user, struct cp_http *h)
     jw_init(&w, &b);
     jw_object(&w);
     jw_kint(&w, "next", l->noted);
-    jw_key(&w, "messages");
-    jw_array(&w);
+    jw_karray(&w, "messages");
     for (int64_t i = since > first ? since : first; i < l->noted; i++)
         write_note(&w, &l->notes[i % NOTES_MAX], i);
     jw_end(&w);

@@ -240,8 +240,7 @@ static void reply_put(struct cp_call *call, uint64_t seq, const struct log_rejec
     jw_object(&w);
     jw_kstr(&w, "nextSequenceToken", token);
     if (rj->too_new_start >= 0 || rj->too_old_end >= 0 || rj->expired_end >= 0) {
-        jw_key(&w, "rejectedLogEventsInfo");
-        jw_object(&w);
+        jw_kobject(&w, "rejectedLogEventsInfo");
         if (rj->too_new_start >= 0)
             jw_kint(&w, "tooNewLogEventStartIndex", rj->too_new_start);
         if (rj->too_old_end >= 0)

@@ -124,8 +124,7 @@ enum err_code log_read_stream(const struct log_stream *st, const struct log_rang
     }
     jw_init(&w, out);
     jw_object(&w);
-    jw_key(&w, "events");
-    jw_array(&w);
+    jw_karray(&w, "events");
     for (size_t i = from; i < to; i++)
         write_event(&w, log_stream_at(st, i), NULL);
     jw_end(&w);
@@ -182,8 +181,7 @@ enum err_code log_read_filtered(struct log_stream *const *streams, size_t count,
         readers[i] = (struct reader){ streams[i], log_stream_seek(streams[i], from) };
     jw_init(&w, out);
     jw_object(&w);
-    jw_key(&w, "events");
-    jw_array(&w);
+    jw_karray(&w, "events");
     while ((rd = oldest(readers, count, r->end_ms))) {
         const struct log_event *ev = log_stream_at(rd->stream, rd->at);
         bool wanted = log_filter_match(filter, (struct str){ ev->text, ev->len });
@@ -201,8 +199,7 @@ enum err_code log_read_filtered(struct log_stream *const *streams, size_t count,
         write_event(&w, ev, rd->stream->name);
     }
     jw_end(&w);
-    jw_key(&w, "searchedLogStreams");
-    jw_array(&w);
+    jw_karray(&w, "searchedLogStreams");
     jw_end(&w);
     if (rd) {
         token_write(text, "", at);
@@ -279,8 +276,7 @@ void log_describe_groups(const struct log_store *s, const struct log_describe *d
     qsort(sorted, count, sizeof(struct log_group *), group_order);
     jw_init(&w, out);
     jw_object(&w);
-    jw_key(&w, "logGroups");
-    jw_array(&w);
+    jw_karray(&w, "logGroups");
     for (; i < count && shown < d->limit; i++, shown++)
         write_group(&w, sorted[i], d);
     jw_end(&w);
@@ -342,8 +338,7 @@ enum err_code log_describe_streams(const struct log_group *g, const struct log_d
     end = count - first > d->limit ? first + d->limit : count;
     jw_init(&w, out);
     jw_object(&w);
-    jw_key(&w, "logStreams");
-    jw_array(&w);
+    jw_karray(&w, "logStreams");
     for (size_t i = first; i < end; i++)
         write_stream(&w, g, sorted[i], d);
     jw_end(&w);

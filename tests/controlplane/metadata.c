@@ -368,8 +368,7 @@ static void get_log(struct metadata *m, struct cp_http *h)
     jw_init(&w, &b);
     jw_object(&w);
     jw_kint(&w, "last", m->log_last);
-    jw_key(&w, "requests");
-    jw_array(&w);
+    jw_karray(&w, "requests");
     for (int64_t n = (since > first ? since : first) + 1; n <= m->log_last; n++) {
         const struct seen *s = &m->log[n % LOG_MAX];
 

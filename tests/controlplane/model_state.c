@@ -24,8 +24,7 @@ static void write_tags(struct jw *w, const struct tags *t)
 
 static void write_ports(struct jw *w, const char *key, const uint16_t *ports, size_t n)
 {
-    jw_key(w, key);
-    jw_array(w);
+    jw_karray(w, key);
     for (size_t i = 0; i < n; i++)
         jw_int(w, ports[i]);
     jw_end(w);
@@ -59,8 +58,7 @@ static void write_instance(struct jw *w, const struct instance *i)
     jw_kint(w, "registered", i->registered_ms);
     jw_kint(w, "version", i->version);
     jw_kint(w, "seq", i->seq);
-    jw_key(w, "attributes");
-    jw_array(w);
+    jw_karray(w, "attributes");
     for (size_t n = 0; n < i->attr_count; n++) {
         jw_array(w);
         jw_str(w, i->attrs[n].name);
@@ -130,8 +128,7 @@ static void write_task(struct jw *w, const struct task *t)
     jw_kint(w, "protectedUntil", t->protected_until_ms);
     jw_kstr_if(w, "taskRoleId", t->task_role.id);
     jw_kstr_if(w, "executionRoleId", t->execution_role.id);
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     for (size_t i = 0; i < t->container_count; i++)
         write_container(w, &t->containers[i]);
     jw_end(w);
@@ -143,23 +140,19 @@ static void write_model(struct jw *w, const struct cp_model *m)
 {
     jw_object(w);
     jw_kint(w, "format", 1);
-    jw_key(w, "clusters");
-    jw_array(w);
+    jw_karray(w, "clusters");
     LIST_FOREACH (n, next, &m->clusters)
         write_cluster(w, MODEL_OF(n, cluster));
     jw_end(w);
-    jw_key(w, "instances");
-    jw_array(w);
+    jw_karray(w, "instances");
     LIST_FOREACH (n, next, &m->instances)
         write_instance(w, MODEL_OF(n, instance));
     jw_end(w);
-    jw_key(w, "taskDefinitions");
-    jw_array(w);
+    jw_karray(w, "taskDefinitions");
     LIST_FOREACH (n, next, &m->taskdefs)
         write_taskdef(w, MODEL_OF(n, taskdef));
     jw_end(w);
-    jw_key(w, "tasks");
-    jw_array(w);
+    jw_karray(w, "tasks");
     LIST_FOREACH (n, next, &m->tasks)
         write_task(w, MODEL_OF(n, task));
     jw_end(w);

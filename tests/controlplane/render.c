@@ -25,8 +25,7 @@ static void copy_or_empty(struct jw *w, const struct jcur *object, const char *k
         copy(w, object, key);
         return;
     }
-    jw_key(w, key);
-    jw_array(w);
+    jw_karray(w, key);
     jw_end(w);
 }
 
@@ -60,8 +59,7 @@ static void environment(struct jw *w, const struct jcur *c, const struct jcur *o
     struct jcur own = jcur_arr(c, "environment"), over = jcur_arr(override, "environment");
     const struct jcur *lists[] = { &own, &over };
 
-    jw_key(w, "environment");
-    jw_object(w);
+    jw_kobject(w, "environment");
     for (size_t n = 0; n < 2; n++) {
         for (size_t i = 0; i < jcur_len(lists[n]); i++) {
             struct jcur pair = jcur_at(lists[n], i);
@@ -83,8 +81,7 @@ static void environment_files(struct jw *w, const struct jcur *c, const struct j
 
     if (jcur_len(&own) + jcur_len(&over) == 0)
         return;
-    jw_key(w, "environmentFiles");
-    jw_array(w);
+    jw_karray(w, "environmentFiles");
     JCUR_EACH (f, &own) {
         jw_value(w, f.val);
     }
@@ -100,8 +97,7 @@ static void port_mappings(struct jw *w, const struct jcur *c, const char *mode)
 {
     struct jcur ports = jcur_arr(c, "portMappings");
 
-    jw_key(w, "portMappings");
-    jw_array(w);
+    jw_karray(w, "portMappings");
     /* Docker refuses published ports of a container that joins another's network. */
     for (size_t i = 0; i < jcur_len(&ports) && !streq(mode, "awsvpc"); i++) {
         struct jcur p = jcur_at(&ports, i);
@@ -121,8 +117,7 @@ static void mounts(struct jw *w, const struct jcur *c, const char *list_key,
 {
     struct jcur list = jcur_arr(c, list_key);
 
-    jw_key(w, list_key);
-    jw_array(w);
+    jw_karray(w, list_key);
     JCUR_EACH (m, &list) {
         jw_object(w);
         for (const char *const *key = keys; *key; key++)
@@ -176,8 +171,7 @@ static void secrets(struct jw *w, const struct jcur *c, const char *region)
 
     if (jcur_len(&own) + jcur_len(&of_log) == 0)
         return;
-    jw_key(w, "secrets");
-    jw_array(w);
+    jw_karray(w, "secrets");
     secret_list(w, &own, "CONTAINER", region);
     secret_list(w, &of_log, "LOG_DRIVER", region);
     jw_end(w);
@@ -224,21 +218,17 @@ static void registry(struct jw *w, const struct jcur *c, const struct render_tas
 
     if (parameter) {
         arn_region(parameter, t->region, region, sizeof region);
-        jw_key(w, "registryAuthentication");
-        jw_object(w);
+        jw_kobject(w, "registryAuthentication");
         jw_kstr(w, "type", "asm");
-        jw_key(w, "asmAuthData");
-        jw_object(w);
+        jw_kobject(w, "asmAuthData");
         jw_kstr(w, "credentialsParameter", parameter);
         jw_kstr(w, "region", region);
         jw_end(w);
         jw_end(w);
     } else if (in_ecr(t, jcur_str_or(c, "image", ""), &ecr)) {
-        jw_key(w, "registryAuthentication");
-        jw_object(w);
+        jw_kobject(w, "registryAuthentication");
         jw_kstr(w, "type", "ecr");
-        jw_key(w, "ecrAuthData");
-        jw_object(w);
+        jw_kobject(w, "ecrAuthData");
         jw_kstr(w, "registryId", ecr.id);
         jw_kstr(w, "region", ecr.region);
         jw_kstr_if(w, "endpointOverride", ecr.endpoint_override);
@@ -272,8 +262,7 @@ static void docker_config(struct jw *w, const struct jcur *c, const struct jcur 
 
     render_docker_config(&config, c);
     render_docker_host_config(&host, c, override, mode, t->region, str_after_last(t->arn, '/'));
-    jw_key(w, "dockerConfig");
-    jw_object(w);
+    jw_kobject(w, "dockerConfig");
     jw_kstr(w, "version", "1.18");
     jw_key(w, "config");
     jw_strn(w, buf_str(&config));
@@ -348,8 +337,7 @@ static void volume(struct jw *w, const struct jcur *v)
         copy(w, v, "efsVolumeConfiguration");
     } else {
         jw_kstr(w, "type", "host");
-        jw_key(w, "host");
-        jw_object(w);
+        jw_kobject(w, "host");
         jw_kstr(w, "sourcePath", jcur_str_or(&host, "sourcePath", ""));
         jw_end(w);
     }
@@ -396,16 +384,14 @@ void render_task(struct jw *w, const struct render_task *t)
     copy(w, t->definition, "pidMode");
     copy(w, t->definition, "ipcMode");
     copy(w, t->definition, "enableFaultInjection");
-    jw_key(w, "containers");
-    jw_array(w);
+    jw_karray(w, "containers");
     for (size_t i = 0; i < jcur_len(&containers); i++) {
         struct jcur c = jcur_at(&containers, i);
 
         container(w, &c, t, i, mode);
     }
     jw_end(w);
-    jw_key(w, "volumes");
-    jw_array(w);
+    jw_karray(w, "volumes");
     JCUR_EACH (v, &volumes) {
         volume(w, &v);
     }

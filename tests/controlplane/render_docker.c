@@ -24,8 +24,7 @@ static void health_check(struct jw *w, const struct jcur *c)
 
     if (!jcur_present(&h))
         return;
-    jw_key(w, "Healthcheck");
-    jw_object(w);
+    jw_kobject(w, "Healthcheck");
     renamed(w, &h, "command", "Test");
     jw_kint(w, "Interval", jcur_int_or(&h, "interval", 0, INT32_MAX, 30) * NS);
     jw_kint(w, "Timeout", jcur_int_or(&h, "timeout", 0, INT32_MAX, 5) * NS);
@@ -68,11 +67,9 @@ static void log_config(struct jw *w, const struct jcur *c, const char *region, c
 
     if (!driver)
         return;
-    jw_key(w, "LogConfig");
-    jw_object(w);
+    jw_kobject(w, "LogConfig");
     jw_kstr(w, "Type", driver);
-    jw_key(w, "Config");
-    jw_object(w);
+    jw_kobject(w, "Config");
     for (size_t i = 0; jcur_member(&options, i, &o); i++)
         if (!awslogs || !streq(o.key, "awslogs-stream-prefix"))
             jw_kstr(w, o.key, jcur_as_str(&o));
@@ -95,8 +92,7 @@ static void ulimits(struct jw *w, const struct jcur *c)
 
     if (jcur_len(&list) == 0)
         return;
-    jw_key(w, "Ulimits");
-    jw_array(w);
+    jw_karray(w, "Ulimits");
     JCUR_EACH (u, &list) {
         jw_object(w);
         renamed(w, &u, "name", "Name");
@@ -113,8 +109,7 @@ static void extra_hosts(struct jw *w, const struct jcur *c)
 
     if (jcur_len(&list) == 0)
         return;
-    jw_key(w, "ExtraHosts");
-    jw_array(w);
+    jw_karray(w, "ExtraHosts");
     JCUR_EACH (h, &list) {
         struct buf text = BUF_INIT(1024);
 
@@ -132,8 +127,7 @@ static void sysctls(struct jw *w, const struct jcur *c)
 
     if (jcur_len(&list) == 0)
         return;
-    jw_key(w, "Sysctls");
-    jw_object(w);
+    jw_kobject(w, "Sysctls");
     JCUR_EACH (s, &list) {
         jw_kstr(w, jcur_str_or(&s, "namespace", ""), jcur_str_or(&s, "value", ""));
     }
@@ -146,8 +140,7 @@ static void devices(struct jw *w, const struct jcur *linux_parameters)
 
     if (jcur_len(&list) == 0)
         return;
-    jw_key(w, "Devices");
-    jw_array(w);
+    jw_karray(w, "Devices");
     JCUR_EACH (d, &list) {
         struct jcur permissions = jcur_arr(&d, "permissions");
         const char *host = jcur_str_or(&d, "hostPath", "");
@@ -173,8 +166,7 @@ static void tmpfs(struct jw *w, const struct jcur *linux_parameters)
 
     if (jcur_len(&list) == 0)
         return;
-    jw_key(w, "Tmpfs");
-    jw_object(w);
+    jw_kobject(w, "Tmpfs");
     JCUR_EACH (t, &list) {
         struct jcur options = jcur_arr(&t, "mountOptions");
         struct buf text = BUF_INIT(4096);

@@ -42,8 +42,7 @@ static void answer(struct standins *st, struct standin_call *sc, struct cp_call 
     rng_uuid(cp_server_rng(standins_server(st)), random);
     jw_init(&w, &b);
     jw_object(&w);
-    jw_key(&w, "authorizationData");
-    jw_array(&w);
+    jw_karray(&w, "authorizationData");
     jw_object(&w);
     write_token(&w, jcur_str_or(&entry, "user", "AWS"), jcur_str_or(&entry, "password", random));
     jw_key(&w, "expiresAt");

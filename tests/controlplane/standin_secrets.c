@@ -103,8 +103,7 @@ static void answer(struct standins *st, struct standin_call *sc, struct cp_call 
     else
         jw_kstr(&w, "SecretBinary", v->binary);
     jw_kstr(&w, "VersionId", v->id);
-    jw_key(&w, "VersionStages");
-    jw_array(&w);
+    jw_karray(&w, "VersionStages");
     for (size_t i = 0; jcur_member(&stages, i, &stage); i++) {
         current = current || streq(stage.key, CURRENT);
         if (of_stage(t, stage.key, &other) && streq(other.id, v->id))

@@ -144,15 +144,13 @@ static void get_parameters(struct standins *st, struct cp_call *c)
         return;
     jw_init(&w, &b);
     jw_object(&w);
-    jw_key(&w, "InvalidParameters");
-    jw_array(&w);
+    jw_karray(&w, "InvalidParameters");
     JCUR_EACH (item, &names) {
         if (!find(st, c->region, jcur_as_str(&item), &selector))
             jw_str(&w, jcur_as_str(&item));
     }
     jw_end(&w);
-    jw_key(&w, "Parameters");
-    jw_array(&w);
+    jw_karray(&w, "Parameters");
     JCUR_EACH (item, &names) {
         struct cloud_thing *t = find(st, c->region, jcur_as_str(&item), &selector);
 

@@ -195,8 +195,7 @@ static void get_calls(struct standins *st, struct cp_http *h)
     jw_init(&w, &b);
     jw_object(&w);
     jw_kint(&w, "last", st->call_count);
-    jw_key(&w, "calls");
-    jw_array(&w);
+    jw_karray(&w, "calls");
     for (int64_t n = (since > oldest ? since : oldest) + 1; n <= st->call_count; n++) {
         const struct kept_call *k = &st->calls[n % CALLS_MAX];
 
@@ -210,8 +209,7 @@ static void get_calls(struct standins *st, struct cp_http *h)
         jw_kstr(&w, "region", k->region);
         jw_kstr(&w, "signer", k->signer);
         jw_kstr(&w, "signer_role", k->role ? k->role : "");
-        jw_key(&w, "names");
-        jw_array(&w);
+        jw_karray(&w, "names");
         if (*k->names)
             jw_raw(&w, str_of(k->names));
         jw_end(&w);

@@ -362,8 +362,7 @@ static void normalize_ports(const struct jcur *list, bool host_mode, struct jw *
 {
     static const char *const except[] = { "hostPort", "protocol", NULL };
 
-    jw_key(w, "portMappings");
-    jw_array(w);
+    jw_karray(w, "portMappings");
     JCUR_EACH (p, list) {
         struct jcur range = jcur_get(&p, "containerPortRange");
 
@@ -384,8 +383,7 @@ static void normalize_health(const struct jcur *health, struct jw *w)
 {
     static const char *const except[] = { "interval", "timeout", "retries", NULL };
 
-    jw_key(w, "healthCheck");
-    jw_object(w);
+    jw_kobject(w, "healthCheck");
     copy_members(health, w, except);
     jw_kint(w, "interval", jcur_int_or(health, "interval", 0, INT32_MAX, 30));
     jw_kint(w, "timeout", jcur_int_or(health, "timeout", 0, INT32_MAX, 5));
@@ -411,8 +409,7 @@ static void normalize_container(const struct jcur *c, bool host_mode, struct jw 
 
         if (jcur_present(&list))
             continue;
-        jw_key(w, lists[i]);
-        jw_array(w);
+        jw_karray(w, lists[i]);
         jw_end(w);
     }
     jw_end(w);
@@ -428,15 +425,13 @@ static void normalize_volume(const struct jcur *v, struct jw *w)
     jw_object(w);
     copy_members(v, w, except);
     if (jcur_present(&docker)) {
-        jw_key(w, "dockerVolumeConfiguration");
-        jw_object(w);
+        jw_kobject(w, "dockerVolumeConfiguration");
         copy_members(&docker, w, docker_except);
         jw_kstr(w, "scope", jcur_str_or(&docker, "scope", "task"));
         jw_kstr(w, "driver", jcur_str_or(&docker, "driver", "local"));
         jw_end(w);
     } else if (!jcur_present(&efs) && !jcur_present(&host)) {
-        jw_key(w, "host");
-        jw_object(w);
+        jw_kobject(w, "host");
         jw_end(w);
     }
     jw_end(w);
@@ -451,14 +446,12 @@ void taskdef_normalize(const struct jcur *request, struct jw *w)
     bool host_mode = streq(jcur_str_or(request, "networkMode", ""), "host");
 
     copy_members(request, w, except);
-    jw_key(w, "containerDefinitions");
-    jw_array(w);
+    jw_karray(w, "containerDefinitions");
     JCUR_EACH (c, &containers) {
         normalize_container(&c, host_mode, w);
     }
     jw_end(w);
-    jw_key(w, "volumes");
-    jw_array(w);
+    jw_karray(w, "volumes");
     JCUR_EACH (v, &volumes) {
         normalize_volume(&v, w);
     }
@@ -468,8 +461,7 @@ void taskdef_normalize(const struct jcur *request, struct jw *w)
 
         if (jcur_present(&list))
             continue;
-        jw_key(w, lists[i]);
-        jw_array(w);
+        jw_karray(w, lists[i]);
         jw_end(w);
     }
 }

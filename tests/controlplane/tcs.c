@@ -70,8 +70,7 @@ static void on_admin(void *user, struct cp_http *h)
     jw_init(&w, &b);
     jw_object(&w);
     jw_kint(&w, "last", t->last);
-    jw_key(&w, "messages");
-    jw_array(&w);
+    jw_karray(&w, "messages");
     for (int64_t n = since + 1 > t->first ? since + 1 : t->first; n <= t->last; n++) {
         const struct kept *k = &t->kept[n % KEPT_MAX];
 
@@ -98,8 +97,7 @@ static void send_message(struct cp_ws *ws, const char *type, const char *text)
     jw_init(&w, &b);
     jw_object(&w);
     jw_kstr(&w, "type", type);
-    jw_key(&w, "message");
-    jw_object(&w);
+    jw_kobject(&w, "message");
     jw_kstr_if(&w, "message", text);
     jw_end(&w);
     jw_end(&w);

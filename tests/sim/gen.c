@@ -128,8 +128,7 @@ static void write_port(struct jw *w, int container, int host, int width, bool ud
 
 static void write_ports(struct jw *w, const struct sim_ctr *k)
 {
-    jw_key(w, "portMappings");
-    jw_array(w);
+    jw_karray(w, "portMappings");
     if (k->port)
         write_port(w, 80, k->port, 0, false);
     for (int i = 0; i < k->choose; i++)
@@ -142,8 +141,7 @@ static void write_ports(struct jw *w, const struct sim_ctr *k)
 static void write_values(struct jw *w, const struct sim_ctr *k)
 {
     if (k->secrets) {
-        jw_key(w, "secrets");
-        jw_array(w);
+        jw_karray(w, "secrets");
         jw_object(w);
         jw_kstr(w, "name", "TOKEN");
         jw_kstr(w, "valueFrom", "/sim/token");
@@ -153,8 +151,7 @@ static void write_values(struct jw *w, const struct sim_ctr *k)
         jw_end(w);
     }
     if (k->env_files) {
-        jw_key(w, "environmentFiles");
-        jw_array(w);
+        jw_karray(w, "environmentFiles");
         jw_object(w);
         jw_kstr(w, "value", "arn:aws:s3:::sim/settings.env");
         jw_kstr(w, "type", "s3");
@@ -162,11 +159,9 @@ static void write_values(struct jw *w, const struct sim_ctr *k)
         jw_end(w);
     }
     if (k->auth) {
-        jw_key(w, "registryAuthentication");
-        jw_object(w);
+        jw_kobject(w, "registryAuthentication");
         jw_kstr(w, "type", "asm");
-        jw_key(w, "asmAuthData");
-        jw_object(w);
+        jw_kobject(w, "asmAuthData");
         jw_kstr(w, "credentialsParameter", "arn:aws:secretsmanager:us-west-2:1:secret:sim");
         jw_kstr(w, "region", "us-west-2");
         jw_end(w);
@@ -178,12 +173,10 @@ static void write_policy(struct jw *w, const struct sim_ctr *k)
 {
     if (!k->restart)
         return;
-    jw_key(w, "restartPolicy");
-    jw_object(w);
+    jw_kobject(w, "restartPolicy");
     jw_kbool(w, "enabled", true);
     jw_kint(w, "restartAttemptPeriod", k->restart_period_s);
-    jw_key(w, "ignoredExitCodes");
-    jw_array(w);
+    jw_karray(w, "ignoredExitCodes");
     if (k->ignores_code)
         jw_int(w, k->exit_code);
     jw_end(w);
@@ -194,8 +187,7 @@ static void write_mounts(struct jw *w, const struct sim_task *t, const struct si
 {
     char path[32];
 
-    jw_key(w, "mountPoints");
-    jw_array(w);
+    jw_karray(w, "mountPoints");
     for (size_t v = 0; v < t->n_volumes; v++) {
         if (!(k->mounts >> v & 1))
             continue;
@@ -212,8 +204,7 @@ static void write_deps(struct jw *w, const struct sim_task *t, const struct sim_
 {
     char name[16];
 
-    jw_key(w, "dependsOn");
-    jw_array(w);
+    jw_karray(w, "dependsOn");
     for (size_t j = 0; j < k->n_deps; j++) {
         if (t->ctrs[k->deps[j].target].internal)
             continue;
@@ -253,22 +244,19 @@ static void write_ctr(struct jw *w, const struct sim_task *t, size_t i)
 
 static void write_volumes(struct jw *w, const struct sim_task *t)
 {
-    jw_key(w, "volumes");
-    jw_array(w);
+    jw_karray(w, "volumes");
     for (size_t i = 0; i < t->n_volumes; i++) {
         const struct sim_volume *v = &t->volumes[i];
 
         jw_object(w);
         jw_kstr(w, "name", v->name);
         if (v->kind == VOLUME_HOST) {
-            jw_key(w, "host");
-            jw_object(w);
+            jw_kobject(w, "host");
             jw_kstr(w, "sourcePath", "/srv");
             jw_end(w);
         } else {
             jw_kstr(w, "type", "docker");
-            jw_key(w, "dockerVolumeConfiguration");
-            jw_object(w);
+            jw_kobject(w, "dockerVolumeConfiguration");
             jw_kstr(w, "scope", v->kind == VOLUME_SHARED ? "shared" : "task");
             if (v->autoprovision)
                 jw_kbool(w, "autoprovision", true);
@@ -293,13 +281,11 @@ static void write_task(struct sim_task *t, const char *family, int version)
     jw_kstr(&w, "version", text);
     jw_kstr(&w, "desiredStatus", "RUNNING");
     jw_kstr_if(&w, "pidMode", t->pause ? "task" : NULL);
-    jw_key(&w, "executionRoleCredentials");
-    jw_object(&w);
+    jw_kobject(&w, "executionRoleCredentials");
     jw_kstr(&w, "credentialsId", "execution");
     jw_end(&w);
     write_volumes(&w, t);
-    jw_key(&w, "containers");
-    jw_array(&w);
+    jw_karray(&w, "containers");
     for (size_t i = 0; i < t->n_ctrs; i++)
         if (!t->ctrs[i].internal)
             write_ctr(&w, t, i);

@@ -320,8 +320,7 @@ static void test_writer(void **state)
     jw_kstr_if(&w, "empty", "");
     jw_kint(&w, "i", INT64_MIN);
     jw_kbool(&w, "t", true);
-    jw_key(&w, "a");
-    jw_array(&w);
+    jw_karray(&w, "a");
     jw_int(&w, 1);
     jw_array(&w);
     jw_end(&w);
