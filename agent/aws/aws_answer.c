@@ -250,9 +250,7 @@ static void read_json(int status, const char *type_header, struct str body, stru
 
     if (body.n == 0 && good)
         return; /* operations without an output say nothing */
-    if (json_parse(body.p, body.n, &v, &ignored))
-        v = NULL;
-    ignored = (struct err){ 0 };
+    (void)!json_parse(body.p, body.n, &v, NULL);
     root = jcur_root(v, &ignored);
     if (good && jcur_type(&root) == JSON_OBJ)
         return;

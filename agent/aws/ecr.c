@@ -64,9 +64,8 @@ enum err_code ecr_answer_read(struct str body, struct ecr_token *out, struct err
     struct jcur root, list, data;
     const char *token, *server;
 
-    if (json_parse(body.p, body.n, &doc, &bad))
+    if (json_parse(body.p, body.n, &doc, NULL))
         return err_set(e, ERR_INVALID, "the answer of the service is not JSON");
-    bad = (struct err){ 0 };
     root = jcur_root(doc, &bad);
     list = jcur_arr(&root, "authorizationData");
     if (jcur_len(&list) != 1)

@@ -92,10 +92,9 @@ enum err_code secret_member(const char *secret, const char *key, char **out, str
     char number[GO_FLOAT_SIZE];
 
     /* A whole number that is too large for one is still a number. */
-    if (json_parse(secret, strlen(secret), &doc, &bad) &&
-        json_parse_doubles(secret, strlen(secret), &doc, &bad))
+    if (json_parse(secret, strlen(secret), &doc, NULL) &&
+        json_parse_doubles(secret, strlen(secret), &doc, NULL))
         return not_an_object(key, e);
-    bad = (struct err){ 0 };
     root = jcur_root(doc, &bad);
     if (jcur_type(&root) != JSON_OBJ)
         return not_an_object(key, e);
@@ -146,9 +145,8 @@ enum err_code secret_answer_read(struct str body, char **out, struct err *e)
     struct err bad = { 0 };
     struct jcur root, text, binary;
 
-    if (json_parse(body.p, body.n, &doc, &bad))
+    if (json_parse(body.p, body.n, &doc, NULL))
         return err_set(e, ERR_INVALID, "the answer of the service is not JSON");
-    bad = (struct err){ 0 };
     root = jcur_root(doc, &bad);
     text = jcur_get(&root, "SecretString");
     binary = jcur_get(&root, "SecretBinary");

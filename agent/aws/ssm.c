@@ -88,9 +88,8 @@ enum err_code ssm_answer_read(struct str body, const char *const *names, size_t 
     const char *found[SSM_BATCH];
     struct err bad = { 0 };
 
-    if (json_parse(body.p, body.n, &doc, &bad))
+    if (json_parse(body.p, body.n, &doc, NULL))
         return err_set(e, ERR_INVALID, "the answer of the service is not JSON");
-    bad = (struct err){ 0 };
     root = jcur_root(doc, &bad);
     invalid = jcur_arr(&root, "InvalidParameters");
     if (jcur_len(&invalid))

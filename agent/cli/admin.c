@@ -213,6 +213,16 @@ static void write_tasks(struct agent *a, struct buf *b)
     buf_fini(&array);
 }
 
+static void write_unknown(struct buf *b, const char *task, const char *more)
+{
+    AUTO(str)
+    char *say = mem_printf("no task, or more than one, is called '%.200s'; \"berth tasks\" lists "
+                           "them%s",
+                           str_or_empty(task), more);
+
+    write_error(b, say);
+}
+
 static void write_why(struct agent *a, const char *task, struct buf *b)
 {
     const struct core *core = engine_core(a->engine);
@@ -223,13 +233,10 @@ static void write_why(struct agent *a, const char *task, struct buf *b)
     if (!arn && task && casebook_answer(a->casebook, task, b))
         return;
     if (!arn) {
-        AUTO(str)
-        char *say = mem_printf("no task, or more than one, is called '%.200s'; \"berth tasks\" "
-                               "lists them",
-                               task ? task : "");
-        bool last = task && streq(task, CASEBOOK_LAST);
-
-        write_error(b, last ? "there is no record of a task that failed" : say);
+        if (task && streq(task, CASEBOOK_LAST))
+            write_error(b, "there is no record of a task that failed");
+        else
+            write_unknown(b, task, "");
         return;
     }
     jw_init(&w, b);
@@ -253,11 +260,7 @@ static void write_logs(struct agent *a, const char *task, struct buf *b)
     struct jw w;
 
     if (!arn) {
-        AUTO(str)
-        char *say = mem_printf("no task, or more than one, is called '%.200s'; \"berth tasks\" "
-                               "lists them. The logs of a task that was removed are gone from here",
-                               task ? task : "");
-        write_error(b, say);
+        write_unknown(b, task, ". The logs of a task that was removed are gone from here");
         return;
     }
     jw_init(&w, b);

@@ -66,11 +66,10 @@ static void read_login(struct slot *s, const char *secret)
     const char *user, *password;
     struct jcur root;
 
-    if (json_parse(secret, strlen(secret), &doc, &bad)) {
+    if (json_parse(secret, strlen(secret), &doc, NULL)) {
         err_set(&s->err, ERR_INVALID, "asm fetching authorization data: the secret is not JSON");
         return;
     }
-    bad = (struct err){ 0 };
     root = jcur_root(doc, &bad);
     user = jcur_str(&root, "username");
     password = jcur_str(&root, "password");
