@@ -167,6 +167,13 @@ static void hold(struct host *h, bool held)
     engine_hold(h->engine, h->fake.containers[0].id, held);
 }
 
+static void run_held(struct host *h)
+{
+    run_task(h);
+    hold(h, true);
+    run_until(h, is_paused);
+}
+
 /* ---- the tests ---- */
 
 static void is_held_and_let_go(void **state)
@@ -228,9 +235,7 @@ static void a_held_task_stops(void **state)
 {
     struct host *h = *state;
 
-    run_task(h);
-    hold(h, true);
-    run_until(h, is_paused);
+    run_held(h);
     send_task(h, "STOPPED");
     run_until(h, is_stopped);
     assert_false(h->fake.stopped_paused);
@@ -248,9 +253,7 @@ static void a_stop_does_not_wait_for_ever(void **state)
 {
     struct host *h = *state;
 
-    run_task(h);
-    hold(h, true);
-    run_until(h, is_paused);
+    run_held(h);
     h->fake.fail_pauses = 1;
     send_task(h, "STOPPED");
     run_until(h, is_stopped);
@@ -301,9 +304,7 @@ static void it_ends_while_it_is_held(void **state)
 {
     struct host *h = *state;
 
-    run_task(h);
-    hold(h, true);
-    run_until(h, is_paused);
+    run_held(h);
     h->fake.containers[0].paused = false; /* as a kill does */
     fake_docker_exit(&h->fake, 0, 137);
     run_until(h, is_stopped);
@@ -329,9 +330,7 @@ static void the_next_process_knows(void **state)
 {
     struct host *h = *state;
 
-    run_task(h);
-    hold(h, true);
-    run_until(h, is_paused);
+    run_held(h);
     stop(h);
     assert_int_equal(rows_left(h), 1);
     assert_true(h->fake.containers[0].paused);
@@ -350,9 +349,7 @@ static void what_nobody_wants_is_let_go(void **state)
 {
     struct host *h = *state;
 
-    run_task(h);
-    hold(h, true);
-    run_until(h, is_paused);
+    run_held(h);
     stop(h);
     start(h);
     loop_timer_arm(h->engine->freeze_grace, 0);
@@ -366,9 +363,7 @@ static void the_next_process_stops_it(void **state)
 {
     struct host *h = *state;
 
-    run_task(h);
-    hold(h, true);
-    run_until(h, is_paused);
+    run_held(h);
     stop(h);
     start(h);
     send_task(h, "STOPPED");

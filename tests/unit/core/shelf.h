@@ -5,54 +5,13 @@
  * With `swapping` the core is replaced, before each answer, by what its record says: a
  * test that passes both ways shows that a record can be cut anywhere. */
 #include "core/images.h"
-#include "unit/core/drive.h"
+#include "unit/core/twin.h"
 
 #define MIN     60000LL
 #define HOUR    (60 * MIN)
 #define ID(tag) "sha256:" tag
 
 static UNUSED bool swapping;
-
-static inline UNUSED char *saved_text(const struct core *c)
-{
-    struct buf b = BUF_INIT(1 << 26);
-    struct jw w;
-
-    jw_init(&w, &b);
-    core_save(c, &w);
-    assert_false(b.overflowed);
-    return buf_take(&b);
-}
-
-static inline UNUSED enum err_code load_text(const char *text, struct core **out, struct err *e)
-{
-    struct json_t *doc = NULL;
-    struct err own = { 0 };
-    struct jcur root;
-    enum err_code code;
-
-    assert_int_equal(json_parse(text, strlen(text), &doc, &own), ERR_OK);
-    root = jcur_root(doc, &own);
-    code = core_load(&root, out, e);
-    json_free(doc);
-    return code;
-}
-
-static inline UNUSED void swap_core(struct drive *d)
-{
-    char *before = saved_text(d->core), *after;
-    struct core *twin = NULL;
-    struct err e = { 0 };
-
-    if (load_text(before, &twin, &e))
-        fail_msg("%s", e.msg);
-    core_destroy(d->core);
-    d->core = twin;
-    after = saved_text(twin);
-    assert_string_equal(after, before);
-    free(before);
-    free(after);
-}
 
 /* ---- images ---- */
 

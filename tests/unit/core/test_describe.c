@@ -50,9 +50,7 @@ static void test_stopped_task(void **state)
     char want[2048];
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     accept_report(&d, "t1");
     box_of(&d, "t1/a")->oom = true;
     pass(&d, 1000);

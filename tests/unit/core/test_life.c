@@ -269,9 +269,7 @@ static void test_refused_report_is_dropped(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     answer_report(&d, "t1", CORE_REPORT_REFUSED);
     assert_true(noted(&d, "the control plane refuses a report of it, dropped: the link is down"));
     pass(&d, 600000);
@@ -287,9 +285,7 @@ static void test_failed_report_is_retried(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     for (int i = 0; i < 20; i++) {
         answer_report(&d, "t1", CORE_REPORT_FAILED);
         pass(&d, delay - 1);
@@ -318,9 +314,7 @@ static void test_failed_report_tells_the_newest_state(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     answer_report(&d, "t1", CORE_REPORT_FAILED);
     exits(&d, "t1/a", 9);
     pass(&d, 1200);
@@ -375,9 +369,7 @@ static void test_containers_stay_until_the_end_is_accepted(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     accept_report(&d, "t1");
     exits(&d, "t1/a", 0);
     pass(&d, 3600000);
@@ -402,9 +394,7 @@ static void test_failed_removal_is_retried(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     exits(&d, "t1/a", 0);
     accept_report(&d, "t1");
     accept_report(&d, "t1");

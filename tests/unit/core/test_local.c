@@ -1,4 +1,4 @@
-#include "unit/core/drive.h"
+#include "unit/core/twin.h"
 
 /* ---- the world ---- */
 
@@ -417,25 +417,13 @@ static void test_number_is_bounded(void **state)
     drive_end(&d);
 }
 
-static char *saved(const struct core *c)
-{
-    struct buf b = BUF_INIT(1 << 22);
-    struct jw w;
-
-    jw_init(&w, &b);
-    core_save(c, &w);
-    return buf_take(&b);
-}
-
 /* What a flight record begins with says all, and a damaged one is refused. */
 static void test_saved_and_loaded(void **state)
 {
     struct drive d;
     struct core *copy = NULL;
-    struct json_t *doc = NULL;
     struct err e = { 0 };
-    struct jcur root;
-    char *first, *again, *at;
+    char *text, *at;
 
     (void)state;
     drive_begin(&d);
@@ -443,25 +431,14 @@ static void test_saved_and_loaded(void **state)
     serve(&d);
     ends(&d, "a", 1);
     want_once(&d, "a=1 b=2 c=1 d=1", true);
-    first = saved(d.core);
-    assert_int_equal(json_parse(first, strlen(first), &doc, &e), ERR_OK);
-    root = jcur_root(doc, &e);
-    if (core_load(&root, &copy, &e))
-        fail_msg("%s", e.msg);
-    again = saved(copy);
-    assert_string_equal(again, first);
-    core_destroy(copy);
-    json_free(doc);
-    free(again);
+    swap_core(&d);
 
-    at = strstr(first, "\"run\":\"arn:berth");
+    text = saved_text(d.core);
+    at = strstr(text, "\"run\":\"arn:berth");
     at[7] = 'x';
-    assert_int_equal(json_parse(first, strlen(first), &doc, &e), ERR_OK);
-    root = jcur_root(doc, &e);
-    assert_int_equal(core_load(&root, &copy, &e), ERR_INVALID);
+    assert_int_equal(load_text(text, &copy, &e), ERR_INVALID);
     assert_true(strstr(e.msg, "expected the arn of a run of this local task"));
-    json_free(doc);
-    free(first);
+    free(text);
     drive_end(&d);
 }
 

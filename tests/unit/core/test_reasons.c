@@ -273,9 +273,7 @@ static void test_vanished(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     accept_report(&d, "t1");
     box_drop(&d, box_of(&d, "t1/a"));
     happens(&d, CORE_HAP_DESTROYED, "t1/a"); /* an id of nothing that is ours */
@@ -292,9 +290,7 @@ static void test_removed_by_hand(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     accept_report(&d, "t1");
     box_end(&d, box_of(&d, "t1/a"), 137);
     happens(&d, CORE_HAP_DIED, "t1/a");
@@ -311,9 +307,7 @@ static void test_exit_code_of_the_event(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     accept_report(&d, "t1");
     box_end(&d, box_of(&d, "t1/a"), 42);
     happens(&d, CORE_HAP_DIED, "t1/a");

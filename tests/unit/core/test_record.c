@@ -1,6 +1,6 @@
 /* record.c, persist.c: flight records. What is written is read back the same, and a
  * core that was saved and loaded goes on as if nothing had happened. */
-#include "unit/core/drive.h"
+#include "unit/core/twin.h"
 
 /* ---- events ---- */
 
@@ -267,47 +267,6 @@ static void test_damaged_events(void **state)
 
 /* ---- the whole core ---- */
 
-static char *saved(const struct core *c)
-{
-    struct buf b = BUF_INIT(1 << 22);
-    struct jw w;
-
-    jw_init(&w, &b);
-    core_save(c, &w);
-    return buf_take(&b);
-}
-
-static enum err_code load(const char *text, struct core **out, struct err *e)
-{
-    struct json_t *doc = NULL;
-    struct err own = { 0 };
-    struct jcur root;
-    enum err_code code;
-
-    assert_int_equal(json_parse(text, strlen(text), &doc, &own), ERR_OK);
-    root = jcur_root(doc, &own);
-    code = core_load(&root, out, e);
-    json_free(doc);
-    return code;
-}
-
-/* Replaces the core by what its record says. */
-static void swap(struct drive *d)
-{
-    char *before = saved(d->core), *after;
-    struct core *twin = NULL;
-    struct err e = { 0 };
-
-    if (load(before, &twin, &e))
-        fail_msg("%s", e.msg);
-    core_destroy(d->core);
-    d->core = twin;
-    after = saved(twin);
-    assert_string_equal(after, before);
-    free(before);
-    free(after);
-}
-
 /* A history with something of everything: waiting, pulling, queued, failed, retried,
  * reported, stopping, cleaned up. */
 static void history(struct drive *d, bool swapped)
@@ -323,11 +282,11 @@ static void history(struct drive *d, bool swapped)
     struct core_event ev = { .type = CORE_EV_MANIFEST };
     int turn = 0;
 
-#define SWAP         \
-    do {             \
-        if (swapped) \
-            swap(d); \
-        turn++;      \
+#define SWAP              \
+    do {                  \
+        if (swapped)      \
+            swap_core(d); \
+        turn++;           \
     } while (0)
     drive_empty(d);
     d->cfg.start_parallel = 1;
@@ -424,7 +383,7 @@ static void test_record_has_no_values_of_the_environment(void **state)
     (void)state;
     drive_begin(&d);
     send_task(&d, SECRETIVE);
-    text = saved(d.core);
+    text = saved_text(d.core);
     assert_null(strstr(text, "hunter2"));
     free(text);
     drive_end(&d);
@@ -458,7 +417,7 @@ static void test_damaged_records(void **state)
     (void)state;
     drive_begin(&d);
     send_task(&d, TASK("t1", C("a", "")));
-    good = saved(d.core);
+    good = saved_text(d.core);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         const char *at = strstr(good, rows[i].from);
         struct core *twin = NULL;
@@ -468,7 +427,7 @@ static void test_damaged_records(void **state)
         if (!at)
             fail_msg("no %s in %s", rows[i].from, good);
         bad = mem_printf("%.*s%s%s", (int)(at - good), good, rows[i].to, at + strlen(rows[i].from));
-        assert_int_equal(load(bad, &twin, &e), ERR_INVALID);
+        assert_int_equal(load_text(bad, &twin, &e), ERR_INVALID);
         assert_null(twin);
         assert_string_equal(e.msg, rows[i].want);
         free(bad);

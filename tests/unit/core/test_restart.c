@@ -175,9 +175,7 @@ static void test_what_was_accepted_is_not_said_again(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     accept_report(&d, "t1");
     drive_crash(&d);
     done(&d, CORE_OP_INSPECT, "t1/a");
@@ -247,9 +245,7 @@ static void test_ended_while_nobody_looked(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     accept_report(&d, "t1");
     box_end(&d, box_of(&d, "t1/a"), 5);
     drive_crash(&d);
@@ -263,9 +259,7 @@ static void test_vanished_while_nobody_looked(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     accept_report(&d, "t1");
     box_drop(&d, box_of(&d, "t1/a"));
     drive_crash(&d);
@@ -404,9 +398,7 @@ static void test_late_create_after_another(void **state)
     char *name;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     accept_report(&d, "t1");
     name = mem_strdup(core_docker_name(d.core, ARN("t1"), 0));
     happens(&d, CORE_HAP_DESTROYED, "t1/a");
@@ -435,9 +427,7 @@ static void test_runs_again(void **state)
     struct core_event ev = { .type = CORE_EV_LISTED };
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     accept_report(&d, "t1");
     exits(&d, "t1/a", 0);
     accept_report(&d, "t1");

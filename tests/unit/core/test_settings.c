@@ -14,9 +14,7 @@ static void test_timeouts_count_from_now(void **state)
     struct drive d;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     to = d.cfg;
     to.stop_timeout_ms = 7000;
     tell(&d, &to);

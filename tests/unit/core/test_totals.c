@@ -83,9 +83,7 @@ static void test_refused(void **state)
     struct core_totals t;
 
     (void)state;
-    drive_begin(&d);
-    send_task(&d, TASK("t1", C("a", "")));
-    bring(&d, "t1/a", CTR_RUNNING);
+    drive_running(&d);
     answer_report(&d, "t1", CORE_REPORT_REFUSED);
     t = totals(&d);
     assert_int_equal(reports(&t), 0);
