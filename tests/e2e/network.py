@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 
+from connections import accepted, cut
 from harness import Skip, poll
 from ports import free_port
 
@@ -84,18 +85,10 @@ class TlsFront:
     def __exit__(self, *_):
         self.listener.close()
         with self.lock:
-            for s in self.sockets:
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            cut(self.sockets)
 
     def _accept(self):
-        while True:
-            try:
-                plain, _ = self.listener.accept()
-            except OSError:
-                return
+        for plain in accepted(self.listener):
             with self.lock:
                 self.sockets.append(plain)
             threading.Thread(target=self._serve, args=(plain,), daemon=True).start()

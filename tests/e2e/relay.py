@@ -12,6 +12,8 @@ import struct
 import threading
 import time
 
+from connections import accepted, cut
+
 
 class Relay:
     """Copies bytes both ways, one pair of threads a connection. Subclasses look at them."""
@@ -24,11 +26,7 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
+        for client in accepted(self.listener):
             try:
                 server = self._connect()
             except OSError:
@@ -55,11 +53,7 @@ class Relay:
                     break
         except OSError:
             pass
-        for s in (source, sink):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        cut((source, sink))
 
     def to_server(self, data, _state):
         return data
@@ -70,21 +64,14 @@ class Relay:
     def cut_all(self):
         """What is open now; whoever comes later gets in."""
         with self.lock:
-            for s in self.sockets:
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            cut(self.sockets)
 
     def close(self):
         self.closed = True
         self.listener.close()
         with self.lock:
+            cut(self.sockets)
             for s in self.sockets:
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
                 s.close()
 
 

@@ -3,6 +3,7 @@ import http.server
 import socket
 import threading
 
+from connections import accepted
 from harness import STAYS, check, container, contains, equal, part, poll
 
 
@@ -22,11 +23,7 @@ class Registry:
             threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def _hold(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
+        for client in accepted(self.listener):
             self.connections += 1
             self.held.append(client)
 

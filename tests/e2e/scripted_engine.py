@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.parse
 
+from connections import accepted, cut
 from docker_api import Docker
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -103,11 +104,7 @@ class ScriptedEngine:
     def cut_all(self):
         """The connections that are open now, streams of events among them."""
         with self.lock:
-            for s in self.sockets:
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            cut(self.sockets)
 
     def die(self, code=137, times=1):
         """All that run end at the same moment; each end is told so many times."""
@@ -202,11 +199,7 @@ class ScriptedEngine:
     # ---- the wire ----
 
     def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
+        for client in accepted(self.listener):
             with self.lock:
                 self.sockets.append(client)
                 self.most_at_once = max(self.most_at_once, len(self.sockets) - len(self.streams))
