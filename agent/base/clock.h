@@ -1,7 +1,7 @@
 #pragma once
 /* clock: the only place that reads the time, and its text forms.
  *
- * Pure code gets the time as an argument; only the shell calls clock_now. */
+ * Pure code gets the time as an argument; only the shell asks for it here. */
 #include <stddef.h>
 #include <stdint.h>
 

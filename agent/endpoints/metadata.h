@@ -34,8 +34,8 @@ struct metadata_endpoint { /* all borrowed */
     const char *user_agent; /* of these calls; version 4 adds the name of the container */
 };
 
-/* The rows of a listener's table are "/v3/" + "*" and so on; see METADATA_ROUTES. Their user is
- * passed on, so a listener that has more wraps these. */
+/* The rows of a listener's table are metadata_patterns. Their user is passed on, so a listener that
+ * has more wraps these. */
 void metadata_serve(const struct metadata_endpoint *e, struct http_call *c,
                     const struct route_match *m);
 

@@ -61,7 +61,6 @@ enum err_code lock_take(const char *dir, int *fd, struct err *e)
     char text[32];
     enum err_code code;
     int n, f;
-    bool told;
 
     f = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (f < 0 && (errno == EROFS || errno == EACCES || errno == ENOSPC))
@@ -76,8 +75,7 @@ enum err_code lock_take(const char *dir, int *fd, struct err *e)
     n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     /* The number only serves the message above, so a full disk is no reason to
      * refuse here: the first commit will tell. */
-    told = ftruncate(f, 0) == 0 && pwrite(f, text, (size_t)n, 0) == n;
-    (void)told;
+    (void)!(ftruncate(f, 0) == 0 && pwrite(f, text, (size_t)n, 0) == n);
     *fd = f;
     return ERR_OK;
 }
