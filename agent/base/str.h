@@ -50,9 +50,10 @@ enum { STR_UTF8_INVALID = 0, STR_UTF8_CUT = -1 };
 int str_utf8_len(const char *s, size_t n);
 
 /* How many letters must be added, left out, replaced or exchanged with their neighbor to make `b`
- * of `a`; upper and lower case are one. SIZE_MAX: one is longer than STR_DISTANCE_MAX. */
+ * of `a`; upper and lower case are one. SIZE_MAX: more than `most`, or one is longer than
+ * STR_DISTANCE_MAX. The smaller `most`, the sooner that is known. */
 #define STR_DISTANCE_MAX 64
-size_t str_distance(struct str a, struct str b);
+size_t str_distance(struct str a, struct str b, size_t most);
 
 /* The text after the last `sep`, or the whole string. Borrowed. */
 const char *str_after_last(const char *s, char sep);

@@ -65,7 +65,7 @@ const char *cli_nearest(const char *text, const char *const *candidates, size_t 
     size_t best = NEAR_MAX + 1;
 
     for (size_t i = 0; i < n; i++) {
-        size_t far = str_distance(str_of(text), str_of(candidates[i]));
+        size_t far = str_distance(str_of(text), str_of(candidates[i]), NEAR_MAX);
 
         if (strlen(text) >= 3 && str_starts(candidates[i], text))
             far = 0;

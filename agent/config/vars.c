@@ -68,7 +68,7 @@ const char *vars_nearest(struct str name, bool json)
 
     for (size_t i = 0, n = vars_count(); i < n; i++) {
         const char *known = json ? vars_at(i)->json : vars_at(i)->name;
-        size_t d = known ? str_distance(name, str_of(known)) : SIZE_MAX;
+        size_t d = known ? str_distance(name, str_of(known), least) : SIZE_MAX;
 
         if (d < least || (d == least && !best)) {
             best = known;

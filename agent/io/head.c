@@ -9,6 +9,7 @@ bool head_add(struct buf *head, struct str line)
 {
     const char *colon = line.n ? memchr(line.p, ':', line.n) : NULL;
     struct str name, value;
+    char *at;
 
     if (!colon || memchr(line.p, 0, line.n))
         return true;
@@ -17,10 +18,15 @@ bool head_add(struct buf *head, struct str line)
     if (name.n == 0)
         return true;
     /* All or nothing, so that head_find never sees half a pair. */
-    if (!buf_reserve(head, name.n + value.n + 2))
+    at = buf_reserve(head, name.n + value.n + 2);
+    if (!at)
         return false;
-    return buf_append(head, name.p, name.n) && buf_putc(head, 0) &&
-           buf_append(head, value.p, value.n) && buf_putc(head, 0);
+    memcpy(at, name.p, name.n);
+    at[name.n] = '\0';
+    memcpy(at + name.n + 1, value.p, value.n);
+    at[name.n + 1 + value.n] = '\0';
+    buf_grew(head, name.n + value.n + 2);
+    return true;
 }
 
 const char *head_find(const struct buf *head, const char *name)

@@ -64,7 +64,14 @@ static bool next_line(struct str *rest, struct str *line)
     return true;
 }
 
-/* Status line and headers; false while the empty line has not come. */
+/* Is there an empty line behind the line that ends in front of `rest`? */
+static bool head_ends(struct str rest)
+{
+    return memmem(rest.p - 1, rest.n + 1, "\n\n", 2) || memmem(rest.p - 1, rest.n + 1, "\n\r\n", 3);
+}
+
+/* Status line and headers; false while the empty line has not come. Until then no header is
+ * read: a head may come in many pieces, and each has all bytes looked at again. */
 static bool read_head(struct str *rest, int *status, struct buf *head)
 {
     struct str line;
@@ -72,6 +79,8 @@ static bool read_head(struct str *rest, int *status, struct buf *head)
     if (!next_line(rest, &line))
         return false;
     *status = head_status(line);
+    if (!head_ends(*rest))
+        return false;
     while (next_line(rest, &line)) {
         if (line.n == 0)
             return true;

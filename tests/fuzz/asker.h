@@ -1,80 +1,116 @@
 #pragma once
-/* asker: somebody who says an input to a server of ours, and hears all its answers. */
+/* asker: somebody who says an input to a server of ours, and hears all its answers.
+ *
+ * Both ends are on the loop's thread: the asker looks at its socket in each turn, and knows that
+ * nothing more is to come when nothing has for some turns. An announced body that does not come is
+ * waited for by the server for its own time, but not here. The next input finds a server that has
+ * no connection. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "fuzz/fuzz.h"
+#include "io/http_server.h"
 #include "io/loop.h"
 
+/* The server has a few things to do one after the other, and a turn for each. */
+#define ASKER_QUIET_TURNS 16
+
 struct asker {
-    struct loop *loop; /* of the server */
-    uint16_t port;
+    struct loop *loop;
+    struct http_server *server;
+    struct loop_timer *turn;
     const uint8_t *data;
-    size_t size;
+    size_t size, sent;
+    int fd; /* -1: not any more */
+    int quiet;
     struct buf answer;
 };
 
-static inline UNUSED void asker_init(struct asker *a, struct loop *loop, int port)
+/* True when something went out, or nothing can any more. */
+static inline bool asker_send(struct asker *a)
 {
-    *a = (struct asker){ .loop = loop, .port = (uint16_t)port };
-    buf_init(&a->answer, (size_t)32 << 20);
-}
+    ssize_t n;
 
-static inline void asker_send_all(int fd, const uint8_t *data, size_t n)
-{
-    while (n) {
-        ssize_t sent = send(fd, data, n, MSG_NOSIGNAL);
-
-        if (sent <= 0)
-            return; /* the server may close whenever it has seen enough */
-        data += sent;
-        n -= (size_t)sent;
+    if (a->sent > a->size)
+        return false;
+    n = send(a->fd, a->data + a->sent, a->size - a->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    a->sent += n > 0 ? (size_t)n : 0;
+    if (n < 0 || a->sent == a->size) { /* the server may close whenever it has seen enough */
+        shutdown(a->fd, SHUT_WR);
+        a->sent = a->size + 1;
     }
+    return true;
 }
 
-/* On a worker thread. A body that was announced and does not come is waited for by the server for
- * its own time, but not here. */
-static inline void asker_work(void *user)
+/* True when something came; *ended when nothing can any more. */
+static inline bool asker_hear(struct asker *a, bool *ended)
+{
+    char *at = buf_reserve(&a->answer, 65536);
+    ssize_t n;
+
+    LAW(at);
+    n = recv(a->fd, at, 65536, MSG_DONTWAIT);
+    *ended = n == 0 || (n < 0 && errno != EAGAIN);
+    if (n > 0)
+        buf_grew(&a->answer, (size_t)n);
+    return n > 0;
+}
+
+/* With a reset: the server forgets it at once, and the kernel, too. */
+static inline void asker_leave(struct asker *a)
+{
+    static const struct linger none = { 1, 0 };
+
+    setsockopt(a->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    close(a->fd);
+    a->fd = -1;
+}
+
+static inline void asker_turn(void *user)
 {
     struct asker *a = user;
-    struct sockaddr_in to = { .sin_family = AF_INET };
-    struct timeval patience = { .tv_usec = 200000 };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ssize_t got;
-    char *at;
+    bool ended = false;
 
-    to.sin_port = htons(a->port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    LAW(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    asker_send_all(fd, a->data, a->size);
-    shutdown(fd, SHUT_WR);
-    do {
-        at = buf_reserve(&a->answer, 65536);
-        LAW(at);
-        got = recv(fd, at, 65536, 0);
-        if (got > 0)
-            buf_grew(&a->answer, (size_t)got);
-    } while (got > 0);
-    close(fd);
+    if (a->fd >= 0) {
+        bool sent = asker_send(a), heard = asker_hear(a, &ended);
+
+        a->quiet = sent || heard ? 0 : a->quiet + 1;
+        if (ended || a->quiet == ASKER_QUIET_TURNS)
+            asker_leave(a);
+    }
+    if (a->fd < 0 && !http_server_connections(a->server))
+        loop_stop(a->loop);
+    else
+        loop_timer_arm(a->turn, 0);
 }
 
-static inline void asker_done(void *user)
+static inline UNUSED void asker_init(struct asker *a, struct loop *loop, struct http_server *server)
 {
-    loop_stop(((struct asker *)user)->loop);
+    *a = (struct asker){ .loop = loop, .server = server };
+    a->turn = loop_timer_create(loop, asker_turn, a);
+    buf_init(&a->answer, (size_t)32 << 20);
 }
 
 /* Everything that was answered is in `answer` afterwards. */
 static inline UNUSED void asker_ask(struct asker *a, const uint8_t *data, size_t size)
 {
+    struct sockaddr_in to = { .sin_family = AF_INET };
+
+    to.sin_port = htons(http_server_port(a->server));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     a->data = data;
     a->size = size;
+    a->sent = 0;
+    a->quiet = 0;
     buf_reset(&a->answer);
-    loop_work(a->loop, asker_work, asker_done, a);
+    a->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    LAW(connect(a->fd, (struct sockaddr *)&to, sizeof to) == 0);
+    loop_timer_arm(a->turn, 0);
     loop_run(a->loop);
     LAW(!a->answer.len || strncmp(a->answer.data, "HTTP/1.", 7) == 0);
 }

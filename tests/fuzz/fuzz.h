@@ -53,7 +53,9 @@ static inline UNUSED char *fuzz_line_text(struct str *left)
 }
 
 /* Cuts a stream into pieces whose lengths the input itself gives: its first byte
- * says how many bytes after it are lengths, used over and over. */
+ * says how many bytes after it are lengths, used over and over. What is left after
+ * FUZZ_PIECES is one: many small pieces only cost time. */
+#define FUZZ_PIECES 64
 struct fuzz_pieces {
     const uint8_t *lengths;
     size_t n_lengths, at;
@@ -80,7 +82,7 @@ static inline UNUSED bool fuzz_next_piece(struct fuzz_pieces *p, struct str *pie
 
     if (!n)
         return false;
-    if (p->n_lengths) {
+    if (p->n_lengths && p->at < FUZZ_PIECES) {
         n = p->lengths[p->at++ % p->n_lengths] + (size_t)1;
         n = n < p->left.n ? n : p->left.n;
     }

@@ -9,6 +9,7 @@
 
 #include "cli/agent.h"
 #include "config/config.h"
+#include "fuzz/folder.h"
 #include "fuzz/fuzz.h"
 #include "io/service_manager.h"
 
@@ -17,7 +18,7 @@
 static struct {
     struct agent agent;
     struct admin *admin;
-    char folder[40], path[64];
+    char path[64];
     struct fuzz_pieces pieces;
     struct buf answer;
 } w;
@@ -56,12 +57,6 @@ static void on_asked(void *user)
     loop_stop(w.agent.loop);
 }
 
-static void remove_folder(void)
-{
-    unlink(w.path);
-    rmdir(w.folder);
-}
-
 static const char *no_env(void *user, const char *name)
 {
     (void)user;
@@ -78,10 +73,7 @@ static void set_up(void)
     w.agent.config = config_build(&nothing, &problems);
     config_problems_fini(&problems);
     w.agent.manager = service_manager_create();
-    snprintf(w.folder, sizeof w.folder, "/tmp/berth-fuzz.XXXXXX");
-    LAW(mkdtemp(w.folder));
-    snprintf(w.path, sizeof w.path, "%s/socket", w.folder);
-    atexit(remove_folder);
+    snprintf(w.path, sizeof w.path, "%s/socket", fuzz_folder());
     buf_init(&w.answer, ANSWER_MAX);
     w.agent.loop = loop_create();
     LAW(admin_create(&w.agent, w.path, &w.admin, &e) == ERR_OK);

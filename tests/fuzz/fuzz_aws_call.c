@@ -139,9 +139,9 @@ static void ask(unsigned kind, struct aws *aws, struct ecr_cache *cache)
 
 static void set_up(void)
 {
-    fuzz_server_init(&w.server, false, fuzz_server_http);
-    snprintf(w.endpoint, sizeof w.endpoint, "http://127.0.0.1:%d", w.server.port);
     w.loop = loop_create();
+    fuzz_server_init(&w.server, w.loop, false, fuzz_server_http);
+    snprintf(w.endpoint, sizeof w.endpoint, "http://127.0.0.1:%d", w.server.port);
     w.http = http_client_create(w.loop, &(const struct http_client_config){ .ca_dir = "/" });
 }
 

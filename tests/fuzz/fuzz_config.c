@@ -10,12 +10,9 @@ static const char *no_env(void *user, const char *name)
     return NULL;
 }
 
-/* Whatever came of it can be said, and said again. */
-static void keep_all(const struct config *from)
+/* Whatever came of it can be said, and said again, whatever was kept before. */
+static void keep_all(const struct config *from, struct config *to)
 {
-    const struct config_inputs nothing = { .env = no_env };
-    struct config_problems problems = { 0 };
-    struct config *to = config_build(&nothing, &problems);
     size_t n;
 
     config_vars(&n);
@@ -23,8 +20,6 @@ static void keep_all(const struct config *from)
         config_keep(from, to, i);
         LAW(config_same(from, to, i));
     }
-    config_problems_fini(&problems);
-    config_destroy(to);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -37,6 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         { .env = no_env, .json_file = whole },
         { .env = no_env, .user_data = whole },
     };
+    const struct config_inputs nothing = { .env = no_env };
+    struct config_problems none = { 0 };
+    struct config *kept = config_build(&nothing, &none);
 
     for (size_t k = 0; k < COUNT_OF(all); k++) {
         struct config_problems problems = { 0 };
@@ -45,9 +43,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         LAW(c && c->cluster && c->data_dir && c->docker_endpoint);
         for (size_t i = 0; i < problems.n; i++)
             LAW(problems.items[i].line >= 0 && *problems.items[i].text);
-        keep_all(c);
+        keep_all(c, kept);
         config_problems_fini(&problems);
         config_destroy(c);
     }
+    config_problems_fini(&none);
+    config_destroy(kept);
     return 0;
 }

@@ -233,8 +233,8 @@ static void ask(unsigned kind)
 
 static void set_up(void)
 {
-    fuzz_server_init(&w.server, true, fuzz_server_http);
     w.loop = loop_create();
+    fuzz_server_init(&w.server, w.loop, true, fuzz_server_http);
     w.http = http_client_create(w.loop, &(const struct http_client_config){ .ca_dir = "/" });
 }
 

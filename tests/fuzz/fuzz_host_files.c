@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fuzz/folder.h"
 #include "fuzz/fuzz.h"
 #include "host/internal.h"
 
@@ -44,22 +45,19 @@ static void check_gpus(const char *path)
     host_gpus_fini(&gpus);
 }
 
-/* A folder that looks like /proc to who wants the reserved ports; made once. */
+/* What looks like /proc to who wants the reserved ports; made once. */
 static const char *proc_folder(void)
 {
-    static char folder[] = "/tmp/berth-fuzz.XXXXXX";
+    static const char *const inside[] = { "sys", "sys/net", "sys/net/ipv4" };
     static bool made;
+    const char *folder = fuzz_folder();
 
-    if (!made) {
-        AUTO(str) char *sys = NULL, *net = NULL, *ipv4 = NULL;
+    for (size_t i = 0; !made && i < COUNT_OF(inside); i++) {
+        AUTO(str) char *path = mem_printf("%s/%s", folder, inside[i]);
 
-        LAW(mkdtemp(folder));
-        sys = mem_printf("%s/sys", folder);
-        net = mem_printf("%s/net", sys);
-        ipv4 = mem_printf("%s/ipv4", net);
-        LAW(!mkdir(sys, 0700) && !mkdir(net, 0700) && !mkdir(ipv4, 0700));
-        made = true;
+        LAW(!mkdir(path, 0700));
     }
+    made = true;
     return folder;
 }
 

@@ -20,21 +20,14 @@ struct world {
 
 static struct world w;
 
-static void answer(struct fuzz_server *s, int fd, struct str part)
+static void answer(struct fuzz_server *s, struct fuzz_talk *t, struct str part)
 {
-    AUTO(buf) struct buf head = BUF_INIT(65536);
-    AUTO(str) char *start = NULL;
-
     (void)s;
-    if (!fuzz_server_head(fd, &head))
-        return;
-    start = mem_printf("HTTP/1.1 %d A\r\nContent-Length: %zu\r\n%sConnection: close\r\n\r\n",
-                       part.n ? 200 : 404, part.n,
-                       str_starts(buf_text(&head), "PUT ")
-                           ? "X-aws-ec2-metadata-token-ttl-seconds: 21600\r\n"
-                           : "");
-    fuzz_server_say(fd, start, strlen(start));
-    fuzz_server_say(fd, part.p, part.n);
+    fuzz_server_body(t, part.n ? 200 : 404,
+                     str_starts(buf_text(&t->asked), "PUT ")
+                         ? "X-aws-ec2-metadata-token-ttl-seconds: 21600\r\n"
+                         : "",
+                     part);
 }
 
 static bool is_word(const char *text)
@@ -82,12 +75,12 @@ static void on_lifecycle(void *user, const char *state)
 
 static void on_look(void *user)
 {
-    size_t *looks = user;
+    const int64_t *until_ms = user;
 
-    if (atomic_load(&w.server.answered) >= LOOKS || ++*looks > LIMIT_MS)
+    if (w.server.answered >= LOOKS || loop_now_ms(w.loop) > *until_ms)
         loop_stop(w.loop);
     else
-        loop_timer_arm(w.look, 1);
+        loop_timer_arm(w.look, 0);
 }
 
 static void watch(struct imds *m)
@@ -97,10 +90,10 @@ static void watch(struct imds *m)
     };
     const struct instance_events ev = { on_spot, on_rebalance, on_lifecycle };
     struct instance_watch *watch = instance_watch_create(&args, &ev, NULL);
-    size_t looks = 0;
+    int64_t until_ms = loop_now_ms(w.loop) + LIMIT_MS;
 
-    w.look = loop_timer_create(w.loop, on_look, &looks);
-    loop_timer_arm(w.look, 1);
+    w.look = loop_timer_create(w.loop, on_look, &until_ms);
+    loop_timer_arm(w.look, 0);
     loop_run(w.loop);
     loop_timer_destroy(w.look);
     instance_watch_destroy(watch);
@@ -110,9 +103,9 @@ static void watch(struct imds *m)
 
 static void set_up(void)
 {
-    fuzz_server_init(&w.server, false, answer);
-    snprintf(w.endpoint, sizeof w.endpoint, "http://127.0.0.1:%d", w.server.port);
     w.loop = loop_create();
+    fuzz_server_init(&w.server, w.loop, false, answer);
+    snprintf(w.endpoint, sizeof w.endpoint, "http://127.0.0.1:%d", w.server.port);
     w.http = http_client_create(w.loop, &(const struct http_client_config){ .ca_dir = "/" });
 }
 

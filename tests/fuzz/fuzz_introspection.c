@@ -127,7 +127,7 @@ static void set_up(struct world *w)
                                   .containers = w->containers,
                                   .n_containers = COUNT_OF(w->containers) };
     LAW(http_server_create(&args, &w->server, NULL) == ERR_OK);
-    asker_init(&w->asker, w->loop, http_server_port(w->server));
+    asker_init(&w->asker, w->loop, w->server);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -48,9 +48,9 @@ static void set_up(void)
                                            .expiration = "2099-03-04T11:22:33Z",
                                            .task_arn = "arn:aws:ecs:eu-west-1:1:task/c/t" };
 
-    fuzz_server_init(&w.server, false, fuzz_server_http);
-    snprintf(w.endpoint, sizeof w.endpoint, "http://127.0.0.1:%d", w.server.port);
     w.loop = loop_create();
+    fuzz_server_init(&w.server, w.loop, false, fuzz_server_http);
+    snprintf(w.endpoint, sizeof w.endpoint, "http://127.0.0.1:%d", w.server.port);
     w.http = http_client_create(w.loop, &(const struct http_client_config){ .ca_dir = "/" });
     w.roles = roles_create();
     roles_put(w.roles, &keys);

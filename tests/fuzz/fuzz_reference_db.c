@@ -6,26 +6,9 @@
 #include <unistd.h>
 
 #include "fuzz/core_laws.h"
+#include "fuzz/folder.h"
 #include "reference/bolt.h"
 #include "reference/reference.h"
-
-static char folder[40], path[64];
-
-static void remove_folder(void)
-{
-    unlink(path);
-    rmdir(folder);
-}
-
-/* In memory where that is to be had. */
-static void make_folder(void)
-{
-    snprintf(folder, sizeof folder, "%s/berth-fuzz.XXXXXX",
-             access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
-    LAW(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/" REF_FILE, folder);
-    atexit(remove_folder);
-}
 
 static uint64_t fnv1a(const char *p, size_t n)
 {
@@ -104,7 +87,8 @@ static void restore(const struct ref_task *t)
 
 static void read_state(struct str file)
 {
-    const struct ref_args args = { .dir = folder, .now_ms = 1767400000000, .seed = 1 };
+    const struct ref_args args = { .dir = fuzz_folder(), .now_ms = 1767400000000, .seed = 1 };
+    AUTO(str) char *path = mem_printf("%s/" REF_FILE, args.dir);
     struct ref_state *s = NULL;
     struct err e = { 0 };
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -132,8 +116,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *file = mem_array(size ? size : 1, 1);
 
-    if (!folder[0])
-        make_folder();
     if (size)
         memcpy(file, data, size);
     read_format((struct str){ file, size });

@@ -1,43 +1,12 @@
 /* links: store core task base */
 /* A file that somebody left where the database is to be: it is opened, or moved aside; everything
  * in it is read, and what it holds of tasks reaches a core as after a start. */
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fuzz/core_laws.h"
+#include "fuzz/folder.h"
 #include "store/store.h"
-
-static char folder[40];
-
-static void empty_folder(void)
-{
-    DIR *d = opendir(folder);
-    const struct dirent *entry;
-
-    while (d && (entry = readdir(d))) {
-        if (entry->d_name[0] != '.')
-            unlinkat(dirfd(d), entry->d_name, 0);
-    }
-    if (d)
-        closedir(d);
-}
-
-static void remove_folder(void)
-{
-    empty_folder();
-    rmdir(folder);
-}
-
-/* In memory where that is to be had. */
-static void make_folder(void)
-{
-    snprintf(folder, sizeof folder, "%s/berth-fuzz.XXXXXX",
-             access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
-    LAW(mkdtemp(folder));
-    atexit(remove_folder);
-}
 
 struct reading {
     struct store *store;
@@ -126,15 +95,12 @@ static void write_some(struct store *s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    AUTO(str) char *path = NULL;
+    const char *folder = fuzz_folder();
+    AUTO(str) char *path = mem_printf("%s/berth.db", folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     struct store *s = NULL;
     struct err e = { 0 };
-    int fd;
 
-    if (!*folder)
-        make_folder();
-    path = mem_printf("%s/berth.db", folder);
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     LAW(fd >= 0 && write(fd, data, size) == (ssize_t)size);
     close(fd);
     if (store_open(folder, &s, &e))
@@ -144,6 +110,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         write_some(s);
     }
     store_close(s);
-    empty_folder();
+    fuzz_folder_empty();
     return 0;
 }

@@ -1,6 +1,7 @@
 /* links: io base */
 /* What the other end of a websocket sends once it is open: frames, in any pieces. The first byte
- * says how many bytes after it are the lengths of the pieces (fuzz.h). */
+ * says how many bytes after it are the lengths of the pieces (fuzz.h), and whether the first of
+ * them comes with the end of the handshake. */
 #include "fuzz/server.h"
 #include "io/websocket.h"
 #include "io/ws_handshake.h"
@@ -17,28 +18,23 @@ struct world {
 
 static struct world w;
 
-static void answer(struct fuzz_server *s, int fd, struct str part)
+static void answer(struct fuzz_server *s, struct fuzz_talk *t, struct str part)
 {
-    AUTO(buf) struct buf head = BUF_INIT(65536);
-    AUTO(str) char *start = NULL;
     char key[WS_KEY_SIZE] = "", accept[WS_ACCEPT_SIZE];
-    struct fuzz_pieces pieces = fuzz_pieces((const uint8_t *)part.p, part.n);
+    const char *at = strstr(buf_text(&t->asked), "Sec-WebSocket-Key: ");
     struct str piece;
-    const char *at;
 
     (void)s;
-    if (!fuzz_server_head(fd, &head))
-        return;
-    at = strstr(buf_text(&head), "Sec-WebSocket-Key: ");
     LAW(at && strlen(at) > 19 + sizeof key);
     memcpy(key, at + 19, sizeof key - 1);
     ws_accept(key, accept);
-    start = mem_printf("HTTP/1.1 101 A\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                       "Sec-WebSocket-Accept: %s\r\n\r\n",
-                       accept);
-    fuzz_server_say(fd, start, strlen(start));
-    while (fuzz_next_piece(&pieces, &piece)) {
-        fuzz_server_say(fd, piece.p, piece.n);
+    buf_printf(&t->out,
+               "HTTP/1.1 101 A\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               "Sec-WebSocket-Accept: %s\r\n\r\n",
+               accept);
+    t->pieces = fuzz_pieces((const uint8_t *)part.p, part.n);
+    if (part.n && (part.p[0] & 8) && fuzz_next_piece(&t->pieces, &piece)) {
+        buf_append(&t->out, piece.p, piece.n);
         free((char *)piece.p);
     }
 }
@@ -71,9 +67,9 @@ static void on_closed(void *user, int code, const struct err *e, int status, str
 
 static void set_up(void)
 {
-    fuzz_server_init(&w.server, false, answer);
-    snprintf(w.url, sizeof w.url, "ws://127.0.0.1:%d/ws", w.server.port);
     w.loop = loop_create();
+    fuzz_server_init(&w.server, w.loop, false, answer);
+    snprintf(w.url, sizeof w.url, "ws://127.0.0.1:%d/ws", w.server.port);
     w.http = http_client_create(w.loop, &(const struct http_client_config){ .ca_dir = "/" });
 }
 

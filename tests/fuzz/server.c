@@ -1,37 +1,24 @@
 #include "fuzz/server.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define HEAD_MAX ((size_t)256 * 1024)
-#define LISTEN   64
+#include "fuzz/folder.h"
 
-/* Removed at the exit; libFuzzer does not always come to it, so each process has one. */
-static char folder[40];
-
-static void remove_folder(void)
-{
-    AUTO(str) char *path = mem_printf("%s/socket", folder);
-
-    unlink(path);
-    rmdir(folder);
-}
+#define ASKED_MAX ((size_t)256 * 1024)
+#define OUT_MAX   ((size_t)8 << 20)
+#define LISTEN    64
 
 static void listen_unix(struct fuzz_server *s)
 {
     struct sockaddr_un at = { .sun_family = AF_UNIX };
 
-    snprintf(folder, sizeof folder, "/tmp/berth-fuzz.XXXXXX");
-    LAW(mkdtemp(folder));
-    atexit(remove_folder);
-    snprintf(s->path, sizeof s->path, "%s/socket", folder);
+    snprintf(s->path, sizeof s->path, "%s/socket", fuzz_folder());
     memcpy(at.sun_path, s->path, strlen(s->path) + 1);
     s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     LAW(bind(s->fd, (struct sockaddr *)&at, sizeof at) == 0);
@@ -49,18 +36,6 @@ static void listen_tcp(struct fuzz_server *s)
     s->port = ntohs(at.sin_port);
 }
 
-void fuzz_server_init(struct fuzz_server *s, bool is_unix, fuzz_answer_fn *answer)
-{
-    *s = (struct fuzz_server){ .answer = answer };
-    s->over = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    LAW(s->over >= 0);
-    if (is_unix)
-        listen_unix(s);
-    else
-        listen_tcp(s);
-    LAW(listen(s->fd, LISTEN) == 0);
-}
-
 static struct str next_part(struct fuzz_server *s)
 {
     const char *end = s->left.n && !s->whole ? memchr(s->left.p, FUZZ_PARTS_END, s->left.n) : NULL;
@@ -73,43 +48,145 @@ static struct str next_part(struct fuzz_server *s)
     return s->part;
 }
 
-/* Until there is something on `fd`; false: the input is over. */
-static bool wait_on(const struct fuzz_server *s, int fd)
-{
-    struct pollfd both[2] = { { .fd = s->over, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+/* ---- one connection; each of these is true when the next step may follow at once ---- */
 
-    LAW(poll(both, 2, 60000) > 0); /* nothing here takes a minute */
-    return !both[0].revents;
+static void leave(struct fuzz_talk *t)
+{
+    close(t->fd);
+    t->fd = -1;
 }
 
-/* Closing with something unread would cut off what the client has not read yet. */
-static void linger(const struct fuzz_server *s, int fd)
+static void begin(struct fuzz_talk *t)
+{
+    buf_reset(&t->asked);
+    buf_reset(&t->out);
+    t->pieces = (struct fuzz_pieces){ 0 };
+    t->said = 0;
+    t->keep = false;
+    t->step = FUZZ_TALK_HEAR;
+}
+
+/* A head, and the body that it announces. */
+static bool is_request(const struct buf *b)
+{
+    const char *text = buf_text(b), *end = strstr(text, "\r\n\r\n");
+    const char *length = strstr(text, "\r\nContent-Length: ");
+    size_t n = length && length < end ? strtoul(length + 18, NULL, 10) : 0;
+
+    return end && b->len - (size_t)(end + 4 - text) >= n;
+}
+
+static bool hear(struct fuzz_server *s, struct fuzz_talk *t)
+{
+    char *at = buf_reserve(&t->asked, 4096);
+    ssize_t n = at ? recv(t->fd, at, 4096, 0) : 0;
+
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n <= 0) {
+        leave(t);
+        return false;
+    }
+    buf_grew(&t->asked, (size_t)n);
+    if (is_request(&t->asked)) {
+        s->answer(s, t, next_part(s));
+        s->answered++;
+        t->step = FUZZ_TALK_SAY;
+    }
+    return true;
+}
+
+static bool say(struct fuzz_talk *t)
+{
+    struct str piece;
+    ssize_t n;
+
+    if (t->said == t->out.len && fuzz_next_piece(&t->pieces, &piece)) {
+        buf_reset(&t->out);
+        buf_append(&t->out, piece.p, piece.n);
+        free((char *)piece.p);
+        t->said = 0;
+    }
+    if (t->said < t->out.len) {
+        n = send(t->fd, t->out.data + t->said, t->out.len - t->said, MSG_NOSIGNAL);
+        if (n < 0 && errno == EAGAIN)
+            return false;
+        t->said += n > 0 ? (size_t)n : 0;
+        if (n > 0 && (t->said < t->out.len || t->pieces.left.n))
+            return false;
+    }
+    if (t->keep && t->said == t->out.len) {
+        begin(t);
+        return true;
+    }
+    /* All is said, or the client has seen enough. Closing with something unread would cut off
+     * what the client has not read yet. */
+    shutdown(t->fd, SHUT_WR);
+    t->step = FUZZ_TALK_LINGER;
+    return true;
+}
+
+static bool linger(struct fuzz_talk *t)
 {
     char dropped[4096];
+    ssize_t n = recv(t->fd, dropped, sizeof dropped, 0);
 
-    shutdown(fd, SHUT_WR);
-    while (wait_on(s, fd) && recv(fd, dropped, sizeof dropped, 0) > 0)
-        ;
+    if (n == 0 || (n < 0 && errno != EAGAIN))
+        leave(t);
+    return n > 0;
 }
 
-static void *serve(void *user)
+static bool step(struct fuzz_server *s, struct fuzz_talk *t)
+{
+    if (t->fd < 0)
+        return false;
+    return t->step == FUZZ_TALK_HEAR ? hear(s, t) : t->step == FUZZ_TALK_SAY ? say(t) : linger(t);
+}
+
+/* Sooner known than by accepting nobody. */
+static bool is_asked(const struct fuzz_server *s)
+{
+    struct pollfd p = { .fd = s->fd, .events = POLLIN };
+
+    return poll(&p, 1, 0) == 1;
+}
+
+static void on_turn(void *user)
 {
     struct fuzz_server *s = user;
-    struct timeval patience = { .tv_sec = 5 };
+    bool asked = is_asked(s);
 
-    while (wait_on(s, s->fd)) {
-        int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
+    for (size_t i = 0; i < FUZZ_TALKS; i++) {
+        struct fuzz_talk *t = &s->talks[i];
 
-        if (fd < 0)
-            continue;
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-        s->answer(s, fd, next_part(s));
-        s->answered++;
-        linger(s, fd);
-        close(fd);
+        if (t->fd < 0 && asked) {
+            t->fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+            asked = t->fd >= 0;
+            begin(t);
+        }
+        while (step(s, t))
+            ;
     }
-    return NULL;
+    loop_timer_arm(s->turn, 0);
+}
+
+/* ---- the server ---- */
+
+void fuzz_server_init(struct fuzz_server *s, struct loop *loop, bool is_unix,
+                      fuzz_answer_fn *answer)
+{
+    *s = (struct fuzz_server){ .answer = answer };
+    for (size_t i = 0; i < FUZZ_TALKS; i++) {
+        s->talks[i].fd = -1;
+        buf_init(&s->talks[i].asked, ASKED_MAX);
+        buf_init(&s->talks[i].out, OUT_MAX);
+    }
+    s->turn = loop_timer_create(loop, on_turn, s);
+    if (is_unix)
+        listen_unix(s);
+    else
+        listen_tcp(s);
+    LAW(listen(s->fd, LISTEN) == 0);
 }
 
 void fuzz_server_begin(struct fuzz_server *s, struct str input)
@@ -117,88 +194,61 @@ void fuzz_server_begin(struct fuzz_server *s, struct str input)
     s->left = input;
     s->part = (struct str){ "", 0 };
     s->answered = 0;
-    LAW(pthread_create(&s->thread, NULL, serve, s) == 0);
+    loop_timer_arm(s->turn, 0);
 }
 
 void fuzz_server_end(struct fuzz_server *s)
 {
-    uint64_t one = 1;
     int fd;
 
-    LAW(write(s->over, &one, sizeof one) == sizeof one);
-    LAW(pthread_join(s->thread, NULL) == 0);
-    LAW(read(s->over, &one, sizeof one) == sizeof one);
+    loop_timer_disarm(s->turn);
+    for (size_t i = 0; i < FUZZ_TALKS; i++)
+        if (s->talks[i].fd >= 0)
+            leave(&s->talks[i]);
     /* Those that nobody waits for any more. */
     while ((fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
         close(fd);
 }
 
-bool fuzz_server_head(int fd, struct buf *head)
-{
-    while (!strstr(buf_text(head), "\r\n\r\n")) {
-        char *at = buf_reserve(head, 4096);
-        ssize_t n = at ? recv(fd, at, 4096, 0) : 0;
+/* ---- HTTP ---- */
 
-        if (n <= 0)
-            return false;
-        buf_grew(head, (size_t)n);
-    }
-    return true;
+void fuzz_server_body(struct fuzz_talk *t, int status, const char *headers, struct str body)
+{
+    buf_printf(&t->out, "HTTP/1.1 %d A\r\nContent-Length: %zu\r\n%s\r\n", status, body.n, headers);
+    buf_append(&t->out, body.p, body.n);
+    t->keep = true;
 }
 
-void fuzz_server_say(int fd, const void *data, size_t n)
+/* The part with the answer's number instead of each '#'. */
+static void number(const struct fuzz_server *s, struct str part, struct buf *out)
 {
-    const char *p = data;
-
-    while (n) {
-        ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
-
-        if (sent <= 0)
-            return; /* the client may go whenever it has seen enough */
-        p += sent;
-        n -= (size_t)sent;
-    }
-}
-
-/* The part with the connection's number instead of each '#'; free() it. */
-static char *number(const struct fuzz_server *s, struct str *part)
-{
-    AUTO(buf) struct buf out = BUF_INIT(HEAD_MAX * 32);
     const char *at;
 
-    while (part->n && (at = memchr(part->p, '#', part->n))) {
-        buf_append(&out, part->p, (size_t)(at - part->p));
-        buf_printf(&out, "%zu", atomic_load(&s->answered));
-        part->n -= (size_t)(at - part->p) + 1;
-        part->p = at + 1;
+    while (part.n && (at = memchr(part.p, '#', part.n))) {
+        buf_append(out, part.p, (size_t)(at - part.p));
+        buf_printf(out, "%zu", s->answered);
+        part.n -= (size_t)(at - part.p) + 1;
+        part.p = at + 1;
     }
-    buf_append(&out, part->p, part->n);
-    part->n = out.len;
-    return (char *)(part->p = buf_take(&out));
+    buf_append(out, part.p, part.n);
 }
 
-void fuzz_server_http(struct fuzz_server *s, int fd, struct str part)
+void fuzz_server_http(struct fuzz_server *s, struct fuzz_talk *t, struct str part)
 {
-    AUTO(buf) struct buf head = BUF_INIT(HEAD_MAX);
-    AUTO(str) char *wrapping = NULL;
+    AUTO(buf) struct buf numbered = BUF_INIT(OUT_MAX / 2);
+    struct str body;
     int status = 200;
 
-    if (!fuzz_server_head(fd, &head))
+    if (!s->wrapped) {
+        buf_append(&t->out, part.p, part.n);
         return;
-    if (s->wrapped) {
-        AUTO(str) char *numbered = number(s, &part);
-
-        if (part.n > 1 && part.p[0] == '!') {
-            status = 400 + (unsigned char)part.p[1] % 130;
-            part.p += 2;
-            part.n -= 2;
-        }
-        wrapping = mem_printf("HTTP/1.1 %d A\r\nContent-Length: %zu\r\n"
-                              "Connection: close\r\n\r\n",
-                              status, part.n);
-        fuzz_server_say(fd, wrapping, strlen(wrapping));
-        fuzz_server_say(fd, part.p, part.n);
-    } else {
-        fuzz_server_say(fd, part.p, part.n);
     }
+    number(s, part, &numbered);
+    body = buf_str(&numbered);
+    if (body.n > 1 && body.p[0] == '!') {
+        status = 400 + (unsigned char)body.p[1] % 130;
+        body.p += 2;
+        body.n -= 2;
+    }
+    fuzz_server_body(t, status, "", body);
 }

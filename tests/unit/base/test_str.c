@@ -148,22 +148,57 @@ static void test_distance(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        assert_int_equal(str_distance(str_of(rows[i].a), str_of(rows[i].b)), rows[i].want);
-        assert_int_equal(str_distance(str_of(rows[i].b), str_of(rows[i].a)), rows[i].want);
+        struct str a = str_of(rows[i].a), b = str_of(rows[i].b);
+
+        for (size_t most = 0; most < 9; most++) {
+            size_t want = rows[i].want <= most ? rows[i].want : SIZE_MAX;
+
+            assert_int_equal(str_distance(a, b, most), want);
+            assert_int_equal(str_distance(b, a, most), want);
+        }
+        assert_int_equal(str_distance(a, b, SIZE_MAX), rows[i].want);
     }
     memset(many, 'x', sizeof many);
-    assert_int_equal(str_distance((struct str){ many, STR_DISTANCE_MAX }, str_of("")),
+    assert_int_equal(str_distance((struct str){ many, STR_DISTANCE_MAX }, str_of(""), SIZE_MAX),
                      STR_DISTANCE_MAX);
-    assert_int_equal(str_distance((struct str){ many, STR_DISTANCE_MAX + 1 }, str_of("x")),
-                     SIZE_MAX);
+    assert_int_equal(
+        str_distance((struct str){ many, STR_DISTANCE_MAX + 1 }, str_of("x"), SIZE_MAX), SIZE_MAX);
+}
+
+/* The n-th of the words of a and b: "", "a", "b", "aa", ... */
+static struct str nth_word(size_t n, char out[8])
+{
+    size_t len = 0;
+
+    for (n++; n > 1; n /= 2)
+        out[len++] = n % 2 ? 'b' : 'a';
+    return (struct str){ out, len };
+}
+
+/* A bound only leaves out what is beyond it. */
+static void test_distance_bound(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 63; i++) {
+        for (size_t k = 0; k < 63; k++) {
+            char one[8], other[8];
+            struct str a = nth_word(i, one), b = nth_word(k, other);
+            size_t d = str_distance(a, b, SIZE_MAX);
+
+            assert_true(d <= 5);
+            for (size_t most = 0; most < 6; most++)
+                assert_int_equal(str_distance(a, b, most), d <= most ? d : SIZE_MAX);
+        }
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ends),     cmocka_unit_test(test_utf8_prefix),
-        cmocka_unit_test(test_utf8_len), cmocka_unit_test(test_distance),
-        cmocka_unit_test(test_to_int),   cmocka_unit_test(test_trim_and_hex),
+        cmocka_unit_test(test_distance_bound), cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_utf8_prefix),    cmocka_unit_test(test_utf8_len),
+        cmocka_unit_test(test_distance),       cmocka_unit_test(test_to_int),
+        cmocka_unit_test(test_trim_and_hex),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
