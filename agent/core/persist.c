@@ -281,7 +281,7 @@ static void read_ctr(struct core *c, struct core_ctr *k, const struct jcur *j, b
     k->has_exit_code = jcur_present(&exit_code);
     k->exit_code = (int)jcur_int_or(j, "exit_code", INT32_MIN, INT32_MAX, 0);
     k->error_name = jcur_strdup_or(j, "error_name", NULL);
-    k->error_text = mem_strdup(jcur_str_or(j, "error_text", k->error_name ? "" : NULL));
+    k->error_text = k->error_name ? mem_strdup(jcur_str_or(j, "error_text", "")) : NULL;
     k->created_wall = jcur_int(j, "created", SANE_INT);
     k->started_wall = jcur_int(j, "started", SANE_INT);
     k->finished_wall = jcur_int(j, "finished", SANE_INT);

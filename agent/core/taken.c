@@ -26,7 +26,8 @@ static void take_container(struct core *c, struct core_ctr *k,
     k->has_exit_code = from->has_exit_code;
     k->exit_code = from->exit_code;
     k->error_name = mem_strdup(from->error_name);
-    k->error_text = mem_strdup(from->error_name && !from->error_text ? "" : from->error_text);
+    if (from->error_name)
+        k->error_text = mem_strdup(from->error_text ? from->error_text : "");
     k->started_wall = from->started_ms;
     k->restarts = from->restarts;
     k->restarted_wall = from->restarted_ms;
