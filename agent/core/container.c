@@ -342,6 +342,7 @@ void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts 
         }
         ctr_set_known(c, k, CTR_RUNNING);
     } else if (f->status == CTR_STOPPED && k->known < CTR_STOPPED) {
+        restart_missed(c, k, f);
         take_exit_code(k, f);
         /* Whether it was to be started again is lost: its end counts. */
         if (k->task->rebuilt && k->known == CTR_NONE)

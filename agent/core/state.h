@@ -357,6 +357,8 @@ void late_advance(struct core *c, struct core_ctr *k); /* late_until is set */
  * True: it is (known stays RUNNING), at k->retry_at. */
 bool restart_wanted(struct core *c, struct core_ctr *k, const struct ctr_facts *f);
 void restart_done(struct core *c, struct core_ctr *k); /* it runs; fine if none was due */
+/* Stopped with these facts, has it run again already? Then that is the end that counts. */
+void restart_missed(struct core *c, struct core_ctr *k, const struct ctr_facts *f);
 
 /* ports.c */
 bool ports_needed(const struct core_ctr *k); /* some are to be chosen and are not */

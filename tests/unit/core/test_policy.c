@@ -130,6 +130,25 @@ static void test_survives_the_agent(void **state)
     drive_end(&d);
 }
 
+/* The dead one's start was carried out, and that run has ended as well: it is judged, too. */
+static void test_ended_again_without_an_agent(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    run(&d, POLICY(",'ignoredExitCodes':[7]"));
+    pass(&d, 61000);
+    assert_true(comes_back(&d, 1));
+    drive_crash(&d);
+    pass(&d, 10);
+    box_end(&d, box_of(&d, "t1/a"), 7);
+    done(&d, CORE_OP_INSPECT, "t1/a");
+    wait_for_late_start(&d, "t1/a");
+    assert_int_equal(ctr_at(&d, "t1/a")->known, CTR_STOPPED);
+    assert_int_equal(ctr_at(&d, "t1/a")->exit_code, 7);
+    drive_end(&d);
+}
+
 /* It ends so soon that it is not seen to run. */
 static void test_ends_at_once(void **state)
 {
@@ -197,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_crash_loop_slows_down),
         cmocka_unit_test(test_stop_while_it_waits),
         cmocka_unit_test(test_survives_the_agent),
+        cmocka_unit_test(test_ended_again_without_an_agent),
         cmocka_unit_test(test_no_end_for_dependents),
         cmocka_unit_test(test_ends_at_once),
         cmocka_unit_test(test_no_code_of_an_earlier_run),
