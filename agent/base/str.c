@@ -127,30 +127,22 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* A cell of the table is how far the first i letters of `a` are from the first j of `b`. That is no
- * less than i and j differ, so only the cells near the diagonal are looked at; those beside them
- * count as too far. */
 size_t str_distance(struct str a, struct str b, size_t most)
 {
-    size_t rows[3][STR_DISTANCE_MAX + 2];
-    int lost = 0; /* rows, one after the other, in which all is too far */
+    size_t rows[3][STR_DISTANCE_MAX + 1];
 
     if (a.n > STR_DISTANCE_MAX || b.n > STR_DISTANCE_MAX)
         return SIZE_MAX;
-    most = most < STR_DISTANCE_MAX ? most : STR_DISTANCE_MAX;
-    if (a.n > b.n + most || b.n > a.n + most)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b.n + 1; j++)
+    if (most < STR_DISTANCE_MAX && (a.n > b.n + most || b.n > a.n + most))
+        return SIZE_MAX; /* mostly it need not be looked at more closely */
+    for (size_t j = 0; j <= b.n; j++)
         rows[0][j] = j;
-    for (size_t i = 1; i <= a.n && lost < 2; i++) {
+    for (size_t i = 1; i <= a.n; i++) {
         size_t *row = rows[i % 3], *above = rows[(i - 1) % 3], *before = rows[(i + 1) % 3];
-        size_t first = i > most ? i - most : 1, last = i + most < b.n ? i + most : b.n;
-        char x = lower(a.p[i - 1]);
 
-        row[first - 1] = first == 1 ? i : most + 1;
-        lost = row[first - 1] > most ? lost + 1 : 0;
-        for (size_t j = first; j <= last; j++) {
-            char y = lower(b.p[j - 1]);
+        row[0] = i;
+        for (size_t j = 1; j <= b.n; j++) {
+            char x = lower(a.p[i - 1]), y = lower(b.p[j - 1]);
             size_t best = above[j - 1] + (x != y);
 
             best = above[j] + 1 < best ? above[j] + 1 : best;
@@ -159,9 +151,7 @@ size_t str_distance(struct str a, struct str b, size_t most)
                 before[j - 2] + 1 < best)
                 best = before[j - 2] + 1;
             row[j] = best;
-            lost = best <= most ? 0 : lost;
         }
-        row[last + 1] = most + 1;
     }
-    return lost < 2 && rows[a.n % 3][b.n] <= most ? rows[a.n % 3][b.n] : SIZE_MAX;
+    return rows[a.n % 3][b.n] <= most ? rows[a.n % 3][b.n] : SIZE_MAX;
 }
