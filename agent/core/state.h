@@ -132,7 +132,8 @@ struct core_ctr {
     bool has_exit_code;
     int exit_code;
     char *error_name, *error_text; /* the first error sticks */
-    int64_t created_wall, started_wall, finished_wall;
+    int64_t created_wall, started_wall;
+    int64_t finished_wall; /* while a restart is due: of the run before it */
     struct port_binding *bindings;
     size_t n_bindings;
     char *digest;
