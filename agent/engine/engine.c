@@ -236,9 +236,9 @@ static void commit_work(void *user)
     struct engine *en = user;
     int64_t began_ns = clock_mono_ns();
 
-    en->commit_err = (struct err){ 0 };
-    if (store_commit(en->store, en->committing, &en->commit_err) && !en->commit_err.code)
-        en->commit_err.code = ERR_IO;
+    en->commit_said = (struct err){ 0 };
+    if (store_commit(en->store, en->committing, &en->commit_said) && !en->commit_said.code)
+        en->commit_said.code = ERR_IO;
     en->commit_us = (clock_mono_ns() - began_ns) / 1000;
     en->commit_ran = true;
 }
@@ -276,6 +276,7 @@ static void commit_done(void *user)
     struct engine *en = user;
 
     en->commit = NULL;
+    en->commit_err = en->commit_said;
     histogram_add(&en->commit_time, en->commit_us);
     if (en->commit_err.code) {
         en->n_commits_failed++;
@@ -410,7 +411,7 @@ void engine_destroy(struct engine *en)
     while (!list_empty(&en->queue) && !en->started)
         step_queue(en);
     /* The store holds a prefix of the truth: nothing later without what came before. */
-    if (!en->committing || (en->commit_ran && !en->commit_err.code) ||
+    if (!en->committing || (en->commit_ran && !en->commit_said.code) ||
         commit_now(en, en->committing))
         commit_now(en, en->batch);
     store_batch_destroy(en->committing);

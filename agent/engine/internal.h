@@ -231,8 +231,9 @@ struct engine {
     bool due;                    /* the batch holds more than cursors, or they have waited */
     struct store_batch *committing;
     struct work *commit;
-    bool commit_ran; /* the worker has finished with `commit_err` */
-    struct err commit_err;
+    bool commit_ran;        /* the worker has finished with `commit_said` */
+    struct err commit_said; /* the worker's, until commit_done */
+    struct err commit_err;  /* of the last try that is done */
     struct loop_timer *commit_retry;
     struct backoff commit_backoff;
     bool commit_failing;       /* the last try failed; `committing` grows until one does not */

@@ -375,7 +375,7 @@ enum err_code store_commit(struct store *s, const struct store_batch *b, struct 
     if (is_damage(rc))
         code = set_aside(s, &own);
     else if (code != ERR_LIMIT)
-        code = err_set(&own, ERR_IO, "%s", own.msg);
+        code = own.code = ERR_IO;
     if (e)
         *e = own;
     return code;
