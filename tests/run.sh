@@ -17,7 +17,7 @@ For a night, instead of all that:
   --analysis    clang-tidy and cppcheck over all of agent/ (ten minutes the first time)
   --valgrind    unit tests, and component tests with threads, under memcheck
 BERTH_FUZZ_SECONDS=N: so long is each fuzz target run beside the other tests (default 0: they only
-replay their corpora); BERTH_FUZZ_PICK=N: only so many of them, others with each change
+replay their corpora)
 Exit code 0: all passed.
 END
 }
@@ -108,11 +108,9 @@ demo() {
 start_fuzzing() {
     [ -z "$QUICK" ] && [ "${BERTH_FUZZ_SECONDS:=0}" -gt 0 ] || return 0
     [ -z "$ONLY" ] || [ "$ONLY" = fuzz ] || return 0
-    local pick=()
-    [ -n "$ALL" ] || [ -z "${BERTH_FUZZ_PICK:-}" ] || pick=(--pick "$BERTH_FUZZ_PICK")
     say "Fuzzing beside them, each target for $BERTH_FUZZ_SECONDS s (build/fuzz/run.log)"
     mkdir -p "$ROOT/build/fuzz"
-    nice -n 19 "$ROOT/tests/fuzz/run" --seconds "$BERTH_FUZZ_SECONDS" --jobs 1 "${pick[@]}" \
+    nice -n 19 "$ROOT/tests/fuzz/run" --seconds "$BERTH_FUZZ_SECONDS" --jobs 1 \
         >"$ROOT/build/fuzz/run.log" 2>&1 </dev/null &
     FUZZING=$!
 }
