@@ -106,6 +106,7 @@ static void write_ctr(const struct core_ctr *k, struct jw *w, bool full)
         jw_kint(w, "restarts", k->restarts);
         jw_kint(w, "restarted", k->restarted_wall);
         jw_kbool(w, "restart_due", k->restart_due);
+        jw_kint(w, "restart_after", k->restart_after);
     }
     if (k->again)
         jw_kint(w, "again", k->again);
@@ -291,6 +292,7 @@ static void read_ctr(struct core *c, struct core_ctr *k, const struct jcur *j, b
     k->restarts = (int)jcur_int_or(j, "restarts", 0, INT32_MAX - 1, 0);
     k->restarted_wall = jcur_int_or(j, "restarted", SANE_INT, 0);
     k->restart_due = jcur_bool_or(j, "restart_due", false);
+    k->restart_after = jcur_int_or(j, "restart_after", SANE_INT, 0);
     k->again = (enum remake)jcur_int_or(j, "again", REMAKE_NO, REMAKE_CREATE, REMAKE_NO);
     read_chosen(k, j);
     stages_read(c, &k->stages, j, full);

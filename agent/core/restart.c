@@ -45,7 +45,7 @@ bool restart_wanted(struct core *c, struct core_ctr *k, const struct ctr_facts *
     k->restarted_wall = c->now.wall_ms + wait;
     k->restart_due = true;
     k->restart_at = c->now.mono_ms + wait;
-    k->finished_wall = f->finished_ms;
+    k->restart_after = f->finished_ms;
     k->health = HEALTH_UNKNOWN;
     k->event_exit = false;
     k->event_oom = false;
@@ -64,12 +64,11 @@ void restart_done(struct core *c, struct core_ctr *k)
     k->restart_due = false;
     k->has_exit_code = false;
     k->exit_code = 0;
-    k->finished_wall = 0;
     task_changed(c, k->task);
 }
 
 void restart_missed(struct core *c, struct core_ctr *k, const struct ctr_facts *f)
 {
-    if (k->restart_due && k->finished_wall && f->finished_ms && f->finished_ms != k->finished_wall)
+    if (k->restart_due && k->restart_after && f->finished_ms && f->finished_ms != k->restart_after)
         restart_done(c, k);
 }

@@ -70,23 +70,22 @@ bool core_see_container(const struct core *c, const char *arn, size_t container,
     if (!t || container >= t->n_ctrs)
         return false;
     k = &t->ctrs[container];
-    *out =
-        (struct core_seen_container){ .docker_name = k->create_tried ? k->docker_name : NULL,
-                                      .docker_id = k->docker_id,
-                                      .image_id = k->image_id,
-                                      .desired = desired_of(k),
-                                      .known = k->known,
-                                      .has_exit_code = k->has_exit_code,
-                                      .exit_code = k->exit_code,
-                                      .created_ms = k->created_wall,
-                                      .started_ms = k->started_wall,
-                                      .finished_ms = k->known == CTR_STOPPED ? k->finished_wall : 0,
-                                      .health = k->health,
-                                      .restarts = k->restarts,
-                                      .error_name = k->error_name,
-                                      .error_text = k->error_text,
-                                      .bindings = k->bindings,
-                                      .n_bindings = k->n_bindings };
+    *out = (struct core_seen_container){ .docker_name = k->create_tried ? k->docker_name : NULL,
+                                         .docker_id = k->docker_id,
+                                         .image_id = k->image_id,
+                                         .desired = desired_of(k),
+                                         .known = k->known,
+                                         .has_exit_code = k->has_exit_code,
+                                         .exit_code = k->exit_code,
+                                         .created_ms = k->created_wall,
+                                         .started_ms = k->started_wall,
+                                         .finished_ms = k->finished_wall,
+                                         .health = k->health,
+                                         .restarts = k->restarts,
+                                         .error_name = k->error_name,
+                                         .error_text = k->error_text,
+                                         .bindings = k->bindings,
+                                         .n_bindings = k->n_bindings };
     return true;
 }
 

@@ -132,8 +132,7 @@ struct core_ctr {
     bool has_exit_code;
     int exit_code;
     char *error_name, *error_text; /* the first error sticks */
-    int64_t created_wall, started_wall;
-    int64_t finished_wall; /* while a restart is due: of the run before it */
+    int64_t created_wall, started_wall, finished_wall;
     struct port_binding *bindings;
     size_t n_bindings;
     char *digest;
@@ -143,6 +142,7 @@ struct core_ctr {
     int restarts;
     int64_t restarted_wall; /* the last one; 0: never */
     bool restart_due;       /* it has ended and is to be started again */
+    int64_t restart_after;  /* that end, as the engine says; 0: it does not */
     enum remake again;
     struct core_stages stages; /* but for `since` */
 

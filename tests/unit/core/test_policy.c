@@ -111,16 +111,21 @@ static void test_stop_while_it_waits(void **state)
     drive_end(&d);
 }
 
+static void crash_before_restart(struct drive *d, const char *more)
+{
+    run(d, more);
+    pass(d, 61000);
+    assert_true(comes_back(d, 1));
+    drive_crash(d);
+}
+
 /* The agent dies while the container waits for its restart: the next one goes on. */
 static void test_survives_the_agent(void **state)
 {
     struct drive d;
 
     (void)state;
-    run(&d, POLICY(",'restartAttemptPeriod':60"));
-    pass(&d, 61000);
-    assert_true(comes_back(&d, 1));
-    drive_crash(&d);
+    crash_before_restart(&d, POLICY(",'restartAttemptPeriod':60"));
     done(&d, CORE_OP_INSPECT, "t1/a");
     wait_for_late_start(&d, "t1/a"); /* the dead one may have asked already */
     done(&d, CORE_OP_START, "t1/a");
@@ -136,10 +141,7 @@ static void test_ended_again_without_an_agent(void **state)
     struct drive d;
 
     (void)state;
-    run(&d, POLICY(",'ignoredExitCodes':[7]"));
-    pass(&d, 61000);
-    assert_true(comes_back(&d, 1));
-    drive_crash(&d);
+    crash_before_restart(&d, POLICY(",'ignoredExitCodes':[7]"));
     pass(&d, 10);
     box_end(&d, box_of(&d, "t1/a"), 7);
     done(&d, CORE_OP_INSPECT, "t1/a");
