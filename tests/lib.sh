@@ -44,7 +44,7 @@ wait_for() {
 installed() {
     local name=${1%%:*} command=${1#*:}
     if [ "$command" != "$name" ] || [[ $1 == *:* ]]; then
-        command -v "$command" >/dev/null && return 0
+        type -P "$command" >/dev/null && return 0 # no function of that name
     fi
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null)" = installed ]
 }
@@ -75,7 +75,7 @@ find_aws() {
     if [ -x /usr/bin/aws ]; then
         AWS=/usr/bin/aws
     else
-        AWS=$(command -v aws) || die "the aws command is missing"
+        AWS=$(type -P aws) || die "the aws command is missing"
     fi
 }
 

@@ -20,11 +20,16 @@
 #define MIN_MS 1000
 #define MAX_MS 10000
 
+static int64_t patience(int64_t took_ms)
+{
+    return took_ms > MAX_MS / FACTOR   ? MAX_MS
+           : took_ms < MIN_MS / FACTOR ? MIN_MS
+                                       : took_ms * FACTOR;
+}
+
 void late_expect(struct core_ctr *k, int64_t took_ms)
 {
-    k->late_ms = took_ms > MAX_MS / FACTOR   ? MAX_MS
-                 : took_ms < MIN_MS / FACTOR ? MIN_MS
-                                             : took_ms * FACTOR;
+    k->late_ms = patience(took_ms);
     k->late_until = 0;
     k->suspect = true;
 }
@@ -40,20 +45,23 @@ bool late_seen(const struct core *c, struct core_ctr *k, const struct ctr_facts 
     bool due =
         k->restart_due || (k->task->rebuilt && k->known == CTR_NONE && k->def->restart.enabled);
     bool ended = f->status == CTR_STOPPED && due;
+    /* The engine may have hung since the wait began: the look was long, and so is the wait. */
+    int64_t need = patience(c->now.mono_ms - k->op_since);
 
-    if (!ended && (f->status != CTR_CREATED || k->known > CTR_CREATED))
-        k->late_until = 0;
-    else if (k->late_ms)
+    if (!k->late_ms || (!ended && (f->status != CTR_CREATED || k->known > CTR_CREATED))) {
+        late_forget(k);
+    } else if (!k->late_until || need > k->late_ms) {
+        k->late_ms = need > k->late_ms ? need : k->late_ms;
         k->late_until = c->now.mono_ms + k->late_ms;
-    k->late_ms = 0;
+    } else if (c->now.mono_ms >= k->late_until) {
+        late_forget(k);
+    }
     return ended && k->late_until;
 }
 
 void late_advance(struct core *c, struct core_ctr *k)
 {
     op_unqueue(k);
-    if (c->now.mono_ms < k->late_until)
-        return;
-    k->late_until = 0;
-    op_issue(c, k, CORE_OP_INSPECT);
+    if (c->now.mono_ms >= k->late_until)
+        op_issue(c, k, CORE_OP_INSPECT);
 }

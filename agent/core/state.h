@@ -170,8 +170,8 @@ struct core_ctr {
     int64_t retry_at;
     int64_t since; /* when `known` last changed, for "why" */
     int64_t started_mono;
-    /* A start that nobody waits for any more may come: how long to wait for it from the next look
-     * on that shows none, and until when; 0: none may come. */
+    /* A start that nobody waits for any more may come (0: none): how long to wait for it from the
+     * next look on that shows none, and until when, as soon as there was such a look. */
     int64_t late_ms, late_until;
     struct backoff restart_backoff;
     int64_t restart_at;

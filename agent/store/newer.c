@@ -39,11 +39,10 @@ static enum err_code read_newer(const char *dir, struct store_batch *into, struc
     if (sqlite3_open_v2(path, &db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL))
         err_set(e, ERR_IO, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
-    if (db) {
-        /* What is set aside stays as the newer agent left it, its log included. */
-        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    /* Closing it brings what is in its log into the database, so that there is one file to move:
+     * between two we might be stopped. */
+    if (db)
         sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    }
     if (!e->code &&
         !sql_exec(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF", e) &&
         !sql_read_int(db, "PRAGMA user_version", &version, e)) {

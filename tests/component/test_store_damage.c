@@ -133,6 +133,38 @@ static void test_newer_schema_is_set_aside(void **state)
     store_close(s);
 }
 
+/* An agent that was killed has left what it committed last in the log: it goes along, for nobody
+ * can move two files at once. */
+static void test_newer_schema_with_a_log(void **state)
+{
+    AUTO(str) char *path = path_of("berth.db");
+    AUTO(str) char *log = path_of("berth.db-wal");
+    AUTO(str) char *aside = path_of("berth.db.newer-1");
+    AUTO(str) char *moved = NULL;
+    AUTO(str) char *db_bytes = NULL;
+    AUTO(str) char *log_bytes = NULL;
+    size_t db_n, log_n, kept;
+    sqlite3 *db;
+    struct err e = { 0 };
+
+    (void)state;
+    store_close(open_ok());
+    make_db("PRAGMA user_version = 7");
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE last (x)", NULL, NULL, NULL), SQLITE_OK);
+    db_bytes = read_whole(path, &db_n);
+    log_bytes = read_whole(log, &log_n);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    write_whole(path, db_bytes, db_n);
+    write_whole(log, log_bytes, log_n);
+    assert_true(log_n > 0);
+
+    assert_int_equal(store_set_aside(dir, &moved, &kept, &e), ERR_OK);
+    assert_false(exists("berth.db.newer-1-wal"));
+    assert_int_equal(rename(aside, path), 0);
+    assert_int_equal(ask("SELECT count(*) FROM last"), 0);
+}
+
 /* Opens a damaged store: it must be moved to berth.db.broken-`n` and work. */
 static void assert_replaced(int n)
 {
@@ -291,10 +323,11 @@ static void test_schema_1_is_believed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_empty_database_is_migrated),  CASE(test_newer_schema_is_left_alone),
-        CASE(test_newer_schema_is_set_aside),   CASE(test_foreign_files_are_moved_aside),
-        CASE(test_truncated_anywhere),          CASE(test_flipped_bytes_never_kill_us),
-        CASE(test_damaged_entries_are_dropped), CASE(test_schema_1_is_believed),
+        CASE(test_empty_database_is_migrated),    CASE(test_newer_schema_is_left_alone),
+        CASE(test_newer_schema_is_set_aside),     CASE(test_newer_schema_with_a_log),
+        CASE(test_foreign_files_are_moved_aside), CASE(test_truncated_anywhere),
+        CASE(test_flipped_bytes_never_kill_us),   CASE(test_damaged_entries_are_dropped),
+        CASE(test_schema_1_is_believed),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -95,6 +95,20 @@ static void finish(struct sim *s, struct call *c)
 
 /* ---- containers ---- */
 
+/* A removal that was asked for before the store was lost may be carried out behind the creation of
+ * which the next agent knows. Docker then makes the volume once more, for the container. */
+static void make_volumes(struct call *c)
+{
+    for (size_t i = 0; i < c->task->n_volumes; i++) {
+        struct sim_volume *v = &c->task->volumes[i];
+
+        if (v->gone_late && (c->task->ctrs[c->index].mounts >> i & 1)) {
+            v->here = true;
+            v->gone_late = false;
+        }
+    }
+}
+
 /* What the agent must have made before is there. */
 static void check_needs(struct sim *s, const struct call *c)
 {
@@ -143,6 +157,7 @@ static void do_create(struct sim *s, struct call *c)
                    "Error response from daemon: Conflict. The container name is in use");
         return;
     }
+    make_volumes(c);
     if (c->life == s->life)
         check_needs(s, c);
     if (image_row(s, k->image) < 0) {

@@ -153,12 +153,14 @@ static void do_create_volume(struct sim *s, struct call *c)
         broken(s, 4, "a volume is to be made for a folder of the host");
     if (trouble(s, c))
         return;
-    if (v->kind == VOLUME_TASK)
+    if (v->kind == VOLUME_TASK) {
         v->here = true;
-    else if (v->autoprovision)
+        v->gone_late = false;
+    } else if (v->autoprovision) {
         s->shared[c->volume] = true;
-    else if (!s->shared[c->volume])
+    } else if (!s->shared[c->volume]) {
         call_fails(c, ERR_NOT_FOUND, "Error response from daemon: get shared: no such volume");
+    }
 }
 
 static void do_remove_volume(struct sim *s, struct call *c)
@@ -171,10 +173,12 @@ static void do_remove_volume(struct sim *s, struct call *c)
     }
     if (trouble(s, c))
         return;
-    if (container_left(s, c->task, false))
+    if (container_left(s, c->task, false)) {
         call_fails(c, ERR_CONFLICT, "Error response from daemon: volume is in use");
-    else
+    } else {
+        v->gone_late |= v->here && s->losses > c->losses;
         v->here = false;
+    }
 }
 
 static void do_remove_cgroup(struct sim *s, struct call *c)

@@ -91,7 +91,8 @@ struct sim_volume {
     enum task_volume_kind kind;
     char name[32];
     bool autoprovision;
-    bool here; /* TASK: the engine has it */
+    bool here;      /* TASK: the engine has it */
+    bool gone_late; /* TASK: what removed it was asked for before the store was lost */
 };
 
 /* ---- tasks as the control plane sees them ---- */

@@ -116,6 +116,27 @@ static void test_looks_in_between(void **state)
     drive_end(&d);
 }
 
+/* The engine hung when the wait was over: what was asked before is read when it goes on, as that
+ * look is. The next look is compared with the longer wait, so this ends. */
+static void test_hangs_meanwhile(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    crash_while_starting(&d, 0);
+    pass(&d, 1000);
+    pass(&d, 700);
+    done(&d, CORE_OP_INSPECT, "t1/a");
+    assert_null(pending_op(&d, "t1/a"));
+    pass(&d, 6999);
+    assert_null(pending_op(&d, "t1/a"));
+    pass(&d, 1);
+    pass(&d, 700);
+    done(&d, CORE_OP_INSPECT, "t1/a");
+    expect_op(&d, CORE_OP_START, "t1/a");
+    drive_end(&d);
+}
+
 /* Its own start has had no answer in time: it has failed, and is looked after until it is clear
  * that it does not run. */
 static void test_timed_out(void **state)
@@ -238,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_it_comes),
         cmocka_unit_test(test_stopped_meanwhile),
         cmocka_unit_test(test_looks_in_between),
+        cmocka_unit_test(test_hangs_meanwhile),
         cmocka_unit_test(test_timed_out),
         cmocka_unit_test(test_connection_broke),
         cmocka_unit_test(test_restart_comes_late),
