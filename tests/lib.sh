@@ -159,15 +159,17 @@ make_image() {
 
 # configure DIR OPTION...: a tree that was moved, or made by hand, is no obstacle.
 configure() {
-    local dir=$1 generator=()
+    local dir=$1 options=()
     shift
     if [ -f "$dir/CMakeCache.txt" ] &&
         ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$ROOT" "$dir/CMakeCache.txt"; then
         rm -rf "$dir"
     fi
-    [ -f "$dir/CMakeCache.txt" ] || generator=(-G Ninja)
+    [ -f "$dir/CMakeCache.txt" ] || options=(-G Ninja)
     mkdir -p "$dir"
-    if ! cmake -S "$ROOT" -B "$dir" "${generator[@]}" "$@" >"$dir/configure.log" 2>&1; then
+    # The interpreter itself: a version manager's stand-in takes as long as many a test.
+    options+=("-DPython3_EXECUTABLE=$(python3 -c 'import sys; print(sys.executable)')")
+    if ! cmake -S "$ROOT" -B "$dir" "${options[@]}" "$@" >"$dir/configure.log" 2>&1; then
         tail -n 30 "$dir/configure.log" >&2
         die "cmake could not configure $dir"
     fi

@@ -45,10 +45,11 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-FAILED=() UNSTABLE=() FUZZING='' BUILDING=''
+FAILED=() UNSTABLE=() FUZZING='' BUILDING='' THREADS=''
 finish() {
     [ -z "$FUZZING" ] || kill "$FUZZING" || true
     [ -z "$BUILDING" ] || kill -- "-$BUILDING" || true
+    [ -z "$THREADS" ] || kill "$THREADS" || true
     remove_images 'berth-test/*'
     stop_docker
 }
@@ -62,7 +63,7 @@ tests() {
         # Every third one, and none of the long ones: all of it has to end in 20 minutes.
         [ "$name" = normal ] || [ -n "$ALL" ] || select+=(-LE long -I ",,3")
     else
-        jobs=$(($(nproc) + 1))
+        jobs=$((2 * $(nproc)))
         select=(-LE 'e2e|lint')
         [ "$name" != normal ] || select=(-LE e2e)
     fi
@@ -151,6 +152,23 @@ end_building() {
     [ "$done" -eq 0 ] || { cat "$ROOT/build/sanitized.log" >&2; die "the sanitizers' build failed"; }
 }
 
+# Beside the other component tests: most of these wait, too.
+start_threads() {
+    with_threads || return 0
+    (cd "$ROOT/build/tsan" && exec ctest --output-on-failure --no-tests=error -L threads) \
+        >"$ROOT/build/threads.log" 2>&1 </dev/null &
+    THREADS=$!
+}
+
+end_threads() {
+    [ -n "$THREADS" ] || return 0
+    say
+    say "== thread sanitizer, what has threads =="
+    wait "$THREADS" || FAILED+=("thread sanitizer")
+    THREADS=''
+    cat "$ROOT/build/threads.log"
+}
+
 # What analyzers say of everything, not only of what has changed.
 analysis() {
     local what
@@ -199,16 +217,12 @@ else
 fi
 if sanitized; then
     end_building
+    start_threads
     tests sanitizer "$ROOT/build/asan" "all but end to end"
+    end_threads
     tests sanitizer "$ROOT/build/asan" "end to end"
 fi
 end_fuzzing
-if sanitized && with_threads; then
-    say
-    say "== thread sanitizer, what has threads =="
-    (cd "$ROOT/build/tsan" && ctest --output-on-failure --no-tests=error -j "$(nproc)" -L threads) ||
-        FAILED+=("thread sanitizer")
-fi
 
 say
 took="$((SECONDS / 60)) min $((SECONDS % 60)) s"
