@@ -6,8 +6,9 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD_PACKAGES=(gcc libc6-dev make cmake ninja-build pkg-config git libuv1-dev
     libcurl4-openssl-dev libjansson-dev libseccomp-dev libcap-dev libwslay-dev
     libmicrohttpd-dev libsqlite3-dev libssl-dev libpcre2-dev uthash-dev libcmocka-dev)
-# A package, or package:command where another installation of the command will do.
-RUN_PACKAGES=(docker.io:dockerd docker.io:docker busybox-static awscli:aws python3:python3
+# A package, or package:command where another installation of the command will do; of several
+# packages the first one that the release has.
+RUN_PACKAGES=(docker.io:dockerd 'docker-cli|docker.io:docker' busybox-static awscli:aws python3:python3
     curl:curl jq:jq iproute2:ip procps:ps)
 CHECK_PACKAGES=(clang-format:clang-format clang:clang libclang-rt-dev clang-tidy:clang-tidy
     cppcheck:cppcheck binutils:readelf shellcheck:shellcheck valgrind:valgrind
@@ -57,17 +58,32 @@ install_missing() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     command -v apt-get >/dev/null || die "these packages are missing, and there is no apt to install them: ${missing[*]}"
-    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
-    say "Installing: ${missing[*]}"
     local log
     log=$(mktemp)
-    if ! { apt-get -q update && DEBIAN_FRONTEND=noninteractive \
-        apt-get -q -y --no-install-recommends install "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
-        tail -n 30 "$log" >&2
-        rm -f "$log"
-        die "apt could not install them"
-    fi
+    apt_get "$log" update
+    mapfile -t missing < <(for wanted in "${missing[@]}"; do offered "$wanted"; done | sort -u)
+    say "Installing: ${missing[*]}"
+    apt_get "$log" -y --no-install-recommends install "${missing[@]}"
     rm -f "$log"
+}
+
+# apt_get LOG ARGUMENT...
+apt_get() {
+    local log=$1
+    shift
+    DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >"$log" 2>&1 </dev/null && return 0
+    tail -n 30 "$log" >&2
+    rm -f "$log"
+    die "apt-get $*: it failed"
+}
+
+offered() {
+    local name names
+    IFS='|' read -ra names <<<"$1"
+    for name in "${names[@]}"; do
+        apt-cache show "$name" >/dev/null 2>&1 && break
+    done
+    say "$name"
 }
 
 # The AWS command line client; Debian's own where there are several.

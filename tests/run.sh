@@ -16,8 +16,8 @@ usage: tests/run.sh [--quick | --all] [--only LABEL] | --analysis | --valgrind
 For a night, instead of all that:
   --analysis    clang-tidy and cppcheck over all of agent/ (ten minutes the first time)
   --valgrind    unit tests, and component tests with threads, under memcheck
-BERTH_FUZZ_SECONDS=N: so long is each fuzz target run beside the other tests (default 0: they only
-replay their corpora)
+BERTH_FUZZ_SECONDS=N: so long is each fuzz target run beside the tests under sanitizers (default 0:
+they only replay their corpora); BERTH_FUZZ_PICK=N: only so many of them, others with each commit
 Exit code 0: all passed.
 END
 }
@@ -47,7 +47,7 @@ done
 
 FAILED=() UNSTABLE=() FUZZING='' BUILDING='' THREADS=''
 finish() {
-    [ -z "$FUZZING" ] || kill "$FUZZING" || true
+    [ -z "$FUZZING" ] || kill -- "-$FUZZING" || true
     [ -z "$BUILDING" ] || kill -- "-$BUILDING" || true
     [ -z "$THREADS" ] || kill "$THREADS" || true
     remove_images 'berth-test/*'
@@ -105,30 +105,17 @@ demo() {
     tail -n 1 "$ROOT/build/demo.log"
 }
 
-# At the lowest priority: the containers' tests mostly wait.
-start_fuzzing() {
-    [ -z "$QUICK" ] && [ "${BERTH_FUZZ_SECONDS:=0}" -gt 0 ] || return 0
-    [ -z "$ONLY" ] || [ "$ONLY" = fuzz ] || return 0
-    say "Fuzzing beside them, each target for $BERTH_FUZZ_SECONDS s (build/fuzz/run.log)"
-    mkdir -p "$ROOT/build/fuzz"
-    nice -n 19 "$ROOT/tests/fuzz/run" --seconds "$BERTH_FUZZ_SECONDS" --jobs 1 \
-        >"$ROOT/build/fuzz/run.log" 2>&1 </dev/null &
-    FUZZING=$!
-}
-
-end_fuzzing() {
-    [ -n "$FUZZING" ] || return 0
-    say
-    say "== fuzzing =="
-    wait "$FUZZING" || FAILED+=(fuzzing)
-    FUZZING=''
-    cat "$ROOT/build/fuzz/run.log"
-}
-
 sanitized() { [ -z "$QUICK$NIGHT" ] && [ "$ONLY" != lint ]; }
 with_threads() { [[ $ONLY =~ ^(component|threads)?$ ]]; }
+with_fuzzing() { [[ $ONLY =~ ^(fuzz)?$ ]] && [ "${BERTH_FUZZ_SECONDS:-0}" -gt 0 ]; }
 
-# At the lowest priority too, for the same reason, in a process group of its own.
+fuzz() {
+    local pick=()
+    [ -n "$ALL" ] || [ -z "${BERTH_FUZZ_PICK:-}" ] || pick=(--pick "$BERTH_FUZZ_PICK")
+    "$ROOT/tests/fuzz/run" --seconds "$BERTH_FUZZ_SECONDS" --jobs 1 "${pick[@]}" "$@"
+}
+
+# At the lowest priority, for the containers' tests mostly wait; in a process group of its own.
 start_building() {
     sanitized || return 0
     set -m
@@ -137,9 +124,11 @@ start_building() {
         configure "$ROOT/build/asan" -DWERROR=ON -DSANITIZE=address,undefined \
             -DCMAKE_BUILD_TYPE=Debug
         build "$ROOT/build/asan"
-        with_threads || exit 0
-        configure "$ROOT/build/tsan" -DWERROR=ON -DSANITIZE=thread -DCMAKE_BUILD_TYPE=Debug
-        build "$ROOT/build/tsan" threads
+        if with_threads; then
+            configure "$ROOT/build/tsan" -DWERROR=ON -DSANITIZE=thread -DCMAKE_BUILD_TYPE=Debug
+            build "$ROOT/build/tsan" threads
+        fi
+        ! with_fuzzing || fuzz --only-build
     ) >"$ROOT/build/sanitized.log" 2>&1 </dev/null &
     BUILDING=$!
     set +m
@@ -150,6 +139,23 @@ end_building() {
     wait "$BUILDING" || done=$?
     BUILDING=''
     [ "$done" -eq 0 ] || { cat "$ROOT/build/sanitized.log" >&2; die "the sanitizers' build failed"; }
+}
+
+start_fuzzing() {
+    with_fuzzing || return 0
+    set -m
+    (renice -n 19 -p "$BASHPID" >/dev/null && fuzz) >"$ROOT/build/fuzz.log" 2>&1 </dev/null &
+    FUZZING=$!
+    set +m
+}
+
+end_fuzzing() {
+    [ -n "$FUZZING" ] || return 0
+    say
+    say "== fuzzing =="
+    wait "$FUZZING" || FAILED+=(fuzzing)
+    FUZZING=''
+    cat "$ROOT/build/fuzz.log"
 }
 
 # Beside the other component tests: most of these wait, too.
@@ -209,7 +215,6 @@ build "$ROOT/build"
 if [ -n "$NIGHT" ]; then
     "$NIGHT"
 else
-    start_fuzzing
     tests normal "$ROOT/build" "all but end to end"
     start_building
     tests normal "$ROOT/build" "end to end"
@@ -217,12 +222,13 @@ else
 fi
 if sanitized; then
     end_building
+    start_fuzzing
     start_threads
     tests sanitizer "$ROOT/build/asan" "all but end to end"
     end_threads
     tests sanitizer "$ROOT/build/asan" "end to end"
+    end_fuzzing
 fi
-end_fuzzing
 
 say
 took="$((SECONDS / 60)) min $((SECONDS % 60)) s"
