@@ -306,6 +306,14 @@ static void take_end(struct core *c, struct core_ctr *k, const struct ctr_facts 
     ctr_set_known(c, k, CTR_STOPPED);
 }
 
+/* Somebody has restarted it ("docker restart"), and the engine let nobody look in between. To the
+ * control plane its end is the task's, as with the reference, which goes by the event alone. */
+static bool restarted_by_others(const struct core_ctr *k, const struct ctr_facts *f)
+{
+    return f->status == CTR_RUNNING && k->known == CTR_RUNNING && k->event_exit &&
+           !k->def->restart.enabled && k->started_wall && f->started_ms > k->started_wall;
+}
+
 void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts *f)
 {
     if (!k->docker_id) {
@@ -328,6 +336,11 @@ void ctr_apply_facts(struct core *c, struct core_ctr *k, const struct ctr_facts 
         k->started_wall = f->started_ms;
         k->started_mono =
             c->now.mono_ms - (c->now.wall_ms > f->started_ms ? c->now.wall_ms - f->started_ms : 0);
+    }
+    if (restarted_by_others(k, f) && !ctr_wants_stop(k)) {
+        core_note(c, true, k->task, k, "it ended and was started again by somebody; stopping it");
+        k->stop_wanted = true;
+        task_changed(c, k->task);
     }
     if (f->status == CTR_RUNNING && k->known == CTR_STOPPED) {
         core_note(c, true, k->task, k, "it runs again although it was stopped; stopping it");

@@ -23,13 +23,7 @@ static void advance_containers(struct core *c, struct core_task *t)
 
     do {
         again = false;
-        for (size_t i = 0; i < t->n_ctrs; i++) {
-            enum ctr_status before = t->ctrs[i].known;
-            bool stopping = ctr_wants_stop(&t->ctrs[i]);
-
-            ctr_advance(c, &t->ctrs[i]);
-            again |= t->ctrs[i].known != before || ctr_wants_stop(&t->ctrs[i]) != stopping;
-        }
+        /* First, so that what was restarted behind our back is stopped in the task's order. */
         for (size_t i = 0; i < t->n_ctrs && t->desired != TASK_STOPPED; i++) {
             const struct core_ctr *k = &t->ctrs[i];
 
@@ -40,7 +34,13 @@ static void advance_containers(struct core *c, struct core_task *t)
                 task_fail(c, t, k, NULL);
             else
                 task_stop(c, t, NULL);
-            again = true;
+        }
+        for (size_t i = 0; i < t->n_ctrs; i++) {
+            enum ctr_status before = t->ctrs[i].known;
+            bool stopping = ctr_wants_stop(&t->ctrs[i]);
+
+            ctr_advance(c, &t->ctrs[i]);
+            again |= t->ctrs[i].known != before || ctr_wants_stop(&t->ctrs[i]) != stopping;
         }
     } while (again);
 }

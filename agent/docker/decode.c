@@ -193,6 +193,13 @@ static enum ctr_health health_of(const struct jcur *state)
                                       : HEALTH_UNKNOWN;
 }
 
+/* Docker 23 and later give a start up when who asked for it goes away, as an agent does that is
+ * killed. That is no end: it can be started again. (The reference lets the task fail.) */
+static bool start_was_given_up(const char *error, const struct ctr_facts *f)
+{
+    return !f->started_ms && strstr(error, "context canceled");
+}
+
 static void decode_state(const struct jcur *state, struct ctr_facts *f)
 {
     const char *error = jcur_str_or(state, "Error", "");
@@ -204,6 +211,8 @@ static void decode_state(const struct jcur *state, struct ctr_facts *f)
     f->started_ms = docker_decode_time(state, "StartedAt");
     f->finished_ms = docker_decode_time(state, "FinishedAt");
     f->health = health_of(state);
+    if (start_was_given_up(error, f))
+        error = "";
     memcpy(f->error, error, str_utf8_prefix(error, strlen(error), sizeof f->error - 1));
     if (running)
         f->status = CTR_RUNNING;

@@ -162,6 +162,9 @@ static bool tcp_ended(int fd)
 /* Reads what libcurl has; 0 with *again or *eof set, or with an error in `err`. */
 static size_t receive(struct ws *w, char *data, size_t size, bool *again)
 {
+    /* Afterwards a library may have answered the end with an alert, and the peer that with a
+     * reset. */
+    bool ended = tcp_ended(w->fd);
     size_t n = 0;
     CURLcode rc;
 
@@ -176,7 +179,7 @@ static size_t receive(struct ws *w, char *data, size_t size, bool *again)
         return n;
     /* A TLS peer that leaves without saying so is an error to OpenSSL, and a
      * plain end of the connection to us. */
-    if (rc == CURLE_OK || tcp_ended(w->fd)) {
+    if (rc == CURLE_OK || ended || tcp_ended(w->fd)) {
         w->eof = true;
         return 0;
     }

@@ -224,9 +224,10 @@ static void compare(const char *part, const char *key, const struct jcur *first,
     switch (jcur_type(first)) {
     case JSON_OBJ:
         for (size_t i = 0; jcur_member(first, i, &a); i++) {
-            /* The members are the same, in the same order. */
-            if (!jcur_member(ours, i, &b) || !streq(a.key, b.key))
-                fail_msg("%s.%s: no %s but %s", part, key, a.key, b.val ? b.key : "nothing");
+            /* The members are the same; their order has changed from engine to engine. */
+            b = jcur_get(ours, a.key);
+            if (!jcur_present(&b) && jcur_present(&a))
+                fail_msg("%s.%s: no %s", part, key, a.key);
             c = jcur_get(last, a.key);
             if (!streq(a.key, "read") && !streq(a.key, "preread"))
                 compare(*part ? part : a.key, a.key, &a, &b, &c);

@@ -85,6 +85,11 @@ def labels_of(box):
             if k not in ("berth.owner", "berth.remains")}
 
 
+# Of these many fit: what a task needs of the host is what it reserves. As a limit it would be less
+# than the engine's own start-up needs for a moment inside of the container.
+SMALL = {"cpu": 1, "memory": 64, "memoryReservation": 4}
+
+
 def container(name, script=STAYS, **more):
     """A container definition that runs a shell script in the test image."""
     definition = {"name": name, "image": IMAGE, "cpu": 10, "memory": 32, "essential": True,

@@ -48,7 +48,8 @@ class Authority:
         with open(names, "w", encoding="ascii") as out:
             out.write(f"subjectAltName=DNS:{NAME}\nbasicConstraints=CA:FALSE\n")
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out",
-                "ca.crt", "-days", "2", "-subj", "/CN=Berth end-to-end CA", cwd=self.dir)
+                "ca.crt", "-days", "2", "-subj", "/CN=Berth end-to-end CA",
+                "-addext", "keyUsage=critical,keyCertSign,cRLSign", cwd=self.dir)
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out",
                 "server.csr", "-subj", f"/CN={NAME}", cwd=self.dir)
         openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key",

@@ -145,7 +145,7 @@ def e2e_out_of_memory(t):
     """A program that needs more than its limit is killed, and the reason says so."""
     eat = "x=a; while :; do x=$x$x; done"
     with t.cluster() as c:
-        task = c.wait_stopped(c.run_one(c.register([container("eater", eat, memory=16)])), 60)
+        task = c.wait_stopped(c.run_one(c.register([container("eater", eat)])), 60)
         contains(part(task, "eater").get("reason"), "OutOfMemoryError: Container killed due to "
                  "memory usage", "reason")
 

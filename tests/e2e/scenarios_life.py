@@ -178,6 +178,6 @@ def e2e_out_of_memory_child(t):
     once the container has ended."""
     eat = "(x=a; while :; do x=$x$x; done); exit 6"
     with t.cluster() as c:
-        task = c.wait_stopped(c.run_one(c.register([container("eater", eat, memory=16)])), 60)
+        task = c.wait_stopped(c.run_one(c.register([container("eater", eat)])), 60)
         contains(part(task, "eater").get("reason"), "OutOfMemoryError: Container killed due to "
                  "memory usage", "reason")

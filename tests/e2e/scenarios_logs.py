@@ -10,7 +10,7 @@ import time
 
 from docker_api import socket_path
 from generator import Generator
-from harness import Skip, check, container, equal, poll
+from harness import SMALL, Skip, check, container, equal, poll
 from log_lines import (Account, Recorder, awslogs, events_of, last_number, lines_of, log_files,
                        settle, status, streams, wait_written)
 from private_docker import PrivateDocker
@@ -71,7 +71,7 @@ def account(t, boxes, lines, rate, buffer, chaos, settling):
         log = awslogs(GROUP, "run", mode="non-blocking", max_buffer_size=buffer)
         names = [f"c{i}" for i in range(boxes)]
         arn = c.run_one(c.register(
-            [container(n, cpu=1, memory=8, logConfiguration=log, mountPoints=gen.mounts(),
+            [container(n, **SMALL, logConfiguration=log, mountPoints=gen.mounts(),
                        command=gen.command(lines, 90, 10, rate)) for n in names],
             volumes=gen.volumes()))
         c.wait_running(arn)
@@ -121,7 +121,7 @@ def e2e_logs_of_before(t):
 
         def start(name, lines):
             arn = c.run_one(c.register([
-                container(name, memory=8, logConfiguration=awslogs(GROUP, "run"),
+                container(name, logConfiguration=awslogs(GROUP, "run"),
                           command=gen.command(lines, 90, 1, 500), mountPoints=gen.mounts())],
                 volumes=gen.volumes()))
             c.wait_running(arn)
@@ -192,7 +192,7 @@ class DiskUse:
 
 def flooded(c, gen, log, lines, rate=0):
     """A task with one container that is to write so many lines of 100 bytes; (arn, log file)."""
-    arn = c.run_one(c.register([container("flood", memory=16, logConfiguration=log,
+    arn = c.run_one(c.register([container("flood", logConfiguration=log,
                                           command=gen.command(lines, 100, 100, rate),
                                           mountPoints=gen.mounts())], volumes=gen.volumes()))
     c.wait_running(arn)
@@ -286,7 +286,7 @@ def e2e_logs_hostile(t):
                       logConfiguration=awslogs(GROUP, "run", multiline_pattern="(a+)+$")),
             container("long", "for i in 1 2 3 4 5 6 7 8; do head -c 1048576 /dev/zero | tr '\\0' x;"
                       " echo; done", essential=False, logConfiguration=awslogs(GROUP, "run")),
-            container("quiet", memory=8, logConfiguration=awslogs(GROUP, "run"),
+            container("quiet", logConfiguration=awslogs(GROUP, "run"),
                       command=gen.command(60, 100, 1, 10), mountPoints=gen.mounts())],
             volumes=gen.volumes())
         arn = c.run_one(definition)
@@ -347,7 +347,7 @@ def e2e_logs_to_files(t):
             t.cluster(env={"BERTH_LOG_SINK": f"file:{place}"}) as c:
         log = awslogs(GROUP, "run")
         arn = c.run_one(c.register([
-            container("web", memory=8, logConfiguration=log, mountPoints=gen.mounts(),
+            container("web", logConfiguration=log, mountPoints=gen.mounts(),
                       command=gen.command(lines, 90, 10, rate)),
             container("side", "printf '[1] first\\n  more\\n[2] second\\n'", essential=False,
                       logConfiguration=awslogs(GROUP, "run", multiline_pattern="^\\["))],

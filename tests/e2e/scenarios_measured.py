@@ -53,7 +53,7 @@ def e2e_memory_and_start(t):
               f"(median {statistics.median(took):.0f}, limit {START_LIMIT_MS})")
         c.agent.start().wait_connected()
         idle = settle(c.agent)
-        arns = c.run(c.register([container("a", memory=8)]), count=20)
+        arns = c.run(c.register([container("a")]), count=20)
         c.wait(arns, "RUNNING", 60)
         busy = settle(c.agent)
         for name, seen, limit in (("idle", idle, IDLE_MIB), ("20 tasks", busy, BUSY_MIB)):

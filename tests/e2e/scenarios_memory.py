@@ -99,7 +99,8 @@ def e2e_memory_locked(t):
         c.agent.stop()
         c.agent.start().wait_connected()
         backed = [m for m in mappings(c.agent.process.pid) if NO_CORE in m.flags and "r" in m.access]
-        check(all(LOCKED in m.flags for m in backed), "memory of secrets is not locked")
+        # What may be dropped under pressure is the C library's, for random numbers.
+        check(all(m.flags & {LOCKED, "dp"} for m in backed), "memory of secrets is not locked")
 
 
 def e2e_memory_environment(t):

@@ -11,11 +11,10 @@ import subprocess
 import uuid
 
 import reference_state
-from harness import STAYS, check, contains, container, depends, equal, part, poll
+from harness import SMALL, STAYS, check, contains, container, depends, equal, part, poll
 
 ENDS = "trap 'exit 5' TERM; while :; do sleep 3600 & wait $!; done"
 KIND_TASK = 1
-SMALL = {"cpu": 1, "memory": 6}
 
 
 class Reference:

@@ -10,14 +10,13 @@ import socket
 import time
 
 from edited import edited
-from harness import Skip, check, container, equal, poll
+from harness import SMALL, Skip, check, container, equal, poll
 from overload import MemoryLimit, Meter, idle, pass_by
 from ports import free_port
 from relay import ControlRelay, frame
 from scripted_engine import ScriptedEngine
 
 SCALE = int(os.environ.get("BERTH_OVERLOAD", "1"))
-SMALL = {"cpu": 1, "memory": 4}
 
 
 def together(n):

@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from edited import edited
-from harness import Skip, check, container, depends, equal, part, poll
+from harness import SMALL, Skip, check, container, depends, equal, part, poll
 from private_docker import PrivateDocker
 from relay import frame
 from scenarios_measured import resident
@@ -36,11 +36,10 @@ def e2e_hundred_tasks(t):
         return frame(json.dumps(envelope))
 
     with edited(t, edit) as c:
-        small = {"cpu": 1, "memory": 6}
         definition = c.register([
-            container("main", **small, dependsOn=depends(("side", "START"))),
-            container("first", "exit 0", **small, essential=False),
-            container("side", **small, essential=False)], networkMode="none")
+            container("main", **SMALL, dependsOn=depends(("side", "START"))),
+            container("first", "exit 0", **SMALL, essential=False),
+            container("side", **SMALL, essential=False)], networkMode="none")
         began = time.monotonic()
         arns = c.run(definition, count=100)
         tasks = c.wait(arns, "RUNNING", 180, 0.1)
@@ -75,12 +74,12 @@ def killed_under_tasks(t, *options):
     """50 tasks, and their engine killed and started again: ARNs by whether their container
     runs on, and the time from the engine's answer until all ends were told."""
     with PrivateDocker(*options) as engine, t.cluster(docker=engine.api) as c:
-        arns = c.run(c.register([container("a", cpu=1, memory=6)], networkMode="none"), count=50)
+        arns = c.run(c.register([container("a", **SMALL)], networkMode="none"), count=50)
         c.wait(arns, "RUNNING", 120, 0.1)
         box = {k["Labels"]["com.amazonaws.ecs.task-arn"]: k["Id"] for k in c.containers()}
         before = state(c, box.values())
         engine.kill()
-        asked = c.run_one(c.register([container("a", cpu=1, memory=6)], networkMode="none"))
+        asked = c.run_one(c.register([container("a", **SMALL)], networkMode="none"))
         engine.start()
         answered = time.monotonic()
         after = state(c, box.values())

@@ -5,7 +5,7 @@ import sqlite3
 import time
 
 from generator import Generator
-from harness import STAYS, check, contains, container, equal, part, poll, slowness
+from harness import SMALL, STAYS, check, contains, container, equal, part, poll, slowness
 from log_lines import awslogs, settle
 from scenarios_restart_sockets import Client, Service
 from torture_watch import ReportRelay, repeated
@@ -14,7 +14,6 @@ RESTARTS = int(os.environ.get("BERTH_UPGRADES", "9"))
 EACH, CLIENTS = 3, 10
 STORED_S = 0.5  # by then an agent has stored that a report of its was accepted
 RATE = 400  # lines a second
-SMALL = {"cpu": 1, "memory": 6}
 
 
 def leaves_with(code):

@@ -29,10 +29,12 @@ static inline UNUSED void printed_terminal(void)
 
 static inline UNUSED void printed_begin(struct printed *p)
 {
+    FILE *taken = open_memstream(&p->text, &p->n);
+
+    LAW(taken);
     p->out = stdout;
     p->err = stderr;
-    stdout = stderr = open_memstream(&p->text, &p->n);
-    LAW(stdout);
+    stdout = stderr = taken;
 }
 
 static inline void printed_close(struct printed *p)

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -25,9 +26,18 @@ SKIP = 77
 CHANGED_S = 60  # after that no further file is begun
 
 
+# Each release of an analyzer has opinions of its own; the sources, and the lists of exceptions, are
+# kept clean with these.
+RELEASES = {"clang-tidy": "14.", "cppcheck": "2.10"}
+
+
 def need(tool):
     if not shutil.which(tool):
         print(f"{tool} is not installed")
+        sys.exit(SKIP)
+    said = run(tool, "--version").stdout
+    if not re.search(rf"(?i)(version|cppcheck) {re.escape(RELEASES[tool])}", said):
+        print(f"the sources are kept clean with {tool} {RELEASES[tool]}; this is:\n{said}")
         sys.exit(SKIP)
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What is missing in a finished program: hardening.py [--no-fortify] [--static] PROGRAM...
+"""What is missing in a finished program: hardening.py [--build TYPE] [--static] PROGRAM...
 
 Reads the programs as readelf and objdump show them. Exit code 0 when all is there, 1 with
 one line for each thing that is not, 77 when the tools are not installed.
 
---no-fortify  the build was not optimized, so no sizes are checked
+--build TYPE  of CMake; Debug is not optimized, so no sizes are checked there
 --static      a static program without libraries: only what concerns its memory
 """
 import argparse
@@ -119,7 +119,7 @@ def missing(path, fortify=True, static=False):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--no-fortify", action="store_true")
+    parser.add_argument("--build", default="Release")
     parser.add_argument("--static", action="store_true")
     parser.add_argument("programs", nargs="+")
     args = parser.parse_args()
@@ -128,7 +128,7 @@ def main():
         return SKIP
     found = 0
     for path in args.programs:
-        for line in missing(path, not args.no_fortify, args.static):
+        for line in missing(path, args.build != "Debug", args.static):
             print(f"{path}: {line}")
             found = 1
     return found

@@ -133,7 +133,17 @@ def run_tool(root, command, files, silent=False):
         yield done.stdout.strip() or f"{command[0]} failed"
 
 
+# What is written for one release, another one would lay out otherwise.
+CLANG_FORMAT = "14."
+
+
 def check_format(root):
+    if shutil.which("clang-format"):
+        said = subprocess.run(["clang-format", "--version"], text=True, stdout=subprocess.PIPE,
+                              check=True).stdout.strip()
+        if f"version {CLANG_FORMAT}" not in said:
+            print(f"the sources are laid out by clang-format {CLANG_FORMAT}x; this is: {said}")
+            sys.exit(SKIP)
     files = [p.relative_to(root) for p in c_files(root, "agent", "tests")]
     yield from run_tool(root, ["clang-format", "--dry-run", "-Werror"], files)
 

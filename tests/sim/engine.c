@@ -324,13 +324,17 @@ void engine_meddle(struct sim *s)
     chosen = (size_t)pick(s, 0, (int64_t)n - 1);
     LIST_FOREACH (node2, next2, &s->boxes) {
         struct box *b = LIST_ENTRY(node2, struct box, node);
+        bool ran = b->state == BOX_RUNNING;
 
         if (chosen--)
             continue;
         trace(s, "** somebody kills %s", b->name);
-        if (b->state == BOX_RUNNING)
+        if (ran)
             box_exit(s, b, 137, false);
-        if (chance(s, 50)) {
+        if (ran && chance(s, 20)) {
+            trace(s, "** and starts it again");
+            box_start(s, b);
+        } else if (chance(s, 50)) {
             b->task->robbed = true;
             box_remove(s, b);
         }

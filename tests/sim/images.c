@@ -49,10 +49,11 @@ int image_row(const struct sim *s, const char *ref)
 /* The last two tags name one image. */
 static void content(int name, int version, char id[72], char digest[72])
 {
-    int n = name == N_NAMES - 1 ? N_NAMES - 2 : name;
+    unsigned v = (unsigned)version % 100;
+    unsigned n = (unsigned)(name == N_NAMES - 1 ? N_NAMES - 2 : name) % 100;
 
-    snprintf(id, 72, "sha256:1%059d%02d%02d", 0, version, n);
-    snprintf(digest, 72, "sha256:%060d%02d%02d", 0, version, n);
+    snprintf(id, 72, "sha256:1%059d%02u%02u", 0, v, n);
+    snprintf(digest, 72, "sha256:%060d%02u%02u", 0, v, n);
 }
 
 static int row_for(struct sim *s, const char *id, const char *digest, int64_t size)

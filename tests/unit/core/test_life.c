@@ -264,6 +264,36 @@ static void test_side_container_that_ends(void **state)
     drive_end(&d);
 }
 
+/* "docker restart": the engine lets nobody look before it runs again. */
+static void test_restarted_by_somebody(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    for (int policy = 0; policy < 2; policy++) {
+        drive_begin(&d);
+        send_task(&d, policy ? TASK("t1", C("a", ",'restartPolicy':{'enabled':true}"))
+                             : TASK("t1", C("a", "")));
+        bring(&d, "t1/a", CTR_RUNNING);
+        accept_report(&d, "t1");
+        pass(&d, 5000);
+        box_end(&d, box_of(&d, "t1/a"), 3);
+        happens(&d, CORE_HAP_DIED, "t1/a");
+        box_of(&d, "t1/a")->status = CTR_RUNNING;
+        box_of(&d, "t1/a")->has_exit = false;
+        box_of(&d, "t1/a")->started = d.now.wall_ms;
+        done(&d, CORE_OP_INSPECT, "t1/a");
+        if (policy) {
+            assert_null(pending_op(&d, "t1/a")); /* it is to run, whoever starts it */
+        } else {
+            done(&d, CORE_OP_STOP, "t1/a");
+            done(&d, CORE_OP_INSPECT, "t1/a");
+            assert_report_has(&d, "t1", "'status':'STOPPED'");
+        }
+        drive_end(&d);
+    }
+}
+
 static void test_refused_report_is_dropped(void **state)
 {
     struct drive d;
@@ -422,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_container_change_waits_for_company),
         cmocka_unit_test(test_company_comes_in_time),
         cmocka_unit_test(test_side_container_that_ends),
+        cmocka_unit_test(test_restarted_by_somebody),
         cmocka_unit_test(test_refused_report_is_dropped),
         cmocka_unit_test(test_failed_report_is_retried),
         cmocka_unit_test(test_failed_report_tells_the_newest_state),

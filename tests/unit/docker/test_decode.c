@@ -106,6 +106,10 @@ static void states(void **state)
         { STATE("\"Status\":\"created\",\"ExitCode\":127,\"Error\":\"runc: no such file\","
                 "\"StartedAt\":" ZERO ",\"FinishedAt\":" ZERO),
           CTR_STOPPED, false, 0, 0, 0, false, HEALTH_UNKNOWN, "runc: no such file" },
+        /* One that was given up. */
+        { STATE("\"Status\":\"created\",\"ExitCode\":128,\"Error\":\"context canceled\","
+                "\"StartedAt\":" ZERO ",\"FinishedAt\":" ZERO),
+          CTR_CREATED, false, 0, 0, 0, false, HEALTH_UNKNOWN, "" },
         { STATE("\"Running\":true,\"StartedAt\":" T1 ",\"Health\":{\"Status\":\"starting\"}"),
           CTR_RUNNING, false, 0, MS1, 0, false, HEALTH_STARTING, "" },
         { STATE("\"Running\":true,\"StartedAt\":" T1 ",\"Health\":{\"Status\":\"healthy\"}"),
