@@ -87,7 +87,7 @@ def labels_of(box):
 
 # Of these many fit: what a task needs of the host is what it reserves. As a limit it would be less
 # than the engine's own start-up needs for a moment inside of the container.
-SMALL = {"cpu": 1, "memory": 64, "memoryReservation": 4}
+SMALL = {"cpu": 1, "memory": 64, "memoryReservation": 6}
 
 
 def container(name, script=STAYS, **more):
