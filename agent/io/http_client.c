@@ -221,16 +221,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
     return line.n;
 }
 
-static size_t on_body(char *data, size_t size, size_t count, void *user)
+static size_t take_body(struct http_op *op, struct str piece)
 {
-    struct http_op *op = user;
-    struct str piece = { data, size * count };
-
-    if (op->state == OP_DYING)
-        return 0;
-    if (op->paused)
-        return CURL_WRITEFUNC_PAUSE;
-    op->last_byte_ms = loop_now_ms(op->client->loop);
     if (op->on_data && is_2xx(op)) {
         op->on_data(op->stream_user, piece);
         return op->state == OP_DYING ? 0 : piece.n;
@@ -240,6 +232,22 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
         return 0;
     }
     return piece.n;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *user)
+{
+    struct http_op *op = user;
+    size_t n = size * count, taken;
+
+    if (op->state == OP_DYING)
+        return 0;
+    if (op->paused)
+        return CURL_WRITEFUNC_PAUSE;
+    op->last_byte_ms = loop_now_ms(op->client->loop);
+    taken = take_body(op, (struct str){ data, n });
+    /* From 8.8 on libcurl has one buffer for all transfers, and what was in it stays. */
+    explicit_bzero(data, n);
+    return taken;
 }
 
 static void on_idle(void *user)
