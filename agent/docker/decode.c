@@ -193,8 +193,8 @@ static enum ctr_health health_of(const struct jcur *state)
                                       : HEALTH_UNKNOWN;
 }
 
-/* Docker 23 and later give a start up when who asked for it goes away, as an agent does that is
- * killed. That is no end: it can be started again. (The reference lets the task fail.) */
+/* Docker 26 (not yet 20.10) gives a start up when who asked for it goes away, as an agent does that
+ * is killed. That is no end: it can be started again. (To the reference it is one.) */
 static bool start_was_given_up(const char *error, const struct ctr_facts *f)
 {
     return !f->started_ms && strstr(error, "context canceled");

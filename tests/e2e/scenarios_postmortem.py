@@ -103,7 +103,7 @@ def e2e_post_mortem_memory(t):
         contains(found["what"], '"a" was killed by SIGKILL (out of memory) after ', "line")
         a = of(found, "a")
         equal((a["out_of_memory"], a["signal"], a["use"]["memory_limit_bytes"]),
-              (True, "SIGKILL", 16 << 20), "its end")
+              (True, "SIGKILL", 32 << 20), "its end")
         equal(lines(found, "a"), ["before"], "its last lines")
 
 
