@@ -112,6 +112,7 @@ def e2e_post_mortem_unhealthy(t):
     with t.cluster() as c:
         arn = c.run_one(c.register([container(
             "a", healthCheck=health("echo cannot reach the database; exit 5"))]))
+        c.wait_running(arn)
         poll(lambda: part(c.task(arn), "a").get("healthStatus") == "UNHEALTHY" or
              c.agent.berth_json("tasks")[0]["containers"][0].get("health") == "UNHEALTHY",
              "it is unhealthy", 30)
